@@ -1,0 +1,3 @@
+//! ecr-operator: makes AWS ECR match custom resources.
+
+pub mod api;

@@ -1,0 +1,1 @@
+//! An emulator of AWS ECR's control plane.

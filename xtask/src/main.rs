@@ -1,0 +1,2 @@
+//! Runs one task of the local stack.
+fn main() {}
