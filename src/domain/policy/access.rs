@@ -1,0 +1,144 @@
+//! `spec.access`: lists of principals instead of statements.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use super::PolicyError;
+use super::arn;
+use super::document::{Conditions, Effect, Only, PrincipalKind, Principals, Statement};
+use super::error::shown;
+use super::word::Word;
+use crate::api::Access;
+
+/// What `docker pull` needs.
+const PULL: &[&str] = &[
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:GetDownloadUrlForLayer",
+];
+/// What `docker push` needs beside.
+const PUSH: &[&str] = &[
+    "ecr:CompleteLayerUpload",
+    "ecr:InitiateLayerUpload",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+];
+
+/// One of the two lists of `spec.access`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Level {
+    /// Who may pull.
+    Pull,
+    /// Who may pull and push.
+    Push,
+}
+
+impl Level {
+    fn sid(self) -> String {
+        let suffix = match self {
+            Self::Pull => "Pull",
+            Self::Push => "Push",
+        };
+        format!("{}{suffix}", super::RESERVED_SID_PREFIX)
+    }
+
+    fn actions(self) -> BTreeSet<Word> {
+        let more = match self {
+            Self::Pull => &[],
+            Self::Push => PUSH,
+        };
+        PULL.iter()
+            .chain(more)
+            .map(|action| Word::caseless(action))
+            .collect()
+    }
+
+    fn entries(self, access: &Access) -> &[String] {
+        let entries = match self {
+            Self::Pull => &access.pull,
+            Self::Push => &access.push,
+        };
+        entries.as_deref().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Pull => "pull",
+            Self::Push => "push",
+        })
+    }
+}
+
+/// The statements that stand for the lists.
+///
+/// # Errors
+///
+/// [`PolicyError::Access`] for an entry that names no principal.
+pub(super) fn statements(access: &Access) -> Result<BTreeSet<Statement>, PolicyError> {
+    let mut statements = BTreeSet::new();
+    for level in [Level::Pull, Level::Push] {
+        let principals = principals(level, access)?;
+        if !principals.is_empty() {
+            statements.insert(Statement {
+                sid: Some(level.sid()),
+                effect: Effect::Allow,
+                principals: Only::These(principals),
+                actions: Only::These(level.actions()),
+                conditions: Conditions::new(),
+            });
+        }
+    }
+    Ok(statements)
+}
+
+fn principals(level: Level, access: &Access) -> Result<Principals, PolicyError> {
+    let mut principals = Principals::new();
+    for entry in level.entries(access) {
+        let (kind, word) = principal(entry).ok_or_else(|| PolicyError::Access {
+            level,
+            entry: shown(entry),
+        })?;
+        principals.entry(kind).or_default().insert(word);
+    }
+    Ok(principals)
+}
+
+/// An account is sent as its id and not as its root ARN, which would need to know the partition; AWS stores the ARN.
+fn principal(entry: &str) -> Option<(PrincipalKind, Word)> {
+    if arn::is_account(entry) || is_principal_arn(entry) {
+        Some((PrincipalKind::Aws, Word::principal(entry)))
+    } else if is_service(entry) {
+        Some((PrincipalKind::Service, Word::exact(entry)))
+    } else {
+        None
+    }
+}
+
+fn is_principal_arn(entry: &str) -> bool {
+    let Some(arn) = arn::parse(entry).filter(|_| !entry.contains(['*', '?'])) else {
+        return false;
+    };
+    match (arn.service, arn.resource.split_once('/')) {
+        ("iam", None) => arn.resource == "root",
+        ("iam", Some(("role" | "user", name)))
+        | ("sts", Some(("assumed-role" | "federated-user", name))) => !name.is_empty(),
+        _ => false,
+    }
+}
+
+fn is_service(entry: &str) -> bool {
+    let name = entry
+        .strip_suffix(".amazonaws.com")
+        .or_else(|| entry.strip_suffix(".amazonaws.com.cn"));
+    name.is_some_and(|name| {
+        !name.is_empty()
+            && name.split('.').all(|part| {
+                !part.is_empty()
+                    && part.bytes().all(|byte| {
+                        byte == b'-' || byte.is_ascii_lowercase() || byte.is_ascii_digit()
+                    })
+            })
+    })
+}
