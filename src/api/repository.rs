@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use kube::{CustomResource, KubeSchema};
-use schemars::JsonSchema;
+use kube::CustomResource;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::{ECRRepositoryStatus, LifecyclePolicy};
+use super::{ECRRepositoryStatus, LifecyclePolicy, rules, schema};
 
-/// What a team wants of one ECR repository.
-#[derive(CustomResource, KubeSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+/// What the repository in ECR shall be. Nothing here has a default: what is absent is not managed and
+/// stays as it is in ECR.
+#[derive(CustomResource, JsonSchema, Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[kube(
     group = "ecr-operator.dev",
     version = "v1alpha1",
@@ -21,49 +22,153 @@ use super::{ECRRepositoryStatus, LifecyclePolicy};
     category = "aws",
     namespaced,
     status = "ECRRepositoryStatus",
-    derive = "PartialEq"
+    derive = "PartialEq",
+    schema = "manual",
+    doc = "One repository of Amazon ECR and everything about it.",
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#,
+        description = "Whether ECR matches the spec"
+    ),
+    printcolumn(
+        name = "Status",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
+        description = "Why it is ready or not"
+    ),
+    printcolumn(
+        name = "URI",
+        type_ = "string",
+        json_path = ".status.repositoryUri",
+        description = "What docker pull and docker push take, without a tag"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "When this object was created"
+    ),
+    printcolumn(
+        name = "Mutability",
+        type_ = "string",
+        json_path = ".spec.imageTagMutability",
+        description = "Whether a tag may be moved to another image",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Scan",
+        type_ = "boolean",
+        json_path = ".spec.imageScanningConfiguration.scanOnPush",
+        description = "Whether images are scanned when they are pushed",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Deletion",
+        type_ = "string",
+        json_path = ".spec.deletionPolicy",
+        description = "What becomes of the repository when this object is deleted",
+        priority = 1
+    )
 )]
+#[allow(
+    clippy::duplicated_attributes,
+    reason = "clippy takes the columns' equal types for repetitions"
+)]
+#[schemars(extend("x-kubernetes-validations" = rules::spec()))]
 #[serde(rename_all = "camelCase")]
 pub struct ECRRepositorySpec {
-    /// The repository's name in ECR.
+    /// Name of the repository in ECR, such as payments/api. When absent, the namespace and the name
+    /// of this object: <namespace>/<name>. Immutable once the repository exists (status.arn is set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    #[schemars(extend("x-kubernetes-validations" = [rules::repository_name()]))]
     pub repository_name: Option<String>,
-    /// Whether a tag may be moved to another image.
+    /// Whether a tag may be moved to another image (ECR: PutImageTagMutability). MUTABLE: it may.
+    /// IMMUTABLE: it may not, and pushing it again fails. MUTABLE_WITH_EXCLUSION: it may, unless it
+    /// matches one of imageTagMutabilityExclusionFilters. IMMUTABLE_WITH_EXCLUSION: it may not, unless
+    /// it matches one. When absent, not managed; ECR creates a repository as MUTABLE.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub image_tag_mutability: Option<ImageTagMutability>,
-    /// Tags that are excepted from the mutability.
+    /// Tags that are excepted from imageTagMutability (ECR: PutImageTagMutability). Needed with
+    /// MUTABLE_WITH_EXCLUSION and IMMUTABLE_WITH_EXCLUSION, at most 5; with the other two absent or
+    /// empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 5), extend("x-kubernetes-list-type" = "atomic"))]
     pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
-    /// How images are scanned.
+    /// How images are scanned for vulnerabilities (ECR: PutImageScanningConfiguration). When absent,
+    /// not managed; {} means no scan on push. A scanning rule of the whole registry goes before this
+    /// setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub image_scanning_configuration: Option<ImageScanningConfiguration>,
-    /// How images are encrypted at rest. Immutable once the repository exists.
+    /// How images are encrypted at rest (ECR: CreateRepository). ECR cannot change it later, so it is
+    /// immutable once the repository exists (status.arn is set). When absent, AES256.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub encryption_configuration: Option<EncryptionConfiguration>,
-    /// AWS's lifecycle policy document.
+    /// Lifecycle policy: which images ECR deletes or archives (ECR: PutLifecyclePolicy,
+    /// DeleteLifecyclePolicy). It is AWS's document as YAML; a document in JSON can be pasted as it
+    /// is. When absent, not managed; {rules: []} means that there shall be none. ECR acts on a new
+    /// policy within 24 hours, and what it deletes is gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub lifecycle_policy: Option<LifecyclePolicy>,
-    /// AWS's repository policy document, as an object.
+    /// Repository policy: who may do what with this repository (ECR: SetRepositoryPolicy,
+    /// DeleteRepositoryPolicy). It is AWS's IAM policy document as YAML, an object and not a string of
+    /// JSON. When absent, there is nothing here beyond access; with access absent too, not managed.
+    /// {} means that there shall be none, beyond access. Compared by meaning: the order of statements,
+    /// principals and actions makes no difference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_policy: Option<RepositoryPolicy>,
-    /// Who may pull and push.
+    /// Who may pull and push, without writing a policy document. It becomes statements of the
+    /// repository policy (ECR: SetRepositoryPolicy) beside those in repositoryPolicy. When absent,
+    /// nothing is added; {} means that nobody is granted anything here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub access: Option<Access>,
-    /// Tags of the repository.
+    /// Tags of the repository in AWS (ECR: TagResource, UntagResource), at most 50. They are managed
+    /// key by key: the keys here are set, keys that were here before are removed, all others in AWS
+    /// stay. Absent and {} are the same. Keys may not begin with aws: or ecr-operator.dev/.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "tags")]
     pub tags: Option<BTreeMap<String, String>>,
-    /// What becomes of the repository when this object is deleted; `Retain` when absent.
+    /// What becomes of the repository when this object is deleted (ECR: DeleteRepository). Retain: it
+    /// stays with its images, and AWS is not even asked. Delete: it is deleted once it is empty; until
+    /// then this object waits and says how many images are left. DeleteWithImages: it is deleted with
+    /// all its images, for good. When absent, Retain. A change takes effect also while the object is
+    /// being deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deletion_policy: Option<DeletionPolicy>,
-    /// What to do with a repository that exists already; `Never` adopted when absent.
+    /// What to do when a repository of that name exists already in ECR. When absent, it is left alone
+    /// and this object says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    #[schemars(extend("x-kubernetes-validations" = rules::adoption()))]
     pub adoption: Option<Adoption>,
-    /// Whether to write to AWS; `Enforce` when absent.
+    /// Whether the operator writes to AWS. Enforce: ECR is made to match. Observe: nothing is written;
+    /// what would be stands in status.pending. When absent, Enforce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub management_policy: Option<ManagementPolicy>,
-    /// Stops all work on this object.
+    /// Stops all work on this object while true: nothing is read from or written to AWS, and deleting
+    /// the object keeps the repository. When absent, false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
+}
+
+/// The schema of `tags`; refusals name the key.
+fn tags(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "x-kubernetes-map-type": "atomic",
+        "maxProperties": 50,
+        "x-kubernetes-validations": rules::tags(),
+        "additionalProperties": {
+            "type": "string",
+            "maxLength": 256,
+            "x-kubernetes-validations": [rules::tag_value()],
+        },
+    })
 }
 
 /// AWS's words for tag mutability.
@@ -81,17 +186,22 @@ pub enum ImageTagMutability {
 }
 
 /// A pattern of tags that are excepted from the mutability.
-#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageTagMutabilityExclusionFilter {
-    /// The kind of pattern.
+    /// Kind of pattern; WILDCARD is the only one.
     pub filter_type: ExclusionFilterType,
-    /// The pattern.
+    /// Pattern that a tag must match as a whole: letters, digits, '.', '_' and '-'; '*' stands for any
+    /// run of characters and may come twice. At most 128 characters.
+    #[schemars(length(max = 128))]
+    #[schemars(extend("x-kubernetes-validations" = rules::exclusion_filter()))]
     pub filter: String,
 }
 
 /// The kinds of exclusion filters.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Deserialize, Eq, JsonSchema, Ord, PartialEq, PartialOrd, Serialize,
+)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ExclusionFilterType {
     /// `*` stands for any run of characters.
@@ -99,22 +209,26 @@ pub enum ExclusionFilterType {
 }
 
 /// How images are scanned.
-#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ImageScanningConfiguration {
-    /// Scan each image after it was pushed.
+    /// Whether ECR scans each image after it was pushed. When absent, false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scan_on_push: Option<bool>,
 }
 
 /// How images are encrypted at rest.
-#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[schemars(extend("x-kubernetes-validations" = [rules::kms_key()]))]
 #[serde(rename_all = "camelCase")]
 pub struct EncryptionConfiguration {
-    /// The kind of encryption.
+    /// AES256: with keys of Amazon S3. KMS: with a key of AWS KMS. KMS_DSSE: with a key of AWS KMS, in
+    /// two layers.
     pub encryption_type: EncryptionType,
-    /// The KMS key: its ARN, id or alias.
+    /// Key of AWS KMS: its ARN, its id or an alias; only with KMS and KMS_DSSE. When absent, the key
+    /// aws/ecr that AWS manages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 2048))]
     pub kms_key: Option<String>,
 }
 
@@ -133,20 +247,73 @@ pub enum EncryptionType {
 }
 
 /// An IAM policy document; `{}` asks for none.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct RepositoryPolicy(pub serde_json::Map<String, serde_json::Value>);
 
+/// Written by hand: unknown fields are kept, because the document is AWS's and grows without us, and
+/// `Statement` has no type, because AWS takes a list as well as a single object. CEL sees neither, so
+/// what is inside is checked by the operator.
+impl JsonSchema for RepositoryPolicy {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "RepositoryPolicy".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "x-kubernetes-map-type": "atomic",
+            "x-kubernetes-preserve-unknown-fields": true,
+            "maxProperties": 3,
+            "properties": {
+                "Version": {
+                    "type": "string",
+                    "enum": ["2012-10-17", "2008-10-17"],
+                    "description": "Version of IAM's policy language; write 2012-10-17. When absent, AWS takes 2008-10-17, \
+                        which knows no policy variables.",
+                },
+                "Id": {
+                    "type": "string",
+                    "maxLength": 512,
+                    "description": "Identifier of the document; AWS makes nothing of it.",
+                },
+                "Statement": {
+                    "x-kubernetes-preserve-unknown-fields": true,
+                    "maxItems": 200,
+                    "description": "Statements as IAM knows them: Sid, Effect, Principal, Action, Condition. A repository policy \
+                        has no Resource. Sids that begin with EcrOperator are refused: access makes them. The whole \
+                        document, access included, may have 10240 characters.",
+                },
+            },
+        })
+    }
+}
+
 /// Who may pull and push; merged into the repository policy.
-#[derive(Clone, Debug, Default, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Access {
-    /// Accounts, roles, users and services that may pull.
+    /// Accounts, roles, users and services that may pull (ecr:BatchCheckLayerAvailability,
+    /// ecr:BatchGetImage, ecr:GetDownloadUrlForLayer): an account id, the ARN of an account's root, of
+    /// a role or of a user, or a service such as codebuild.amazonaws.com. When absent or empty, nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "principals")]
     pub pull: Option<Vec<String>>,
-    /// Accounts, roles, users and services that may pull and push.
+    /// Accounts, roles, users and services that may pull and push (as pull, and
+    /// ecr:InitiateLayerUpload, ecr:UploadLayerPart, ecr:CompleteLayerUpload, ecr:PutImage), written as
+    /// in pull. When absent or empty, nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "principals")]
     pub push: Option<Vec<String>>,
+}
+
+/// The schema of a list of principals. The longest ARN of a role has about 614 characters.
+fn principals(_: &mut SchemaGenerator) -> Schema {
+    schema::strings(100, 640, &[rules::principal()])
 }
 
 /// What becomes of the repository when its object is deleted.
@@ -162,13 +329,18 @@ pub enum DeletionPolicy {
 }
 
 /// What to do with a repository that exists already.
-#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Adoption {
-    /// When to adopt.
+    /// When such a repository is adopted (ECR: TagResource). Never: never. IfUnowned: when no object
+    /// owns it. TakeOver: when it is owned by the object named in from, or by none. Adopting by itself
+    /// changes nothing but the operator's own tags.
     pub policy: AdoptionPolicy,
-    /// The owner that is replaced, `<cluster>/<namespace>/<name>`; with `TakeOver` alone.
+    /// Owner that is replaced, as <cluster>/<namespace>/<name>: the value of the repository's tag
+    /// ecr-operator.dev/owner. Needed with TakeOver, refused with the others.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 256))]
+    #[schemars(extend("x-kubernetes-validations" = [rules::owner()]))]
     pub from: Option<String>,
 }
 

@@ -1,59 +1,160 @@
 //! What the operator says of an `ECRRepository`.
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-use kube::KubeSchema;
-use schemars::JsonSchema;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-/// What was found and done.
-#[derive(Clone, Debug, Default, Deserialize, KubeSchema, PartialEq, Serialize)]
+use super::schema;
+
+/// The longest message of a condition; as in `metav1.Condition`.
+pub const MAX_CONDITION_MESSAGE: u32 = 32_768;
+/// The most keys in `status.tagKeys`: those in force, those to come, and room for more changes before
+/// AWS took the last one.
+pub const MAX_TAG_KEYS: u32 = 500;
+/// The longest text in `status.applied` and `status.pending`, messages apart.
+pub const MAX_WORD: u32 = 256;
+/// The longest message in `status.pending`; ours are cut at 1 KiB.
+pub const MAX_PENDING_MESSAGE: u32 = 4096;
+/// The longest value of an annotation that is echoed in `status.lastHandled…`. Annotations may be much
+/// longer: what is echoed is to be cut, or the API server refuses the whole status.
+pub const MAX_TOKEN: u32 = 1024;
+/// The longest of the other strings, which are AWS's.
+const MAX_AWS_TEXT: u32 = 2048;
+/// The most entries in `status.applied` and `status.pending`.
+const MAX_ENTRIES: u32 = 32;
+/// The greatest integer that every reader of JSON understands exactly.
+const MAX_INTEGER: i64 = (1 << 53) - 1;
+
+/// What the operator found and did. Written by the operator alone.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
+#[schemars(extend("default" = {"observedGeneration": -1}))]
 #[serde(rename_all = "camelCase")]
 pub struct ECRRepositoryStatus {
-    /// The generation that this status speaks of; -1 before the first.
+    /// Generation of this object (metadata.generation) that this status speaks of; -1 before the
+    /// operator saw the object.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = -1, max = MAX_INTEGER))]
     pub observed_generation: Option<i64>,
-    /// `Ready`, `Accepted`, `Synced`; `Reconciling` or `Stalled` only while true.
+    /// Conditions. Ready: ECR matches the spec. Accepted: the spec can be carried out and the
+    /// repository is this object's. Synced: nothing is left to be done in ECR. Reconciling is there
+    /// only while the operator is at work, Stalled only while a person is needed; the message says
+    /// what to do.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
-    /// The AWS account that the repository is bound to.
+    /// AWS account that the repository is bound to. Bound before anything is written to ECR, and never
+    /// changed afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD))]
     pub registry_id: Option<String>,
-    /// The AWS region that the repository is bound to.
+    /// AWS region that the repository is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD))]
     pub region: Option<String>,
-    /// The name in ECR that this object is bound to.
+    /// Name in ECR that this object is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD))]
     pub repository_name: Option<String>,
-    /// The repository's ARN, once it exists and is ours.
+    /// ARN of the repository, once it exists and is this object's. From then on spec.repositoryName
+    /// and spec.encryptionConfiguration are immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_AWS_TEXT))]
     pub arn: Option<String>,
-    /// What `docker pull` and `docker push` take, without a tag.
+    /// What docker pull and docker push take, without a tag.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_AWS_TEXT))]
     pub repository_uri: Option<String>,
     /// When ECR created the repository, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD))]
     pub created_at: Option<String>,
-    /// The tag keys that are ours.
+    /// Keys of the tags that are managed here. A key that is dropped from spec.tags is removed from
+    /// the repository because it stands here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "tag_keys")]
     pub tag_keys: Vec<String>,
-    /// The cluster uid that we wrote to ECR.
+    /// Uid of the cluster (of its namespace kube-system) that was written to the repository as the tag
+    /// ecr-operator.dev/cluster-uid.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD))]
     pub cluster_uid: Option<String>,
-    /// What was last in force, by aspect.
+    /// What was last in force in ECR, by aspect; the operator reads less after a restart because of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_ENTRIES), extend("x-kubernetes-list-type" = "atomic"))]
     pub applied: Vec<AppliedAspect>,
-    /// What is still to be done, by aspect.
+    /// What is still to be done in ECR, or, with managementPolicy Observe, what would be. When absent,
+    /// nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_ENTRIES), extend("x-kubernetes-list-type" = "atomic"))]
     pub pending: Vec<PendingAction>,
-    /// When the repository was last found gone.
+    /// When the repository was last found gone from ECR without this object having deleted it. Its
+    /// images are lost. When absent, never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_loss: Option<Loss>,
-    /// The last value of `reconcile.fluxcd.io/requestedAt` that was acted on.
+    /// Last value of the annotation reconcile.fluxcd.io/requestedAt that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_TOKEN))]
     pub last_handled_reconcile_at: Option<String>,
-    /// The last value of `ecr-operator.dev/reconcile-requested-at` that was acted on.
+    /// Last value of the annotation ecr-operator.dev/reconcile-requested-at that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_TOKEN))]
     pub last_handled_request_at: Option<String>,
+}
+
+/// The schema of `tagKeys`.
+fn tag_keys(_: &mut SchemaGenerator) -> Schema {
+    schema::strings(MAX_TAG_KEYS, 128, &[])
+}
+
+/// The schema of `metav1.Condition` with the bounds that its Go type has and k8s-openapi leaves out
+/// (<https://github.com/kubernetes/apimachinery/blob/master/pkg/apis/meta/v1/types.go>).
+fn conditions(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+        "maxItems": 16,
+        "items": {
+            "type": "object",
+            "required": ["lastTransitionTime", "message", "reason", "status", "type"],
+            "properties": {
+                "lastTransitionTime": {
+                    "type": "string",
+                    "format": "date-time",
+                    "maxLength": 64,
+                    "description": "When status last changed.",
+                },
+                "message": {
+                    "type": "string",
+                    "maxLength": MAX_CONDITION_MESSAGE,
+                    "description": "What to do first, then why.",
+                },
+                "observedGeneration": {
+                    "type": "integer",
+                    "minimum": 0,
+                    "maximum": MAX_INTEGER,
+                    "description": "Generation of this object (metadata.generation) that this condition speaks of.",
+                },
+                "reason": {
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": 1024,
+                    "pattern": "^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+                    "description": "Why, in one word.",
+                },
+                "status": {
+                    "type": "string",
+                    "enum": ["True", "False", "Unknown"],
+                    "description": "True, False or Unknown.",
+                },
+                "type": {
+                    "type": "string",
+                    "maxLength": 316,
+                    "description": "Ready, Accepted, Synced, Reconciling or Stalled.",
+                },
+            },
+        },
+    })
 }
 
 /// One independent part of a repository's settings.
@@ -75,38 +176,46 @@ pub enum Aspect {
 }
 
 /// What was last in force of one aspect.
-#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AppliedAspect {
-    /// The aspect.
+    /// Aspect: imageTagMutability, imageScanningConfiguration, lifecyclePolicy, repositoryPolicy or tags.
     pub aspect: Aspect,
-    /// A digest of its meaning.
+    /// Digest of its meaning.
+    #[schemars(length(max = MAX_WORD))]
     pub hash: String,
 }
 
 /// A call to AWS that is still to be made.
-#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingAction {
-    /// The aspect; absent for the repository itself.
+    /// Aspect of the repository that the call is about. When absent, the repository itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub aspect: Option<Aspect>,
-    /// AWS's operation.
+    /// Operation of ECR, such as PutLifecyclePolicy.
+    #[schemars(length(max = MAX_WORD))]
     pub action: String,
-    /// Why it was not made.
+    /// Why the call was not made or failed, in one word.
+    #[schemars(length(max = MAX_WORD))]
     pub reason: String,
-    /// What to do about it.
+    /// What to do about it, and why. When absent, nothing is to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_PENDING_MESSAGE))]
     pub message: Option<String>,
 }
 
 /// A repository that was found gone.
-#[derive(Clone, Debug, Deserialize, Eq, KubeSchema, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Loss {
-    /// When it was found gone, in RFC 3339.
+    /// When it was found gone, in RFC 3339. As the value of the annotation
+    /// ecr-operator.dev/approve-recreate it lets the operator create the repository anew, where that
+    /// waits for a person.
+    #[schemars(length(max = MAX_WORD))]
     pub at: String,
     /// When the lost repository had been created, in RFC 3339.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD))]
     pub previous_created_at: Option<String>,
 }

@@ -1,0 +1,173 @@
+//! The admission rules of `ECRRepository` in CEL, each with the message that a user reads.
+//!
+//! What can be refused here never reaches AWS, and `kubectl apply` says so at once. Two things to know
+//! before a rule is added (<https://kubernetes.io/docs/reference/using-api/cel/>): a rule on the whole
+//! object that is not about a change is checked on every write, also on those of status and of
+//! finalizers, and would lock old objects in; and a comparison of two values without a bound costs
+//! more than the API server allows.
+
+use kube::core::{Reason, Rule};
+
+use super::RESERVED_TAG_PREFIX;
+
+/// One part of a repository's name, between slashes: AWS's own pattern.
+const NAME_PART: &str = "[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*";
+
+/// What AWS allows in the keys and values of tags.
+const TAG_CHARACTERS: &str = r"[\p{L}\p{Z}\p{N}_.:/=+@-]";
+
+/// Whether ECR has the repository. Until then name and encryption may be corrected.
+const NOT_CREATED: &str = "!has(oldSelf.status) || !has(oldSelf.status.arn)";
+
+/// The rules on the whole object.
+pub(super) fn object() -> Vec<Rule> {
+    vec![
+        short_object_name(),
+        immutable_name(),
+        immutable_encryption(),
+    ]
+}
+
+/// 128 = 256 for a tag's value, less 63 for the cluster, 63 for the namespace and 2 slashes.
+/// Checked at creation alone: a name never changes.
+fn short_object_name() -> Rule {
+    Rule::new("oldSelf.hasValue() || size(self.metadata.name) <= 128")
+        .optional_old_self(true)
+        .message("must be at most 128 characters, because it is part of the repository's owner tag; choose a shorter metadata.name, the repository's own name goes in spec.repositoryName")
+        .field_path(".metadata.name")
+}
+
+/// A name that was derived may be written out, and that is all.
+fn immutable_name() -> Rule {
+    let bound = "has(oldSelf.status.repositoryName) \
+        && self.spec.repositoryName == oldSelf.status.repositoryName";
+    Rule::new(format!(
+        "{NOT_CREATED} || (has(self.spec.repositoryName) \
+        ? (has(oldSelf.spec.repositoryName) && self.spec.repositoryName == oldSelf.spec.repositoryName) || ({bound}) \
+        : !has(oldSelf.spec.repositoryName))"
+    ))
+    .message("is immutable, because the repository exists (status.arn): put back the former value; for another repository create another ECRRepository")
+    .field_path(".spec.repositoryName")
+    .reason(Reason::FieldValueForbidden)
+}
+
+/// ECR has no operation that changes encryption. Absent is the same as AES256.
+fn immutable_encryption() -> Rule {
+    let kind = |it: &str| {
+        format!(
+            "(has({it}.encryptionConfiguration) ? {it}.encryptionConfiguration.encryptionType : 'AES256')"
+        )
+    };
+    let key = |it: &str| {
+        format!(
+            "(has({it}.encryptionConfiguration) && has({it}.encryptionConfiguration.kmsKey) \
+            ? {it}.encryptionConfiguration.kmsKey : '')"
+        )
+    };
+    let (now, before) = ("self.spec", "oldSelf.spec");
+    Rule::new(format!(
+        "{NOT_CREATED} || ({} == {} && {} == {})",
+        kind(now),
+        kind(before),
+        key(now),
+        key(before)
+    ))
+    .message("is immutable, because ECR cannot change the encryption of a repository that exists (status.arn): put back the former value; for another encryption create another ECRRepository with another repositoryName and copy the images")
+    .field_path(".spec.encryptionConfiguration")
+    .reason(Reason::FieldValueForbidden)
+}
+
+/// The rules that look at several fields of the spec.
+pub(super) fn spec() -> Vec<Rule> {
+    let with_exclusion =
+        "(has(self.imageTagMutability) && self.imageTagMutability.endsWith('_WITH_EXCLUSION'))";
+    let filters = "(has(self.imageTagMutabilityExclusionFilters) \
+        && size(self.imageTagMutabilityExclusionFilters) > 0)";
+    vec![
+        Rule::new(format!("!{with_exclusion} || {filters}"))
+            .message("name at least one filter, or set imageTagMutability to MUTABLE or IMMUTABLE")
+            .field_path(".imageTagMutabilityExclusionFilters")
+            .reason(Reason::FieldValueRequired),
+        Rule::new(format!("!{filters} || {with_exclusion}"))
+            .message("filters need imageTagMutability MUTABLE_WITH_EXCLUSION or IMMUTABLE_WITH_EXCLUSION: set it, or remove the filters")
+            .field_path(".imageTagMutabilityExclusionFilters")
+            .reason(Reason::FieldValueForbidden),
+    ]
+}
+
+/// The name in ECR; the API server itself says when it is too long.
+pub(super) fn repository_name() -> Rule {
+    Rule::new(format!(
+        "size(self) >= 2 && self.matches('^{NAME_PART}(/{NAME_PART})*$')"
+    ))
+    .message("must be 2 to 256 characters: lower-case letters and digits, with '.', '_', '__', '-' or '/' between them, such as payments/api")
+}
+
+/// A pattern of tags.
+pub(super) fn exclusion_filter() -> Vec<Rule> {
+    vec![
+        Rule::new("self.matches('^[0-9a-zA-Z._*-]+$')")
+            .message("must be 1 to 128 letters, digits, '.', '_', '-' or '*', such as dev-*"),
+        Rule::new("size(self.split('*')) <= 3").message("must have at most two '*'"),
+    ]
+}
+
+/// A key of KMS goes with encryption by KMS.
+pub(super) fn kms_key() -> Rule {
+    Rule::new("!has(self.kmsKey) || self.encryptionType != 'AES256'")
+        .message("AES256 takes no key: remove kmsKey, or set encryptionType to KMS or KMS_DSSE")
+        .field_path(".kmsKey")
+        .reason(Reason::FieldValueForbidden)
+}
+
+/// Whom `access` may name. No wildcard: AWS takes none inside an ARN, and `*` alone is everybody.
+pub(super) fn principal() -> Rule {
+    Rule::new(
+        r"self.matches('^([0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:(root|(role|user)/[^*?\\s]+)|[a-z0-9.-]+[.]amazonaws[.]com([.]cn)?)$')",
+    )
+    .message("must be an account id (111122223333), the ARN of an account's root, of a role or of a user (arn:aws:iam::111122223333:role/ci), or a service (codebuild.amazonaws.com); for anything else write a statement in repositoryPolicy")
+}
+
+/// The keys of tags.
+pub(super) fn tags() -> Vec<Rule> {
+    let characters = TAG_CHARACTERS.replace('\\', r"\\");
+    vec![
+        Rule::new(format!(
+            "self.all(k, size(k) <= 128 && k.matches('^{characters}+$'))"
+        ))
+        .message("keys must be 1 to 128 letters, digits, spaces or any of _ . : / = + - @"),
+        Rule::new("self.all(k, !k.lowerAscii().startsWith('aws:'))")
+            .message("keys must not begin with 'aws:', in any case: AWS reserves them; choose another key")
+            .reason(Reason::FieldValueForbidden),
+        Rule::new(format!("self.all(k, !k.startsWith('{RESERVED_TAG_PREFIX}'))"))
+            .message(format!("keys must not begin with '{RESERVED_TAG_PREFIX}': they are the operator's; choose another key").as_str())
+            .reason(Reason::FieldValueForbidden),
+    ]
+}
+
+/// The value of a tag.
+pub(super) fn tag_value() -> Rule {
+    let characters = TAG_CHARACTERS.replace('\\', r"\\");
+    Rule::new(format!("self.matches('^{characters}*$')"))
+        .message("must be letters, digits, spaces or any of _ . : / = + - @")
+}
+
+/// `from` goes with `TakeOver`.
+pub(super) fn adoption() -> Vec<Rule> {
+    vec![
+        Rule::new("self.policy != 'TakeOver' || has(self.from)")
+            .message("TakeOver must name the owner that it replaces: set from to the value of the repository's tag ecr-operator.dev/owner, <cluster>/<namespace>/<name>")
+            .field_path(".from")
+            .reason(Reason::FieldValueRequired),
+        Rule::new("self.policy == 'TakeOver' || !has(self.from)")
+            .message("only TakeOver takes an owner: remove from, or set policy to TakeOver")
+            .field_path(".from")
+            .reason(Reason::FieldValueForbidden),
+    ]
+}
+
+/// The shape of the owner tag's value.
+pub(super) fn owner() -> Rule {
+    Rule::new("self.matches('^[a-z0-9.-]{1,63}/[a-z0-9-]{1,63}/[a-z0-9.-]{1,128}$')")
+        .message("must be <cluster>/<namespace>/<name>, such as prod/payments/api")
+}
