@@ -1,1 +1,6 @@
-//! The local stack and the benches.
+//! The control plane and the install that the local stack, the benches and the scenario tests share.
+
+pub mod control_plane;
+pub mod install;
+pub mod kubectl;
+pub mod paths;
