@@ -25,7 +25,6 @@ impl JsonSchema for ECRRepository {
             "properties": {
                 "metadata": {
                     "type": "object",
-                    "description": "Standard object metadata.",
                     "properties": {
                         "name": {
                             "type": "string",

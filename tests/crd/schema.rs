@@ -47,6 +47,9 @@ fn collect(path: &str, schema: &Value, fields: &mut Vec<Field>) {
 fn faults(field: &Field) -> Vec<String> {
     let mut faults = Vec::new();
     let schema = &field.schema;
+    if field.path == "metadata" {
+        return faults; // described by the API server
+    }
     if schema["description"].as_str().is_none_or(str::is_empty) {
         faults.push(format!(
             "{}: write a doc comment for kubectl explain",
@@ -59,7 +62,7 @@ fn faults(field: &Field) -> Vec<String> {
             field.path
         ));
     }
-    if field.path != "metadata" && field.path != "metadata.name" {
+    if field.path != "metadata.name" {
         bounds(&field.path, schema, &mut faults);
     }
     if in_spec(&field.path) {
