@@ -1,6 +1,6 @@
 # The two commands to know: `make demo` shows the main job on real input, `make test` runs every test.
-# `make` alone lists the rest. On a fresh machine they need Rust (rustup), Go 1.26 or later, a C
-# compiler and the package registries; all else is built under target/.
+# `make` alone lists the rest. A fresh machine needs Rust (rustup), Go 1.26 or later, a C compiler,
+# git and the package registries; all else is built under target/.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -8,16 +8,83 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+XTASK := $(TARGET)/release/xtask
+
 CONTROL_PLANE := $(TARGET)/control-plane/control-plane
 CONTROL_PLANE_SOURCES := $(filter-out %_test.go,$(shell find tests/control-plane -name '*.go')) \
 	tests/control-plane/go.mod tests/control-plane/go.sum tests/control-plane/build.sh
+# The flags that the control plane is built with: others would compile Kubernetes once more.
+GO_VET := CGO_ENABLED=0 go vet -trimpath
+
+# Pinned, with the version of what lint's outcome depends on in the path.
+CARGO_DENY_VERSION := 0.20.2
+CARGO_DENY := $(TARGET)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
+
+# OPERATOR=0 leaves the operator out of `make up`, to run it from an editor or a debugger.
+OPERATOR ?= 1
 
 .PHONY: help
-help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | sort | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
+help: ## list these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
+
+.PHONY: demo
+demo: release $(CONTROL_PLANE) ## show the main job on a real API server and the ECR emulator
+	@$(XTASK) demo
+
+.PHONY: test
+test: tools $(CONTROL_PLANE) ## run every test
+	@echo "==> the control plane's tests"
+	cd tests/control-plane && $(GO_VET) ./... && go test ./internal/...
+	@echo "==> the workspace's tests"
+	cargo test --workspace --locked
+
+.PHONY: lint
+lint: tools $(CONTROL_PLANE) $(CARGO_DENY) ## check format, lints, and what the dependencies are
+	@echo "==> format"
+	cargo fmt --all --check
+	@unformatted=$$(gofmt -l tests/control-plane); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
+	@echo "==> lints"
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cd tests/control-plane && $(GO_VET) ./...
+	@echo "==> dependencies"
+	$(CARGO_DENY) --locked check --hide-inclusion-graph licenses bans sources
+
+.PHONY: up
+up: $(if $(filter 0,$(OPERATOR)),release-without-operator,release) $(CONTROL_PLANE) ## start the local stack in the background (OPERATOR=0: without the operator)
+	@$(XTASK) up $(if $(filter 0,$(OPERATOR)),--no-operator)
+
+.PHONY: down
+down: ## stop the local stack
+	@if [ -x $(XTASK) ]; then $(XTASK) down; else echo "nothing was ever started here"; fi
+
+.PHONY: bench
+bench: release $(CONTROL_PLANE) ## measure, and print each number beside its limit
+	@$(XTASK) bench
+
+.PHONY: release
+release: tools ## build the operator, the emulator and the local stack's tool, optimised
+	@echo "==> the release build"
+	cargo build --release --locked -p ecr-operator -p ecr-emulator -p xtask
+
+.PHONY: release-without-operator
+release-without-operator: tools
+	@echo "==> the release build, without the operator"
+	cargo build --release --locked -p ecr-emulator -p xtask
 
 .PHONY: control-plane
-control-plane: $(CONTROL_PLANE) ## build etcd, kube-apiserver, kube-controller-manager, kubectl
+control-plane: tools $(CONTROL_PLANE) ## build etcd, kube-apiserver, kube-controller-manager, kubectl
 
 $(CONTROL_PLANE): $(CONTROL_PLANE_SOURCES)
+	@echo "==> the control plane"
 	tests/control-plane/build.sh $(TARGET)/control-plane
+
+# Unoptimised: it compiles in a third of the time and runs for two seconds.
+$(CARGO_DENY):
+	@echo "==> cargo-deny $(CARGO_DENY_VERSION) (about 2 minutes, once)"
+	cargo install --root $(TARGET)/tools/cargo-deny-$(CARGO_DENY_VERSION) --locked --debug cargo-deny@$(CARGO_DENY_VERSION)
+
+.PHONY: tools
+tools:
+	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup, https://rustup.rs" >&2; exit 1; }
+	@command -v go >/dev/null || { echo "go is missing: install Go 1.26 or later, https://go.dev/dl" >&2; exit 1; }
+	@command -v cc >/dev/null || { echo "cc is missing: install a C compiler, such as your system's gcc package" >&2; exit 1; }
