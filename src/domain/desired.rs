@@ -1,0 +1,263 @@
+//! What an object asks for, parsed once. Nothing after this reads the custom resource's spec.
+//!
+//! Aspects are parsed by themselves: one that ECR would never take does not stop the others.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    digest::digest,
+    identity::{Identity, Owner, Registry, RepositoryName},
+    lifecycle::{self, Lifecycle},
+    observed::Tags,
+    policy::{self, Document},
+    reason::Reason,
+    setting::Setting,
+};
+use crate::api::{
+    Adoption as AdoptionSpec, AdoptionPolicy, Aspect, DeletionPolicy, ECRRepositorySpec,
+    EncryptionConfiguration, EncryptionType, ImageTagMutability, ManagementPolicy, RESERVED_TAG_PREFIX,
+};
+
+/// Something that is not sent to AWS, and what to do about it.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// The reason that conditions carry.
+    pub reason: Reason,
+    /// What to do, then why.
+    pub message: String,
+}
+
+impl Refusal {
+    fn invalid(message: impl ToString) -> Self {
+        Self { reason: Reason::InvalidSpec, message: message.to_string() }
+    }
+}
+
+/// What is asked of one aspect, or why it can't be.
+pub type Wanted<T> = Result<Setting<T>, Refusal>;
+
+/// Tag mutability with its exclusion filters, which count as a set.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Mutability {
+    /// AWS's word.
+    pub mode: ImageTagMutability,
+    /// Wildcard patterns of the tags that are excepted; some exactly where the mode has exclusions.
+    pub exclusions: BTreeSet<String>,
+}
+
+/// How images are encrypted at rest.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Encryption {
+    /// AWS's word.
+    pub kind: EncryptionType,
+    /// The KMS key: ARN, id or alias as the user wrote it, or the ARN that ECR reports.
+    pub key: Option<String>,
+}
+
+impl Encryption {
+    /// Whether ECR holds something else. A key is compared only when it is an ARN: ECR reports
+    /// the ARN of what may have been given as an id or an alias.
+    #[must_use]
+    pub fn contradicts(&self, held: &Self) -> bool {
+        let other_key = match (&self.key, &held.key) {
+            (Some(key), Some(held)) if key.starts_with("arn:") && key.contains(":key/") => key != held,
+            (Some(_) | None, _) => false,
+        };
+        self.kind != held.kind || other_key
+    }
+}
+
+/// Whom a repository that exists already may be taken from.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Adoption {
+    /// Nobody.
+    Never,
+    /// Nobody: it must have no owner, or a dead one of our own cluster.
+    IfUnowned,
+    /// This owner.
+    TakeOver(Owner),
+}
+
+/// All that an object asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Desired {
+    /// The object itself, as the owner tag names it.
+    pub owner: Owner,
+    /// The place in AWS that it stands for.
+    pub identity: Identity,
+    /// Tag mutability.
+    pub mutability: Wanted<Mutability>,
+    /// Scanning.
+    pub scan_on_push: Wanted<bool>,
+    /// Encryption, at creation.
+    pub encryption: Option<Encryption>,
+    /// The lifecycle policy.
+    pub lifecycle: Wanted<Lifecycle>,
+    /// The repository policy, access included.
+    pub policy: Wanted<Document>,
+    /// The tags that are named.
+    pub tags: Result<Tags, Refusal>,
+    /// What to do with a repository that exists already.
+    pub adoption: Adoption,
+    /// Whether AWS is written to.
+    pub management: ManagementPolicy,
+    /// What becomes of the repository with the object.
+    pub deletion: DeletionPolicy,
+}
+
+impl Desired {
+    /// Parses what `owner` asks for in `registry`.
+    ///
+    /// # Errors
+    /// Where the object as a whole can't be acted on. What an aspect lacks stands in the aspect.
+    pub fn parse(owner: Owner, registry: Registry, spec: &ECRRepositorySpec) -> Result<Self, Refusal> {
+        Ok(Self {
+            identity: Identity { registry, name: repository_name(&owner, spec)? },
+            mutability: mutability(spec),
+            scan_on_push: scan_on_push(spec),
+            encryption: spec.encryption_configuration.as_ref().map(encryption).transpose()?,
+            lifecycle: lifecycle::wanted(spec.lifecycle_policy.as_ref()).map_err(Refusal::invalid),
+            policy: policy::with_access(
+                spec.repository_policy.as_ref().map(|policy| &policy.0),
+                spec.access.as_ref(),
+            )
+                .map_err(Refusal::invalid),
+            tags: tags(spec.tags.as_ref()),
+            adoption: adoption(spec.adoption.as_ref())?,
+            management: spec.management_policy.unwrap_or_default(),
+            deletion: spec.deletion_policy.unwrap_or_default(),
+            owner,
+        })
+    }
+
+    /// A digest of what is asked of each aspect that is ours. Tags have none: they go by key.
+    #[must_use]
+    pub fn hashes(&self) -> BTreeMap<Aspect, String> {
+        [
+            (Aspect::ImageTagMutability, hash(&self.mutability, |m| digest("mutability", &m.to_string()))),
+            (Aspect::ImageScanningConfiguration, hash(&self.scan_on_push, |scan| digest("scanning", &scan.to_string()))),
+            (Aspect::LifecyclePolicy, hash(&self.lifecycle, Lifecycle::hash)),
+            (Aspect::RepositoryPolicy, hash(&self.policy, Document::hash)),
+            (Aspect::Tags, self.tags.as_ref().ok().filter(|t| !t.is_empty()).map(|t| digest("tags", &format!("{t:?}")))),
+        ]
+        .into_iter()
+        .filter_map(|(aspect, hash)| Some((aspect, hash?)))
+        .collect()
+    }
+
+    /// The refusals of single aspects.
+    pub fn refusals(&self) -> impl Iterator<Item = (Aspect, &Refusal)> {
+        [
+            (Aspect::ImageTagMutability, self.mutability.as_ref().err()),
+            (Aspect::ImageScanningConfiguration, self.scan_on_push.as_ref().err()),
+            (Aspect::LifecyclePolicy, self.lifecycle.as_ref().err()),
+            (Aspect::RepositoryPolicy, self.policy.as_ref().err()),
+            (Aspect::Tags, self.tags.as_ref().err()),
+        ]
+        .into_iter()
+        .filter_map(|(aspect, refusal)| Some((aspect, refusal?)))
+    }
+}
+
+fn hash<T>(wanted: &Wanted<T>, of: impl FnOnce(&T) -> String) -> Option<String> {
+    match wanted.as_ref().ok()? {
+        Setting::Unmanaged => None,
+        Setting::Absent => Some("none".to_owned()),
+        Setting::Present(value) => Some(of(value)),
+    }
+}
+
+fn repository_name(owner: &Owner, spec: &ECRRepositorySpec) -> Result<RepositoryName, Refusal> {
+    let name = match &spec.repository_name {
+        Some(name) => name.clone(),
+        None => format!("{}/{}", owner.namespace, owner.name),
+    };
+    RepositoryName::parse(&name)
+        .map_err(|why| Refusal::invalid(format!("Set spec.repositoryName: {why}")))
+}
+
+fn mutability(spec: &ECRRepositorySpec) -> Wanted<Mutability> {
+    let filters = spec.image_tag_mutability_exclusion_filters.as_deref().unwrap_or_default();
+    let exclusions: BTreeSet<_> = filters.iter().map(|f| f.filter.clone()).collect();
+    match spec.image_tag_mutability {
+        None if exclusions.is_empty() => Ok(Setting::Unmanaged),
+        Some(mode) if mode.has_exclusions() != exclusions.is_empty() => {
+            Ok(Setting::Present(Mutability { mode, exclusions }))
+        }
+        Some(_) if exclusions.is_empty() => Err(Refusal::invalid(
+            "Add spec.imageTagMutabilityExclusionFilters, or set spec.imageTagMutability to \
+             MUTABLE or IMMUTABLE: a mode with exclusions needs 1 to 5 filters",
+        )),
+        None | Some(_) => Err(Refusal::invalid(
+            "Set spec.imageTagMutability to MUTABLE_WITH_EXCLUSION or IMMUTABLE_WITH_EXCLUSION, \
+             or remove spec.imageTagMutabilityExclusionFilters: filters need such a mode",
+        )),
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "every aspect is parsed to the same type")]
+fn scan_on_push(spec: &ECRRepositorySpec) -> Wanted<bool> {
+    Ok(match &spec.image_scanning_configuration {
+        None => Setting::Unmanaged,
+        Some(scanning) => Setting::Present(scanning.scan_on_push.unwrap_or(false)),
+    })
+}
+
+fn encryption(spec: &EncryptionConfiguration) -> Result<Encryption, Refusal> {
+    match (spec.encryption_type, &spec.kms_key) {
+        (EncryptionType::Aes256, Some(_)) => Err(Refusal::invalid(
+            "Remove spec.encryptionConfiguration.kmsKey or set encryptionType to KMS: AES256 \
+             takes no key",
+        )),
+        (kind, key) => Ok(Encryption { kind, key: key.clone() }),
+    }
+}
+
+/// Whether a tag key is AWS's or the operator's, and so never a user's to name or to remove.
+#[must_use]
+pub fn is_reserved(key: &str) -> bool {
+    // Tag keys that start with aws: in any case are AWS's (AWS General Reference, "Tag naming
+    // limits and requirements").
+    let aws = key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
+    aws || key.starts_with(RESERVED_TAG_PREFIX)
+}
+
+/// ECR takes 50 tags a resource (Amazon ECR User Guide, "Tagging a private repository"); two are
+/// the operator's own.
+const MOST_TAGS: usize = 48;
+
+fn tags(spec: Option<&Tags>) -> Result<Tags, Refusal> {
+    let tags = spec.cloned().unwrap_or_default();
+    if let Some(key) = tags.keys().find(|key| is_reserved(key)) {
+        return Err(Refusal::invalid(format!(
+            "Rename the tag {key:?}: keys that start with aws: or {RESERVED_TAG_PREFIX} are reserved"
+        )));
+    }
+    if tags.len() > MOST_TAGS {
+        return Err(Refusal::invalid(format!(
+            "Remove tags until {MOST_TAGS} are left: ECR takes 50, and two are the operator's"
+        )));
+    }
+    Ok(tags)
+}
+
+fn adoption(spec: Option<&AdoptionSpec>) -> Result<Adoption, Refusal> {
+    let Some(AdoptionSpec { policy, from }) = spec else { return Ok(Adoption::Never) };
+    let owner = from.as_deref().map(|from| {
+        Owner::parse(from).ok_or_else(|| {
+            Refusal::invalid("Set spec.adoption.from to <cluster>/<namespace>/<name>")
+        })
+    });
+    match (policy, owner.transpose()?) {
+        (AdoptionPolicy::Never, None) => Ok(Adoption::Never),
+        (AdoptionPolicy::IfUnowned, None) => Ok(Adoption::IfUnowned),
+        (AdoptionPolicy::TakeOver, Some(from)) => Ok(Adoption::TakeOver(from)),
+        (AdoptionPolicy::TakeOver, None) => Err(Refusal::invalid(
+            "Set spec.adoption.from to the owner that is replaced, <cluster>/<namespace>/<name>",
+        )),
+        (AdoptionPolicy::Never | AdoptionPolicy::IfUnowned, Some(_)) => Err(Refusal::invalid(
+            "Remove spec.adoption.from or set policy to TakeOver: only that replaces an owner",
+        )),
+    }
+}

@@ -1,0 +1,110 @@
+//! What people are told of a pass: one event for its writes, and one for each thing of note.
+//!
+//! Failures that heal by themselves are not told: they stand in status while they last.
+
+use std::collections::BTreeSet;
+
+use super::{
+    action::Action,
+    reason::Reason,
+    status::{LONGEST_MESSAGE, Problem, fit, released},
+};
+use crate::api::{Aspect, ECRRepositoryStatus as Status};
+
+/// A write that was made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Done {
+    /// The write.
+    pub action: Action,
+    /// What ECR held before.
+    pub before: String,
+    /// Whether ECR had held what we wrote last: somebody changed it outside.
+    pub drift: bool,
+}
+
+/// An event, before Kubernetes hears of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Event {
+    /// Whether it asks for attention.
+    pub warning: bool,
+    /// One word.
+    pub reason: &'static str,
+    /// What was done, in one word.
+    pub action: &'static str,
+    /// The whole story.
+    pub note: String,
+}
+
+impl Event {
+    fn new(warning: bool, reason: &'static str, action: &'static str, note: &str) -> Self {
+        Self { warning, reason, action, note: fit(note, LONGEST_MESSAGE) }
+    }
+}
+
+/// All that is told of a pass that led from `before` to `after`.
+#[must_use]
+pub fn of_pass(before: &Status, after: &Status, done: &[Done], problems: &[Problem]) -> Vec<Event> {
+    let mut events: Vec<_> = writes(done).into_iter().collect();
+    events.extend(done.iter().filter(|done| done.drift).map(drift_repaired));
+    events.extend(loss(before, after));
+    events.extend(releases(before, after));
+    events.extend(new_problems(before, problems));
+    events
+}
+
+fn writes(done: &[Done]) -> Option<Event> {
+    let (first, note) = (done.first()?, done.iter().map(|done| done.action.to_string()));
+    let reason = match &first.action {
+        Action::CreateRepository(_) => "Created",
+        Action::DeleteRepository { .. } => "Deleted",
+        Action::TagResource(_)
+        | Action::UntagResource(_)
+        | Action::PutImageTagMutability(_)
+        | Action::PutImageScanningConfiguration(_)
+        | Action::PutLifecyclePolicy(_)
+        | Action::DeleteLifecyclePolicy
+        | Action::SetRepositoryPolicy(_)
+        | Action::DeleteRepositoryPolicy => "Updated",
+    };
+    let note = note.collect::<Vec<_>>().join("; ");
+    Some(Event::new(false, reason, first.action.operation(), &note))
+}
+
+fn drift_repaired(done: &Done) -> Event {
+    let aspect = done.action.aspect().map_or("repository", Aspect::as_str);
+    let note = format!("{aspect} was changed outside: it was {}; repaired by {}", done.before, done.action);
+    Event::new(true, "DriftRepaired", done.action.operation(), &note)
+}
+
+fn loss(before: &Status, after: &Status) -> Option<Event> {
+    let recreated = after.last_loss.is_some() && after.created_at != before.created_at;
+    let note = "The repository was deleted outside and was created anew: its images are gone";
+    (recreated && before.created_at.is_some())
+        .then(|| Event::new(true, Reason::RepositoryLost.as_str(), "CreateRepository", note))
+}
+
+fn releases(before: &Status, after: &Status) -> Vec<Event> {
+    let already: BTreeSet<_> = released(before).collect();
+    released(after)
+        .filter(|aspect| !already.contains(aspect))
+        .map(|aspect| {
+            let note = format!("{} is no longer managed and left as it is in ECR", aspect.as_str());
+            Event::new(false, "Released", "Release", &note)
+        })
+        .collect()
+}
+
+/// Problems that need a person and were not told before.
+fn new_problems(before: &Status, problems: &[Problem]) -> Vec<Event> {
+    let told = |problem: &Problem| {
+        before.pending.iter().any(|p| {
+            p.aspect == problem.aspect
+                && p.reason == problem.reason.as_str()
+                && p.message.as_deref() == Some(&fit(&problem.message, LONGEST_MESSAGE))
+        })
+    };
+    let stalled = problems.iter().filter(|problem| problem.stalled && !told(problem));
+    stalled
+        .map(|problem| Event::new(true, problem.reason.as_str(), problem.action, &problem.message))
+        .collect()
+}

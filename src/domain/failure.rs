@@ -1,0 +1,164 @@
+//! What went wrong, by what is to be done about it. One `Class` decides retry, reason and label.
+
+use std::time::Duration;
+
+use super::reason::Reason;
+
+/// The kinds of failures, by their cure.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Class {
+    /// AWS asked to slow down.
+    Throttled,
+    /// No answer, a fault of AWS, or an answer that can't be read.
+    Unavailable,
+    /// The credentials are missing, expired or revoked.
+    Credentials,
+    /// A permission is missing.
+    Denied,
+    /// AWS says that the input is wrong.
+    Invalid,
+    /// AWS refuses a repository policy, as it does while a principal is very new.
+    PolicyRefused,
+    /// A quota is used up.
+    Limit,
+    /// The KMS key can't be used.
+    Kms,
+    /// The repository is not there.
+    Gone,
+    /// The repository is there already.
+    Exists,
+    /// The repository still holds images.
+    NotEmpty,
+}
+
+/// How a failure is tried again: with back-off, and after a while with a person's help.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Retry {
+    /// How long it may heal by itself before a person is asked; `None`: for ever.
+    pub patience: Option<Duration>,
+    /// The pace from then on.
+    pub then: Pace,
+}
+
+/// How often something is tried.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Pace {
+    /// With back-off, up to every five minutes.
+    BackOff,
+    /// At the stalled-retry interval: the cure may come from elsewhere.
+    Rest,
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+impl Class {
+    /// How it is tried again (design, rule 7).
+    #[must_use]
+    pub const fn retry(self) -> Retry {
+        let (patience, then) = match self {
+            Self::Throttled | Self::Unavailable | Self::Gone => (None, Pace::BackOff),
+            Self::Credentials | Self::Denied => (Some(MINUTE.saturating_mul(5)), Pace::BackOff),
+            // IAM is eventually consistent (IAM User Guide, "Changes that I make are not always
+            // immediately visible"): a new principal is unknown to ECR for a while.
+            Self::PolicyRefused => (Some(MINUTE.saturating_mul(10)), Pace::Rest),
+            Self::NotEmpty => (Some(Duration::ZERO), Pace::BackOff),
+            Self::Invalid | Self::Limit | Self::Kms | Self::Exists => {
+                (Some(Duration::ZERO), Pace::Rest)
+            }
+        };
+        Retry { patience, then }
+    }
+
+    /// The reason that conditions carry; `stalled` once a person is asked.
+    #[must_use]
+    pub const fn reason(self, stalled: bool) -> Reason {
+        match (self, stalled) {
+            (Self::Throttled, _) => Reason::Throttled,
+            (Self::Unavailable, _) => Reason::AwsUnavailable,
+            (Self::Credentials, _) => Reason::InvalidCredentials,
+            (Self::Denied, _) => Reason::AccessDenied,
+            (Self::Invalid, _) => Reason::RejectedByAws,
+            (Self::PolicyRefused, false) => Reason::PolicyNotYetAccepted,
+            (Self::PolicyRefused, true) => Reason::InvalidPolicy,
+            (Self::Limit, _) => Reason::LimitExceeded,
+            (Self::Kms, _) => Reason::KmsKeyUnusable,
+            (Self::Gone, _) => Reason::RepositoryLost,
+            (Self::Exists, _) => Reason::AlreadyExists,
+            (Self::NotEmpty, _) => Reason::RepositoryNotEmpty,
+        }
+    }
+
+    /// Whether the next call would fail alike, whatever it is: there is no use in making it.
+    #[must_use]
+    pub const fn ends_the_pass(self) -> bool {
+        match self {
+            Self::Unavailable | Self::Credentials | Self::Gone => true,
+            Self::Throttled
+            | Self::Denied
+            | Self::Invalid
+            | Self::PolicyRefused
+            | Self::Limit
+            | Self::Kms
+            | Self::Exists
+            | Self::NotEmpty => false,
+        }
+    }
+
+    /// What to do about it, before AWS's own words.
+    #[must_use]
+    pub const fn advice(self) -> &'static str {
+        match self {
+            Self::Throttled => "Nothing to do, it is tried again: AWS throttles this operation",
+            Self::Unavailable => {
+                "Nothing to do, it is tried again; check the network and AWS_ENDPOINT_URL if it \
+                 lasts: AWS can't be reached"
+            }
+            Self::Credentials => {
+                "Check the operator's credentials (IRSA, EKS Pod Identity or environment): AWS \
+                 does not accept them"
+            }
+            Self::Denied => "Allow the operator's role this action (deploy/iam): AWS denied it",
+            Self::Invalid => "Correct the value that AWS names",
+            Self::PolicyRefused => {
+                "Check that every principal exists and every action is ECR's: AWS refused the \
+                 repository policy"
+            }
+            Self::Limit => "Ask AWS for a higher quota or remove what is unused",
+            Self::Kms => "Check the KMS key, its state and its grants",
+            Self::Gone => "Nothing to do, it is looked up again: the repository was not found",
+            Self::Exists => "Set spec.adoption or choose another name: the repository exists",
+            Self::NotEmpty => {
+                "Delete the images, or set spec.deletionPolicy to Retain (the repository stays) \
+                 or DeleteWithImages (the images go too)"
+            }
+        }
+    }
+
+    /// The value of the metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Credentials => "credentials",
+            Self::Denied => "denied",
+            Self::Invalid => "invalid",
+            Self::PolicyRefused => "policy_refused",
+            Self::Limit => "limit",
+            Self::Kms => "kms",
+            Self::Gone => "gone",
+            Self::Exists => "exists",
+            Self::NotEmpty => "not_empty",
+        }
+    }
+}
+
+/// A call that failed.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{}: {said}", class.advice())]
+pub struct Failure {
+    /// Its kind.
+    pub class: Class,
+    /// What AWS said, without anything that differs from one call to the next.
+    pub said: String,
+}

@@ -1,0 +1,287 @@
+//! Whose repository is it? Decided by its tags alone (design, rules 4 and 5).
+//!
+//! A status can be forged by whoever may write it, a name can be guessed: neither permits a write.
+
+use super::{
+    desired::Adoption,
+    identity::{ClusterName, ClusterUid, Owner},
+    observed::Tags,
+    reason::Reason,
+};
+use crate::api::{CLUSTER_UID_TAG, OWNER_TAG};
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub struct Claim<'a> {
+    /// The object.
+    pub owner: &'a Owner,
+    /// Names that this cluster went by before.
+    pub previous_names: &'a [ClusterName],
+    /// This cluster's uid.
+    pub cluster_uid: &'a ClusterUid,
+    /// The uid that the object's status says we wrote.
+    pub written_uid: Option<&'a str>,
+    /// What the object permits where the repository is not ours.
+    pub adoption: &'a Adoption,
+}
+
+/// What is known of another owner of our own cluster.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum OwnerObject {
+    /// Nobody looked.
+    NotLookedUp,
+    /// It exists, or it can't be told.
+    Alive,
+    /// The API server says that there is no such object.
+    Gone,
+}
+
+/// What may be done with the repository.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Rights {
+    /// It is ours. Our own tags that are not as they should be are to be written first.
+    Ours {
+        /// Our own tags to write; usually none.
+        stamps: Tags,
+    },
+    /// It may be adopted: our tags are written and nothing else.
+    MayAdopt {
+        /// Our own tags.
+        stamps: Tags,
+    },
+    /// It belongs to another object of our cluster; is that still alive? Look, and judge again.
+    LookUp(Owner),
+    /// Hands off.
+    Refused(Conflict),
+}
+
+/// Why hands are off.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Conflict {
+    /// It exists and has no owner.
+    AlreadyExists,
+    /// It has another owner.
+    OtherOwner,
+    /// Another cluster that goes by our name writes its uid whenever we write ours.
+    TwoClusters,
+}
+
+impl Conflict {
+    /// The reason that conditions carry.
+    #[must_use]
+    pub const fn reason(self) -> Reason {
+        match self {
+            Self::AlreadyExists => Reason::AlreadyExists,
+            Self::OtherOwner => Reason::NameConflict,
+            Self::TwoClusters => Reason::TwoClusters,
+        }
+    }
+
+    /// What to do. It never names the other owner: namespaces are not to learn of each other.
+    #[must_use]
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::AlreadyExists => {
+                "Set spec.adoption.policy to IfUnowned to manage the repository that exists, or \
+                 choose another spec.repositoryName: nothing was changed"
+            }
+            Self::OtherOwner => {
+                "Choose another spec.repositoryName, or take the repository over with \
+                 spec.adoption (TakeOver, naming its owner): it belongs to another object and \
+                 nothing was changed"
+            }
+            Self::TwoClusters => {
+                "Give each cluster its own --cluster-name: another cluster with this name \
+                 manages the same repository, and nothing more is written"
+            }
+        }
+    }
+}
+
+/// Judges by the repository's tags what the claimant may do.
+#[must_use]
+pub fn judge(tags: &Tags, claim: &Claim, other: OwnerObject) -> Rights {
+    let Some(tag) = tags.get(OWNER_TAG) else {
+        return adopt_unowned(claim);
+    };
+    match Owner::parse(tag) {
+        Some(owner) if claim.is_mine(&owner) => judge_uid(tags, claim),
+        Some(owner) if claim.adoption == &Adoption::TakeOver(owner.clone()) => {
+            Rights::MayAdopt { stamps: claim.stamps() }
+        }
+        Some(owner) if claim.is_our_clusters(&owner, tags) => match other {
+            OwnerObject::NotLookedUp => Rights::LookUp(owner),
+            OwnerObject::Alive => Rights::Refused(Conflict::OtherOwner),
+            OwnerObject::Gone => adopt_unowned(claim),
+        },
+        Some(_) | None => Rights::Refused(Conflict::OtherOwner),
+    }
+}
+
+fn adopt_unowned(claim: &Claim) -> Rights {
+    match claim.adoption {
+        Adoption::IfUnowned => Rights::MayAdopt { stamps: claim.stamps() },
+        Adoption::Never | Adoption::TakeOver(_) => Rights::Refused(Conflict::AlreadyExists),
+    }
+}
+
+/// The repository is ours by name; is the cluster the one that we are?
+fn judge_uid(tags: &Tags, claim: &Claim) -> Rights {
+    let ours = claim.cluster_uid.as_str();
+    let written = tags.get(CLUSTER_UID_TAG).map(String::as_str);
+    if written != Some(ours) && claim.written_uid == Some(ours) {
+        return Rights::Refused(Conflict::TwoClusters);
+    }
+    let stamps = claim.stamps().into_iter().filter(|(key, value)| tags.get(key) != Some(value));
+    Rights::Ours { stamps: stamps.collect() }
+}
+
+impl Claim<'_> {
+    /// The tags by which a repository is known as the claimant's.
+    #[must_use]
+    pub fn stamps(&self) -> Tags {
+        [
+            (OWNER_TAG.to_owned(), self.owner.to_string()),
+            (CLUSTER_UID_TAG.to_owned(), self.cluster_uid.to_string()),
+        ]
+        .into()
+    }
+
+    fn goes_by(&self, cluster: &ClusterName) -> bool {
+        *cluster == self.owner.cluster || self.previous_names.contains(cluster)
+    }
+
+    fn is_mine(&self, owner: &Owner) -> bool {
+        self.goes_by(&owner.cluster)
+            && owner.namespace == self.owner.namespace
+            && owner.name == self.owner.name
+    }
+
+    /// An owner by our cluster's name counts as one of ours only under our uid: a look-up here
+    /// says nothing of an object in another cluster with the same name.
+    fn is_our_clusters(&self, owner: &Owner, tags: &Tags) -> bool {
+        self.goes_by(&owner.cluster)
+            && tags.get(CLUSTER_UID_TAG).map(String::as_str) == Some(self.cluster_uid.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Asking {
+        owner: Owner,
+        previous: Vec<ClusterName>,
+        uid: ClusterUid,
+        written: Option<&'static str>,
+        adoption: Adoption,
+    }
+
+    impl Asking {
+        fn new() -> Self {
+            Self {
+                owner: Owner::parse("prod/payments/api").unwrap(),
+                previous: vec![ClusterName::parse("old").unwrap()],
+                uid: ClusterUid::parse("uid-1").unwrap(),
+                written: None,
+                adoption: Adoption::Never,
+            }
+        }
+
+        fn judge(&self, owner: Option<&str>, uid: Option<&str>, other: OwnerObject) -> Rights {
+            let claim = Claim {
+                owner: &self.owner,
+                previous_names: &self.previous,
+                cluster_uid: &self.uid,
+                written_uid: self.written,
+                adoption: &self.adoption,
+            };
+            let tags = [(OWNER_TAG, owner), (CLUSTER_UID_TAG, uid), ("team", Some("payments"))];
+            let tags = tags.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned())));
+            judge(&tags.collect(), &claim, other)
+        }
+    }
+
+    fn keys(rights: &Rights) -> Vec<&str> {
+        match rights {
+            Rights::Ours { stamps } | Rights::MayAdopt { stamps } => {
+                stamps.keys().map(String::as_str).collect()
+            }
+            Rights::LookUp(_) | Rights::Refused(_) => panic!("no rights: {rights:?}"),
+        }
+    }
+
+    const NONE: OwnerObject = OwnerObject::NotLookedUp;
+
+    #[test]
+    fn ours_is_ours_and_lacks_nothing() {
+        let asking = Asking::new();
+        let rights = asking.judge(Some("prod/payments/api"), Some("uid-1"), NONE);
+        assert_eq!(rights, Rights::Ours { stamps: Tags::new() });
+    }
+
+    #[test]
+    fn a_renamed_cluster_stamps_its_new_name() {
+        let rights = Asking::new().judge(Some("old/payments/api"), Some("uid-1"), NONE);
+        assert!(matches!(rights, Rights::Ours { .. }));
+        assert_eq!(keys(&rights), [OWNER_TAG]);
+    }
+
+    #[test]
+    fn a_rebuilt_cluster_writes_its_uid_once_and_never_fights() {
+        let mut asking = Asking::new();
+        for written in [None, Some("uid-0")] {
+            asking.written = written;
+            let rights = asking.judge(Some("prod/payments/api"), Some("uid-0"), NONE);
+            assert_eq!(keys(&rights), [CLUSTER_UID_TAG]);
+        }
+        asking.written = Some("uid-1");
+        for uid in [None, Some("uid-2")] {
+            let rights = asking.judge(Some("prod/payments/api"), uid, NONE);
+            assert_eq!(rights, Rights::Refused(Conflict::TwoClusters));
+        }
+    }
+
+    #[test]
+    fn what_has_no_owner_is_adopted_only_when_asked() {
+        let mut asking = Asking::new();
+        let refused = Rights::Refused(Conflict::AlreadyExists);
+        assert_eq!(asking.judge(None, None, NONE), refused);
+        asking.adoption = Adoption::TakeOver(Owner::parse("a/b/c").unwrap());
+        assert_eq!(asking.judge(None, None, NONE), refused);
+        asking.adoption = Adoption::IfUnowned;
+        let rights = asking.judge(None, None, NONE);
+        assert!(matches!(rights, Rights::MayAdopt { .. }));
+        assert_eq!(keys(&rights), [CLUSTER_UID_TAG, OWNER_TAG]);
+    }
+
+    #[test]
+    fn a_foreign_owner_is_replaced_only_by_name() {
+        let mut asking = Asking::new();
+        for adoption in [
+            Adoption::Never,
+            Adoption::IfUnowned,
+            Adoption::TakeOver(Owner::parse("other/payments/web").unwrap()),
+        ] {
+            asking.adoption = adoption;
+            for owner in ["other/payments/api", "prod/payments/web", "somebody else", ""] {
+                let rights = asking.judge(Some(owner), Some("uid-9"), NONE);
+                assert_eq!(rights, Rights::Refused(Conflict::OtherOwner), "{owner}");
+            }
+        }
+        let rights = asking.judge(Some("other/payments/web"), Some("uid-9"), NONE);
+        assert!(matches!(rights, Rights::MayAdopt { .. }));
+    }
+
+    #[test]
+    fn a_dead_owner_of_our_own_cluster_counts_as_none() {
+        let mut asking = Asking::new();
+        let judge = |asking: &Asking, other| asking.judge(Some("prod/web/api"), Some("uid-1"), other);
+        assert!(matches!(judge(&asking, NONE), Rights::LookUp(_)));
+        assert_eq!(judge(&asking, OwnerObject::Alive), Rights::Refused(Conflict::OtherOwner));
+        assert_eq!(judge(&asking, OwnerObject::Gone), Rights::Refused(Conflict::AlreadyExists));
+        asking.adoption = Adoption::IfUnowned;
+        assert!(matches!(judge(&asking, OwnerObject::Gone), Rights::MayAdopt { .. }));
+        assert_eq!(judge(&asking, OwnerObject::Alive), Rights::Refused(Conflict::OtherOwner));
+    }
+}

@@ -1,0 +1,218 @@
+//! What is to be written so that ECR matches. Pure: no clock, no I/O; the command line, Observe
+//! mode and the reconciler all see the same plan.
+
+use std::collections::BTreeSet;
+
+use super::{
+    action::{Action, NewRepository},
+    desired::{Desired, Refusal, is_reserved},
+    lifecycle::Lifecycle,
+    observed::{Observed, Reading, Tags},
+    ownership::Rights,
+    policy::Document,
+    reason::Reason,
+    setting::Setting,
+};
+use crate::api::Aspect;
+
+/// One write, and what it replaces.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Step {
+    /// The write.
+    pub action: Action,
+    /// What ECR held before, for people; empty for what is new.
+    pub before: String,
+}
+
+/// All writes that are needed, and all that is refused.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Plan {
+    /// In this order; each aspect by itself.
+    pub steps: Vec<Step>,
+    /// What is asked for and not sent: the aspect, or `None` for the repository itself.
+    pub refusals: Vec<(Option<Aspect>, Refusal)>,
+}
+
+impl Plan {
+    /// Nothing to write and nothing refused.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.refusals.is_empty()
+    }
+}
+
+/// Plans a repository that does not exist.
+#[must_use]
+pub fn plan_creation(desired: &Desired, stamps: Tags) -> Plan {
+    let mut tags = stamps;
+    tags.extend(desired.tags.clone().unwrap_or_default());
+    let new = NewRepository {
+        mutability: present(&desired.mutability).cloned(),
+        scan_on_push: present(&desired.scan_on_push).copied(),
+        encryption: desired.encryption.clone(),
+        tags,
+    };
+    let actions = [
+        Some(Action::CreateRepository(new)),
+        present(&desired.lifecycle).cloned().map(Action::PutLifecyclePolicy),
+        present(&desired.policy).cloned().map(Action::SetRepositoryPolicy),
+    ];
+    Plan {
+        steps: actions
+            .into_iter()
+            .flatten()
+            .map(|action| Step { action, before: String::new() })
+            .collect(),
+        refusals: refusals(desired),
+    }
+}
+
+/// Plans a repository that exists. `ours` are the tag keys that were ours before.
+#[must_use]
+pub fn plan(desired: &Desired, observed: &Observed, rights: &Rights, ours: &BTreeSet<String>) -> Plan {
+    match rights {
+        Rights::LookUp(_) | Rights::Refused(_) => Plan::default(),
+        // Adopting alone changes nothing but our tags: the rest follows once they are read back.
+        Rights::MayAdopt { stamps } => Plan {
+            steps: vec![tag_step(stamps.clone(), &observed.tags)],
+            refusals: Vec::new(),
+        },
+        Rights::Ours { stamps } => Plan {
+            steps: steps(desired, observed, stamps, ours),
+            refusals: encryption(desired, observed).into_iter().chain(refusals(desired)).collect(),
+        },
+    }
+}
+
+fn steps(desired: &Desired, observed: &Observed, stamps: &Tags, ours: &BTreeSet<String>) -> Vec<Step> {
+    [mutability(desired, observed), scanning(desired, observed), lifecycle(desired, observed), policy(desired, observed)]
+        .into_iter()
+        .flatten()
+        .chain(tags(desired, observed, stamps, ours))
+        .collect()
+}
+
+/// For people, where AWS has a word that we don't know.
+const UNKNOWN: &str = "something that this version does not know";
+
+fn refusals(desired: &Desired) -> Vec<(Option<Aspect>, Refusal)> {
+    desired.refusals().map(|(aspect, refusal)| (Some(aspect), refusal.clone())).collect()
+}
+
+/// The value that is asked for, if one is.
+fn present<T>(wanted: &Result<Setting<T>, Refusal>) -> Option<&T> {
+    wanted.as_ref().ok().and_then(Setting::value)
+}
+
+fn mutability(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let held = observed.described.mutability.as_ref();
+    let wanted = present(&desired.mutability).filter(|wanted| Some(*wanted) != held)?;
+    Some(Step {
+        action: Action::PutImageTagMutability(wanted.clone()),
+        before: held.map_or_else(|| UNKNOWN.to_owned(), ToString::to_string),
+    })
+}
+
+fn scanning(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let held = observed.described.scan_on_push;
+    let wanted = *present(&desired.scan_on_push).filter(|wanted| **wanted != held)?;
+    Some(Step {
+        action: Action::PutImageScanningConfiguration(wanted),
+        before: format!("scanOnPush={held}"),
+    })
+}
+
+fn lifecycle(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let action = document(
+        desired.lifecycle.as_ref().ok()?,
+        &observed.lifecycle,
+        Action::PutLifecyclePolicy,
+        Action::DeleteLifecyclePolicy,
+    )?;
+    Some(Step { action, before: before(&observed.lifecycle, Lifecycle::text) })
+}
+
+fn policy(desired: &Desired, observed: &Observed) -> Option<Step> {
+    let action = document(
+        desired.policy.as_ref().ok()?,
+        &observed.policy,
+        Action::SetRepositoryPolicy,
+        Action::DeleteRepositoryPolicy,
+    )?;
+    Some(Step { action, before: before(&observed.policy, Document::text) })
+}
+
+/// The write by which a document comes to match; none where it was not read.
+fn document<T: Clone + PartialEq>(
+    wanted: &Setting<T>,
+    held: &Reading<T>,
+    put: impl FnOnce(T) -> Action,
+    delete: Action,
+) -> Option<Action> {
+    match (wanted, held) {
+        (Setting::Unmanaged, _) | (_, Reading::NotRead) | (Setting::Absent, Reading::Absent) => None,
+        (Setting::Absent, Reading::Stored(_)) => Some(delete),
+        (Setting::Present(wanted), Reading::Stored(held)) if wanted == held => None,
+        (Setting::Present(wanted), Reading::Absent | Reading::Stored(_)) => Some(put(wanted.clone())),
+    }
+}
+
+fn before<T>(held: &Reading<T>, text: impl FnOnce(&T) -> String) -> String {
+    match held {
+        Reading::NotRead => String::new(),
+        Reading::Absent => "none".to_owned(),
+        Reading::Stored(held) => text(held),
+    }
+}
+
+/// Tags go by key: ours are written, what was ours and is no longer named goes, the rest stays.
+fn tags(desired: &Desired, observed: &Observed, stamps: &Tags, ours: &BTreeSet<String>) -> Vec<Step> {
+    let held = &observed.tags;
+    let mut write = stamps.clone();
+    let mut remove = BTreeSet::new();
+    if let Ok(wanted) = &desired.tags {
+        write.extend(wanted.iter().filter(|(key, value)| held.get(*key) != Some(*value)).map(owned));
+        remove.extend(
+            ours.iter()
+                .filter(|key| !wanted.contains_key(*key) && held.contains_key(*key) && !is_reserved(key))
+                .cloned(),
+        );
+    }
+    // What goes makes room first: ECR counts 50 tags at any moment.
+    let untag = (!remove.is_empty()).then(|| Step {
+        before: said(remove.iter().filter_map(|key| held.get_key_value(key))),
+        action: Action::UntagResource(remove),
+    });
+    let tag = (!write.is_empty()).then(|| tag_step(write, held));
+    untag.into_iter().chain(tag).collect()
+}
+
+fn owned((key, value): (&String, &String)) -> (String, String) {
+    (key.clone(), value.clone())
+}
+
+fn tag_step(write: Tags, held: &Tags) -> Step {
+    Step {
+        before: said(write.keys().filter_map(|key| held.get_key_value(key))),
+        action: Action::TagResource(write),
+    }
+}
+
+fn said<'a>(tags: impl Iterator<Item = (&'a String, &'a String)>) -> String {
+    tags.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+}
+
+/// ECR can't change the encryption of a repository: it is never deleted and made anew for it.
+fn encryption(desired: &Desired, observed: &Observed) -> Option<(Option<Aspect>, Refusal)> {
+    let held = observed.described.encryption.as_ref();
+    let wanted = desired.encryption.as_ref().filter(|wanted| held.is_none_or(|held| wanted.contradicts(held)))?;
+    let held = held.map_or_else(|| UNKNOWN.to_owned(), ToString::to_string);
+    let refusal = Refusal {
+        reason: Reason::ImmutableField,
+        message: format!(
+            "Set spec.encryptionConfiguration to what the repository has, or remove it: the \
+             repository is encrypted with {held}, {wanted} is asked for, and ECR can't change it"
+        ),
+    };
+    Some((None, refusal))
+}

@@ -1,0 +1,99 @@
+//! Every reason that a condition, a pending action or an event may carry: a closed list.
+
+use std::fmt;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {
+        /// Why something is as it is; docs/ecrrepository.md tells cause and cure of each.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub enum Reason { $($(#[$doc])* $name),+ }
+
+        impl Reason {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The word that Kubernetes shows.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => stringify!($name)),+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// ECR matches the object.
+    Synced,
+    /// The object is well-formed.
+    Accepted,
+    /// Work is under way for the first time.
+    Progressing,
+    /// Nothing is written (`managementPolicy: Observe`).
+    Observed,
+    /// Nothing is done (`suspend: true`).
+    Suspended,
+    /// The owner tag was written to a repository that existed; the rest follows.
+    Adopting,
+    /// The object is being deleted.
+    Deleting,
+    /// The object says something that ECR would never take.
+    InvalidSpec,
+    /// AWS refused a value.
+    RejectedByAws,
+    /// AWS refused the repository policy.
+    InvalidPolicy,
+    /// AWS refused the repository policy, perhaps because a principal is very new.
+    PolicyNotYetAccepted,
+    /// AWS asked to slow down.
+    Throttled,
+    /// AWS did not answer, or with a fault of its own.
+    AwsUnavailable,
+    /// AWS did not accept the operator's credentials, or there are none.
+    InvalidCredentials,
+    /// AWS denied the call.
+    AccessDenied,
+    /// A quota of AWS is used up.
+    LimitExceeded,
+    /// The KMS key can't be used.
+    KmsKeyUnusable,
+    /// The repository exists and has no owner.
+    AlreadyExists,
+    /// The repository belongs to another object.
+    NameConflict,
+    /// Another cluster goes by this cluster's name.
+    TwoClusters,
+    /// The object now leads to another place than the one it is bound to.
+    IdentityChanged,
+    /// The object asks to change what ECR can't change.
+    ImmutableField,
+    /// The repository vanished outside of the operator.
+    RepositoryLost,
+    /// So many repositories vanished at once that nothing is re-created without a person's word.
+    ManyRepositoriesLost,
+    /// The repository still holds images.
+    RepositoryNotEmpty,
+    /// What is known of ECR is over a day old.
+    Outdated,
+}
+
+impl Reason {
+    /// Whether it says that the object can't be carried out as it is: `Accepted` is false then.
+    #[must_use]
+    pub const fn is_refusal(self) -> bool {
+        matches!(
+            self,
+            Self::InvalidSpec
+                | Self::AlreadyExists
+                | Self::NameConflict
+                | Self::TwoClusters
+                | Self::IdentityChanged
+                | Self::ImmutableField
+        )
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

@@ -1,0 +1,302 @@
+//! The next status, from the previous one and what a pass found and did.
+//!
+//! One pure function decides all conditions, after kstatus: `Reconciling` and `Stalled` are there
+//! only while true and never both, `Ready` always; `lastTransitionTime` moves only with the status
+//! of a condition, so that a pass that found nothing new leads to an equal status and no write.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::{Condition, Time}, jiff::Timestamp};
+
+use super::{
+    identity::{Binding, Identity, Region, Registry, RegistryId, RepositoryName},
+    observed::Described,
+    reason::Reason,
+};
+use crate::api::{
+    AppliedAspect, Aspect, ConditionType, ECRRepositoryStatus as Status, PendingAction,
+};
+
+/// Something that is not as the object asks, and why.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Problem {
+    /// The aspect; `None` for the repository itself.
+    pub aspect: Option<Aspect>,
+    /// AWS's operation that is still to be made.
+    pub action: &'static str,
+    /// Why it was not.
+    pub reason: Reason,
+    /// What to do, then why.
+    pub message: String,
+    /// Whether only a person can help.
+    pub stalled: bool,
+}
+
+/// How the object stands at the end of a pass.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Standing {
+    /// Work begins: said before the first write, so that nobody takes silence for success.
+    Beginning,
+    /// The pass is over; ECR matches but for these.
+    Enforced(Vec<Problem>),
+    /// Nothing is written; these writes would be, and these problems stand against them.
+    Observed {
+        /// The plan.
+        planned: Vec<Problem>,
+        /// What is wrong with the object.
+        problems: Vec<Problem>,
+    },
+    /// Nothing is done.
+    Suspended {
+        /// Whether something is left undone by that.
+        undone: bool,
+    },
+    /// The object waits for its deletion because of these.
+    Deleting(Vec<Problem>),
+}
+
+/// Condition messages and event notes are at most this many bytes.
+pub const LONGEST_MESSAGE: usize = 1024;
+
+/// The text, made fit for a condition: no control characters and no direction overrides, which
+/// could make a terminal show something else, and not too long.
+#[must_use]
+pub fn fit(text: &str, longest: usize) -> String {
+    let mut fit = String::new();
+    for c in text.chars().map(|c| if is_invisible(c) { '\u{fffd}' } else { c }) {
+        if fit.len() + c.len_utf8() > longest {
+            break;
+        }
+        fit.push(c);
+    }
+    fit
+}
+
+fn is_invisible(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// What status says was bound; `None` where it says nothing, or nothing legal.
+#[must_use]
+pub fn binding(status: &Status) -> Option<Binding> {
+    let identity = Identity {
+        registry: Registry {
+            id: RegistryId::parse(status.registry_id.as_deref()?).ok()?,
+            region: Region::parse(status.region.as_deref()?).ok()?,
+        },
+        name: RepositoryName::parse(status.repository_name.as_deref()?).ok()?,
+    };
+    Some(Binding { identity, established: status.arn.is_some() })
+}
+
+/// Records the binding; what was known of another place is forgotten.
+pub fn record_binding(status: &mut Status, identity: &Identity) {
+    if binding(status).is_some_and(|binding| binding.identity == *identity) {
+        return;
+    }
+    status.registry_id = Some(identity.registry.id.to_string());
+    status.region = Some(identity.registry.region.to_string());
+    status.repository_name = Some(identity.name.to_string());
+    (status.arn, status.repository_uri, status.created_at) = (None, None, None);
+}
+
+/// Records that the repository exists and is ours.
+pub fn record_repository(status: &mut Status, identity: &Identity, described: &Described) {
+    status.arn = Some(identity.arn());
+    status.repository_uri = Some(described.uri.clone());
+    status.created_at = Some(described.created_at.clone());
+}
+
+/// What `applied` says of an aspect that was ours and no longer is.
+pub const RELEASED: &str = "released";
+
+/// Records what is now in force: the `hashes` of the aspects that are ours, but not those of
+/// `undone`, which stay as they were. An aspect that is no longer ours is marked as released.
+pub fn record_applied(status: &mut Status, hashes: &BTreeMap<Aspect, String>, undone: &BTreeSet<Aspect>) {
+    let before: BTreeMap<_, _> = status.applied.drain(..).map(|a| (a.aspect, a.hash)).collect();
+    status.applied = Aspect::ALL
+        .into_iter()
+        .filter_map(|aspect| {
+            let before = before.get(&aspect).cloned();
+            let hash = match hashes.get(&aspect) {
+                _ if undone.contains(&aspect) => before,
+                Some(hash) => Some(hash.clone()),
+                // Tags are never released: those that are no longer named are removed.
+                None if aspect == Aspect::Tags => None,
+                None => before.map(|_| RELEASED.to_owned()),
+            };
+            Some(AppliedAspect { aspect, hash: hash? })
+        })
+        .collect();
+}
+
+/// The aspects that were ours and are left as they are in ECR.
+pub fn released(status: &Status) -> impl Iterator<Item = Aspect> {
+    status.applied.iter().filter(|a| a.hash == RELEASED).map(|a| a.aspect)
+}
+
+/// Closes `next`: conditions, `pending` and `observedGeneration`.
+pub fn conclude(next: &mut Status, standing: Standing, generation: i64, now: Timestamp) {
+    let verdict = Verdict::of(standing, next);
+    next.observed_generation = Some(generation);
+    if let Some(pending) = verdict.pending {
+        next.pending = pending;
+    }
+    let before = std::mem::take(&mut next.conditions);
+    next.conditions = verdict
+        .conditions
+        .into_iter()
+        .map(|said| {
+            let last = before.iter().find(|c| c.type_ == said.type_.as_str());
+            said.condition(last, generation, now)
+        })
+        .collect();
+}
+
+/// One condition, without its times.
+struct Said {
+    type_: ConditionType,
+    status: bool,
+    reason: Reason,
+    message: String,
+}
+
+impl Said {
+    fn new(type_: ConditionType, status: bool, reason: Reason, message: &str) -> Self {
+        Self { type_, status, reason, message: fit(message, LONGEST_MESSAGE) }
+    }
+
+    fn condition(self, last: Option<&Condition>, generation: i64, now: Timestamp) -> Condition {
+        let status = if self.status { "True" } else { "False" };
+        let since = last.filter(|last| last.status == status).map(|last| last.last_transition_time.clone());
+        Condition {
+            type_: self.type_.as_str().to_owned(),
+            status: status.to_owned(),
+            reason: self.reason.to_string(),
+            message: self.message,
+            observed_generation: Some(generation),
+            last_transition_time: since.unwrap_or(Time(now)),
+        }
+    }
+}
+
+struct Verdict {
+    conditions: Vec<Said>,
+    /// `None`: as before.
+    pending: Option<Vec<PendingAction>>,
+}
+
+impl Verdict {
+    fn of(standing: Standing, status: &Status) -> Self {
+        match standing {
+            Standing::Beginning => Self {
+                conditions: working(Reason::Progressing, "The operator is at work"),
+                pending: None,
+            },
+            Standing::Enforced(problems) => Self::by(&problems, || settled(status)),
+            Standing::Observed { planned, problems } if problems.is_empty() => Self {
+                conditions: observed(&planned),
+                pending: Some(pending(&planned)),
+            },
+            Standing::Observed { problems, .. } => Self::by(&problems, Vec::new),
+            Standing::Suspended { undone } => Self { conditions: suspended(undone, status), pending: None },
+            Standing::Deleting(problems) => Self::by(&problems, || {
+                working(Reason::Deleting, "The repository is being deleted")
+            }),
+        }
+    }
+
+    fn by(problems: &[Problem], without: impl FnOnce() -> Vec<Said>) -> Self {
+        let conditions = match worst(problems) {
+            None => without(),
+            Some(worst) => hindered(worst, problems),
+        };
+        Self { conditions, pending: Some(pending(problems)) }
+    }
+}
+
+fn pending(problems: &[Problem]) -> Vec<PendingAction> {
+    problems
+        .iter()
+        .map(|problem| PendingAction {
+            aspect: problem.aspect,
+            action: problem.action.to_owned(),
+            reason: problem.reason.to_string(),
+            message: Some(fit(&problem.message, LONGEST_MESSAGE)),
+        })
+        .collect()
+}
+
+/// What needs a person comes before what heals by itself.
+fn worst(problems: &[Problem]) -> Option<&Problem> {
+    problems.iter().find(|problem| problem.stalled).or(problems.first())
+}
+
+fn accepted() -> Said {
+    Said::new(ConditionType::Accepted, true, Reason::Accepted, "The object is well-formed")
+}
+
+fn settled(status: &Status) -> Vec<Said> {
+    let released: Vec<_> = released(status).map(Aspect::as_str).collect();
+    let message = if released.is_empty() {
+        "ECR matches".to_owned()
+    } else {
+        format!("ECR matches; no longer managed, and left as it is in ECR: {}", released.join(", "))
+    };
+    vec![
+        Said::new(ConditionType::Ready, true, Reason::Synced, &message),
+        accepted(),
+        Said::new(ConditionType::Synced, true, Reason::Synced, &message),
+    ]
+}
+
+fn working(reason: Reason, message: &str) -> Vec<Said> {
+    vec![
+        Said::new(ConditionType::Ready, false, reason, message),
+        accepted(),
+        Said::new(ConditionType::Synced, false, reason, message),
+        Said::new(ConditionType::Reconciling, true, reason, message),
+    ]
+}
+
+fn hindered(worst: &Problem, problems: &[Problem]) -> Vec<Said> {
+    let more = problems.len() - 1;
+    let message = match more {
+        0 => worst.message.clone(),
+        _ => format!("{} (and {more} more in status.pending)", fit(&worst.message, LONGEST_MESSAGE - 40)),
+    };
+    let refused = problems.iter().find(|p| p.reason.is_refusal());
+    let sign = if worst.stalled { ConditionType::Stalled } else { ConditionType::Reconciling };
+    vec![
+        Said::new(ConditionType::Ready, false, worst.reason, &message),
+        refused.map_or_else(accepted, |p| {
+            Said::new(ConditionType::Accepted, false, p.reason, &p.message)
+        }),
+        Said::new(ConditionType::Synced, false, worst.reason, &message),
+        Said::new(sign, true, worst.reason, &message),
+    ]
+}
+
+fn observed(planned: &[Problem]) -> Vec<Said> {
+    let message = match planned.len() {
+        0 => "ECR matches; nothing would be written".to_owned(),
+        n => format!("Set managementPolicy to Enforce to make the {n} writes in status.pending"),
+    };
+    vec![
+        Said::new(ConditionType::Ready, true, Reason::Observed, &message),
+        accepted(),
+        Said::new(ConditionType::Synced, planned.is_empty(), Reason::Observed, &message),
+    ]
+}
+
+fn suspended(undone: bool, status: &Status) -> Vec<Said> {
+    if !undone {
+        return settled(status);
+    }
+    let message = "Set suspend to false to go on: something is left undone";
+    vec![
+        Said::new(ConditionType::Ready, false, Reason::Suspended, message),
+        accepted(),
+        Said::new(ConditionType::Synced, false, Reason::Suspended, message),
+    ]
+}

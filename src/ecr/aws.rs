@@ -1,0 +1,247 @@
+//! The adapter: ECR through the AWS SDK.
+//!
+//! The SDK does not retry: the operator does, per object and aspect, and two layers of retries
+//! would multiply. Every call carries the registry's id, so that credentials of another account
+//! never reach a repository by the same name there.
+
+use std::{collections::BTreeSet, error::Error as StdError, future::Future, time::Duration};
+
+use aws_config::{
+    BehaviorVersion, SdkConfig,
+    retry::RetryConfig,
+    timeout::TimeoutConfig,
+};
+use aws_sdk_ecr::{
+    Client,
+    config::http::HttpResponse,
+    error::{ProvideErrorMetadata, SdkError},
+};
+use tokio::{sync::Mutex, time::Instant};
+
+use super::{
+    convert::{described, tags, unreadable},
+    error::{Error, read},
+    pacing::{Kind, Pacing},
+    port::{Ecr, ImageCount},
+    write,
+};
+use crate::{
+    domain::{
+        action::Action,
+        failure::{Class, Failure},
+        identity::{Identity, Region, Registry, RegistryId},
+        lifecycle::Lifecycle,
+        observed::{Described, Reading, Tags},
+        policy::Document,
+    },
+    telemetry::Metrics,
+};
+
+/// How long one call may take in all.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a failed look-up of the account stands for all who ask.
+const ACCOUNT_RETRY: Duration = Duration::from_secs(2);
+
+/// ECR, by the operator's own credentials.
+pub struct Aws {
+    pub(super) ecr: Client,
+    sts: aws_sdk_sts::Client,
+    region: Option<String>,
+    account: Mutex<Account>,
+    pacing: Pacing,
+    metrics: Metrics,
+}
+
+/// What is known of the account behind the credentials.
+enum Account {
+    Unknown,
+    Known(Registry),
+    Failed(Failure, Instant),
+}
+
+impl Aws {
+    /// Takes the SDK's default chain of credentials and regions: environment, profile, IRSA, EKS
+    /// Pod Identity, instance.
+    pub async fn from_environment(pacing: Pacing, metrics: Metrics) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(CALL_TIMEOUT)
+            .operation_attempt_timeout(CALL_TIMEOUT)
+            .build();
+        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .load()
+            .await;
+        Self::new(&config, pacing, metrics)
+    }
+
+    fn new(config: &SdkConfig, pacing: Pacing, metrics: Metrics) -> Self {
+        Self {
+            ecr: Client::new(config),
+            sts: aws_sdk_sts::Client::new(config),
+            region: config.region().map(ToString::to_string),
+            account: Mutex::new(Account::Unknown),
+            pacing,
+            metrics,
+        }
+    }
+
+    /// One call: waits for its turn, counts it, and reads what went wrong.
+    pub(super) async fn call<T, E>(
+        &self,
+        kind: Kind,
+        operation: &'static str,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Error>
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        let waited = self.pacing.turn(kind, operation).await;
+        let began = Instant::now();
+        let answer = send.await.map_err(|error| read(operation, &error));
+        let code = answer.as_ref().map_or_else(Error::label, |_| "ok");
+        self.metrics.called(operation, code, began.elapsed(), waited);
+        if let Err(error) = &answer {
+            tracing::debug!(operation, code, said = %error.failure.said, "AWS said no");
+        }
+        answer
+    }
+
+    async fn look_up_registry(&self) -> Result<Registry, Failure> {
+        let lacking = |said: String| Failure { class: Class::Credentials, said };
+        let region = self.region.as_deref().unwrap_or_default();
+        let region = Region::parse(region).map_err(|why| lacking(format!("set AWS_REGION: {why}")))?;
+        let call = self.sts.get_caller_identity().send();
+        let caller = self.call(Kind::Read, "GetCallerIdentity", call).await?;
+        let id = RegistryId::parse(caller.account().unwrap_or_default()).map_err(unreadable)?;
+        tracing::info!(account = %id, %region, "calling AWS");
+        Ok(Registry { id, region })
+    }
+}
+
+/// Turns "there is no repository" into `None`.
+fn if_there<T>(answer: Result<T, Error>) -> Result<Option<T>, Failure> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.failure.class == Class::Gone => Ok(None),
+        Err(error) => Err(error.failure),
+    }
+}
+
+/// Reads a document, or AWS's word that there is none.
+fn document<A, T>(
+    answer: Result<A, Error>,
+    none: &str,
+    parse: impl FnOnce(&A) -> Option<T>,
+) -> Result<Reading<T>, Failure> {
+    match answer {
+        Ok(answer) => parse(&answer).map(Reading::Stored).ok_or_else(|| unreadable("no text")),
+        Err(error) if error.has_code(none) => Ok(Reading::Absent),
+        Err(error) => Err(error.failure),
+    }
+}
+
+impl Ecr for Aws {
+    async fn registry(&self) -> Result<Registry, Failure> {
+        // The lock is held during the call: all who ask meanwhile share its answer.
+        let mut account = self.account.lock().await;
+        match &*account {
+            Account::Known(registry) => return Ok(registry.clone()),
+            Account::Failed(failure, at) if at.elapsed() < ACCOUNT_RETRY => return Err(failure.clone()),
+            Account::Unknown | Account::Failed(..) => {}
+        }
+        let answer = self.look_up_registry().await;
+        *account = match &answer {
+            Ok(registry) => Account::Known(registry.clone()),
+            Err(failure) => Account::Failed(failure.clone(), Instant::now()),
+        };
+        answer
+    }
+
+    async fn describe(&self, at: &Identity) -> Result<Option<Described>, Failure> {
+        let call = self
+            .ecr
+            .describe_repositories()
+            .registry_id(at.registry.id.as_str())
+            .repository_names(at.name.as_str())
+            .send();
+        let Some(answer) = if_there(self.call(Kind::Read, "DescribeRepositories", call).await)? else {
+            return Ok(None);
+        };
+        let repository = answer.repositories().first().ok_or_else(|| unreadable("no repository"))?;
+        described(repository).map(Some)
+    }
+
+    async fn tags(&self, at: &Identity) -> Result<Option<Tags>, Failure> {
+        let call = self.ecr.list_tags_for_resource().resource_arn(at.arn()).send();
+        let answer = if_there(self.call(Kind::Read, "ListTagsForResource", call).await)?;
+        Ok(answer.map(|answer| tags(answer.tags())))
+    }
+
+    async fn lifecycle(&self, at: &Identity) -> Result<Reading<Lifecycle>, Failure> {
+        let call = self
+            .ecr
+            .get_lifecycle_policy()
+            .registry_id(at.registry.id.as_str())
+            .repository_name(at.name.as_str())
+            .send();
+        let answer = self.call(Kind::Read, "GetLifecyclePolicy", call).await;
+        document(answer, "LifecyclePolicyNotFoundException", |answer| {
+            answer.lifecycle_policy_text().map(Lifecycle::stored)
+        })
+    }
+
+    async fn policy(&self, at: &Identity) -> Result<Reading<Document>, Failure> {
+        let call = self
+            .ecr
+            .get_repository_policy()
+            .registry_id(at.registry.id.as_str())
+            .repository_name(at.name.as_str())
+            .send();
+        let answer = self.call(Kind::Read, "GetRepositoryPolicy", call).await;
+        document(answer, "RepositoryPolicyNotFoundException", |answer| {
+            answer.policy_text().map(Document::stored)
+        })
+    }
+
+    async fn count_images(&self, at: &Identity) -> Result<ImageCount, Failure> {
+        let call = self
+            .ecr
+            .describe_images()
+            .registry_id(at.registry.id.as_str())
+            .repository_name(at.name.as_str())
+            .max_results(1000)
+            .send();
+        let page = self.call(Kind::Read, "DescribeImages", call).await?;
+        let count = page.image_details().len();
+        Ok(match page.next_token() {
+            None => ImageCount::Exactly(count),
+            Some(_) => ImageCount::MoreThan(count),
+        })
+    }
+
+    async fn names(&self, registry: &Registry) -> Result<BTreeSet<String>, Failure> {
+        let mut names = BTreeSet::new();
+        let mut next = None;
+        loop {
+            let call = self
+                .ecr
+                .describe_repositories()
+                .registry_id(registry.id.as_str())
+                .max_results(1000)
+                .set_next_token(next)
+                .send();
+            let page = self.call(Kind::Read, "DescribeRepositories", call).await?;
+            names.extend(page.repositories().iter().filter_map(|r| r.repository_name()).map(ToOwned::to_owned));
+            next = page.next_token().map(ToOwned::to_owned);
+            if next.is_none() {
+                return Ok(names);
+            }
+        }
+    }
+
+    async fn write(&self, at: &Identity, action: &Action) -> Result<Option<Described>, Failure> {
+        write::send(self, at, action).await
+    }
+}

@@ -1,0 +1,116 @@
+//! AWS's types to ours and back.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_ecr::{
+    primitives::DateTimeFormat,
+    types::{
+        self, EncryptionConfiguration, EncryptionType as AwsEncryptionType,
+        ImageScanningConfiguration, ImageTagMutability as AwsMutability,
+        ImageTagMutabilityExclusionFilter, ImageTagMutabilityExclusionFilterType,
+    },
+};
+
+use crate::{
+    api::{EncryptionType, ImageTagMutability},
+    domain::{
+        desired::{Encryption, Mutability},
+        failure::{Class, Failure},
+        observed::{Described, Tags},
+    },
+};
+
+/// A required member that AWS left out, or text that the SDK can't build a request from.
+pub(super) fn unreadable(what: impl std::fmt::Display) -> Failure {
+    Failure { class: Class::Unavailable, said: format!("an answer without sense: {what}") }
+}
+
+pub(super) fn described(repository: &types::Repository) -> Result<Described, Failure> {
+    let uri = repository.repository_uri().ok_or_else(|| unreadable("no repositoryUri"))?;
+    let created = repository.created_at().ok_or_else(|| unreadable("no createdAt"))?;
+    Ok(Described {
+        uri: uri.to_owned(),
+        created_at: created.fmt(DateTimeFormat::DateTime).map_err(unreadable)?,
+        mutability: mutability(repository),
+        scan_on_push: repository.image_scanning_configuration().is_some_and(|c| c.scan_on_push),
+        encryption: encryption(repository.encryption_configuration()),
+    })
+}
+
+fn mutability(repository: &types::Repository) -> Option<Mutability> {
+    let mode = match repository.image_tag_mutability() {
+        None | Some(AwsMutability::Mutable) => ImageTagMutability::Mutable,
+        Some(AwsMutability::Immutable) => ImageTagMutability::Immutable,
+        Some(AwsMutability::MutableWithExclusion) => ImageTagMutability::MutableWithExclusion,
+        Some(AwsMutability::ImmutableWithExclusion) => ImageTagMutability::ImmutableWithExclusion,
+        Some(_) => return None,
+    };
+    let filters = repository.image_tag_mutability_exclusion_filters();
+    let exclusions: BTreeSet<_> = filters.iter().map(|f| f.filter().to_owned()).collect();
+    Some(Mutability { mode, exclusions })
+}
+
+fn encryption(held: Option<&EncryptionConfiguration>) -> Option<Encryption> {
+    let kind = match held.map(EncryptionConfiguration::encryption_type) {
+        None | Some(AwsEncryptionType::Aes256) => EncryptionType::Aes256,
+        Some(AwsEncryptionType::Kms) => EncryptionType::Kms,
+        Some(AwsEncryptionType::KmsDsse) => EncryptionType::KmsDsse,
+        Some(_) => return None,
+    };
+    let key = held.and_then(EncryptionConfiguration::kms_key).map(ToOwned::to_owned);
+    Some(Encryption { kind, key })
+}
+
+pub(super) fn tags(tags: &[types::Tag]) -> Tags {
+    tags.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
+}
+
+pub(super) fn to_tags(tags: &Tags) -> Result<Vec<types::Tag>, Failure> {
+    tags.iter()
+        .map(|(key, value)| types::Tag::builder().key(key).value(value).build().map_err(unreadable))
+        .collect()
+}
+
+pub(super) fn to_mode(mode: ImageTagMutability) -> AwsMutability {
+    match mode {
+        ImageTagMutability::Mutable => AwsMutability::Mutable,
+        ImageTagMutability::Immutable => AwsMutability::Immutable,
+        ImageTagMutability::MutableWithExclusion => AwsMutability::MutableWithExclusion,
+        ImageTagMutability::ImmutableWithExclusion => AwsMutability::ImmutableWithExclusion,
+    }
+}
+
+/// The filters; `None` where there are none, for ECR refuses an empty list.
+pub(super) fn to_filters(
+    mutability: &Mutability,
+) -> Result<Option<Vec<ImageTagMutabilityExclusionFilter>>, Failure> {
+    let filters: Result<Vec<_>, _> = mutability
+        .exclusions
+        .iter()
+        .map(|filter| {
+            ImageTagMutabilityExclusionFilter::builder()
+                .filter_type(ImageTagMutabilityExclusionFilterType::Wildcard)
+                .filter(filter)
+                .build()
+                .map_err(unreadable)
+        })
+        .collect();
+    Ok(Some(filters?).filter(|filters| !filters.is_empty()))
+}
+
+pub(super) fn to_scanning(scan_on_push: bool) -> ImageScanningConfiguration {
+    ImageScanningConfiguration::builder().scan_on_push(scan_on_push).build()
+}
+
+pub(super) fn to_encryption(encryption: &Encryption) -> Result<EncryptionConfiguration, Failure> {
+    let kind = match encryption.kind {
+        EncryptionType::Aes256 => AwsEncryptionType::Aes256,
+        EncryptionType::Kms => AwsEncryptionType::Kms,
+        EncryptionType::KmsDsse => AwsEncryptionType::KmsDsse,
+    };
+    EncryptionConfiguration::builder()
+        .encryption_type(kind)
+        .set_kms_key(encryption.key.clone())
+        .build()
+        .map_err(unreadable)
+}

@@ -1,0 +1,14 @@
+//! AWS: the port through which the rest sees ECR, and the adapter that speaks to it.
+//!
+//! Nothing outside of this folder names a type of the AWS SDK.
+
+mod aws;
+mod convert;
+mod error;
+mod pacing;
+mod port;
+mod write;
+
+pub use aws::Aws;
+pub use pacing::{Budget, Pacing};
+pub use port::{Ecr, ImageCount};

@@ -1,0 +1,63 @@
+//! ECR, as the operator needs it. Each method is one call of AWS's API but where it pages.
+
+use std::{collections::BTreeSet, future::Future};
+
+use crate::domain::{
+    action::Action,
+    failure::Failure,
+    identity::{Identity, Registry},
+    lifecycle::Lifecycle,
+    observed::{Described, Reading, Tags},
+    policy::Document,
+};
+
+/// How many images a repository holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum ImageCount {
+    /// Exactly so many.
+    Exactly(usize),
+    /// More than so many: nobody counted on.
+    MoreThan(usize),
+}
+
+impl std::fmt::Display for ImageCount {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Exactly(1) => f.write_str("1 image"),
+            Self::Exactly(n) => write!(f, "{n} images"),
+            Self::MoreThan(n) => write!(f, "more than {n} images"),
+        }
+    }
+}
+
+/// ECR. Every method fails with what is to be done about it.
+pub trait Ecr: Send + Sync + 'static {
+    /// The account of the operator's own credentials, and its region.
+    fn registry(&self) -> impl Future<Output = Result<Registry, Failure>> + Send;
+
+    /// DescribeRepositories of one name; `None` where there is none.
+    fn describe(&self, at: &Identity) -> impl Future<Output = Result<Option<Described>, Failure>> + Send;
+
+    /// ListTagsForResource: the proof of ownership; `None` where there is no repository.
+    fn tags(&self, at: &Identity) -> impl Future<Output = Result<Option<Tags>, Failure>> + Send;
+
+    /// GetLifecyclePolicy.
+    fn lifecycle(&self, at: &Identity) -> impl Future<Output = Result<Reading<Lifecycle>, Failure>> + Send;
+
+    /// GetRepositoryPolicy.
+    fn policy(&self, at: &Identity) -> impl Future<Output = Result<Reading<Document>, Failure>> + Send;
+
+    /// DescribeImages, one page.
+    fn count_images(&self, at: &Identity) -> impl Future<Output = Result<ImageCount, Failure>> + Send;
+
+    /// DescribeRepositories of a whole registry, page by page: the names.
+    fn names(&self, registry: &Registry) -> impl Future<Output = Result<BTreeSet<String>, Failure>> + Send;
+
+    /// One write. What is to be removed and is gone already counts as removed. A creation answers
+    /// with the repository.
+    fn write(
+        &self,
+        at: &Identity,
+        action: &Action,
+    ) -> impl Future<Output = Result<Option<Described>, Failure>> + Send;
+}

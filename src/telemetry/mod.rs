@@ -1,0 +1,7 @@
+//! What operators of the operator see: logs and metrics. A leaf: it knows nothing of the rest.
+
+mod logs;
+mod metrics;
+
+pub use logs::{LogFormat, init as init_logs};
+pub use metrics::Metrics;
