@@ -1,1 +1,159 @@
-//! An emulator of AWS ECR's control plane.
+//! A stand-in for the control plane of AWS ECR, as strict as AWS documents it.
+//!
+//! It is a reading of AWS's documentation and shares no code with what it tests. Where the
+//! documentation is silent, a comment says what was chosen and why. The README has the hooks.
+//!
+//! ```no_run
+//! # async fn example() -> std::io::Result<()> {
+//! use ecr_emulator::{Emulator, Fault};
+//!
+//! let emulator = Emulator::start(([127, 0, 0, 1], 0).into()).await?;
+//! emulator.inject(Fault::on("PutLifecyclePolicy").times(3).throttle());
+//! // … use `emulator.url()` as the endpoint of an AWS client …
+//! assert_eq!(emulator.calls().get("PutLifecyclePolicy"), Some(&4));
+//! # Ok(())
+//! # }
+//! ```
+
+mod admin;
+mod api;
+mod caller;
+mod error;
+mod fault;
+mod paging;
+mod protocol;
+mod server;
+mod settings;
+mod shape;
+mod state;
+mod world;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde_json::Value;
+use tokio::task::AbortHandle;
+
+use crate::caller::Caller;
+pub use crate::error::Error;
+pub use crate::fault::{Effect, Fault, Forever, Times};
+pub use crate::settings::Settings;
+pub use crate::state::{Image, Repository};
+pub use crate::world::Call;
+use crate::world::World;
+
+/// A running emulator. Dropping it stops the server and cuts its connections.
+#[derive(Debug)]
+pub struct Emulator {
+    address: SocketAddr,
+    world: Arc<World>,
+    server: AbortHandle,
+}
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        self.server.abort();
+    }
+}
+
+impl Emulator {
+    /// Starts an emulator; port 0 takes a free one.
+    ///
+    /// # Errors
+    /// If the address is not on the loopback, or cannot be bound.
+    pub async fn start(address: SocketAddr) -> std::io::Result<Self> {
+        let listener = server::bind(address).await?;
+        let address = listener.local_addr()?;
+        let world = Arc::new(World::default());
+        let server = tokio::spawn(server::serve(listener, Arc::clone(&world))).abort_handle();
+        Ok(Self {
+            address,
+            world,
+            server,
+        })
+    }
+
+    /// The endpoint, e.g. `http://127.0.0.1:40123`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// How often each operation was called, over all accounts and regions.
+    #[must_use]
+    pub fn calls(&self) -> BTreeMap<String, u64> {
+        self.world.lock().counts.clone()
+    }
+
+    /// The calls in the order in which they took effect.
+    #[must_use]
+    pub fn log(&self) -> Vec<Call> {
+        self.world.lock().log.clone()
+    }
+
+    /// Empties log and counters, never what ECR holds.
+    pub fn reset(&self) {
+        self.world.lock().reset();
+    }
+
+    /// Empties everything: what ECR holds, log, counters, faults and settings.
+    pub fn wipe(&self) {
+        self.world.lock().wipe();
+    }
+
+    /// Adds a fault.
+    pub fn inject(&self, fault: Fault) {
+        self.world.lock().faults.push(fault);
+    }
+
+    /// Takes all faults away.
+    pub fn clear_faults(&self) {
+        self.world.lock().faults.clear();
+    }
+
+    /// The settings.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.world.lock().settings.clone()
+    }
+
+    /// Changes settings: `emulator.configure(|settings| settings.repositories_quota = 3)`.
+    pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
+        change(&mut self.world.lock().settings);
+    }
+
+    /// A repository as it is now.
+    #[must_use]
+    pub fn repository(&self, account: &str, region: &str, name: &str) -> Option<Repository> {
+        self.world.lock().repository(account, region, name).cloned()
+    }
+
+    /// The names of the repositories of an account in a region.
+    #[must_use]
+    pub fn repositories(&self, account: &str, region: &str) -> Vec<String> {
+        self.world.lock().repositories(account, region)
+    }
+
+    /// Applies an operation as somebody else would, behind the back of whoever is tested: it is
+    /// checked like any other, but faults do not hit it, and log and counters do not show it.
+    ///
+    /// # Errors
+    /// What ECR would refuse.
+    // The input by value: callers write `json!({…})`.
+    #[allow(clippy::needless_pass_by_value)]
+    pub fn call(
+        &self,
+        account: &str,
+        region: &str,
+        operation: &str,
+        input: Value,
+    ) -> Result<Value, Error> {
+        let caller = Caller {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            access_key: account.to_owned(),
+        };
+        self.world.lock().apply(&caller, operation, &input)
+    }
+}

@@ -1,0 +1,102 @@
+//! The hooks over HTTP, under `/_emulator/`: see the README.
+
+use hyper::Method;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::caller::Caller;
+use crate::fault::Fault;
+use crate::world::{Inner, World};
+
+/// A request that cannot be read, with the reason.
+type Outcome = Result<Value, String>;
+
+/// Answers a hook with a status and a body.
+pub(crate) fn handle(world: &World, method: &Method, hook: &str, body: &[u8]) -> (u16, Value) {
+    let mut inner = world.lock();
+    let outcome = match (method.as_str(), hook) {
+        ("GET", "calls") => Ok(json!(inner.counts)),
+        ("GET", "log") => Ok(json!(inner.log)),
+        ("POST", "reset") => {
+            inner.reset();
+            Ok(json!({}))
+        }
+        ("POST", "wipe") => {
+            inner.wipe();
+            Ok(json!({}))
+        }
+        ("GET", "faults") => Ok(json!(inner.faults)),
+        ("POST", "faults") => add_faults(&mut inner, body),
+        ("DELETE", "faults") => {
+            inner.faults.clear();
+            Ok(json!({}))
+        }
+        ("GET", "settings") => Ok(json!(inner.settings)),
+        ("POST", "settings") => change_settings(&mut inner, body),
+        ("POST", "call") => call(&mut inner, body),
+        _ => return (404, unknown_hook()),
+    };
+    match outcome {
+        Ok(answer) => (200, answer),
+        Err(message) => (400, json!({ "message": message })),
+    }
+}
+
+fn unknown_hook() -> Value {
+    json!({ "message": "No such hook. There are: GET calls, GET log, POST reset, POST wipe, \
+                        GET|POST|DELETE faults, GET|POST settings, POST call" })
+}
+
+/// One fault or a list of them.
+fn add_faults(inner: &mut Inner, body: &[u8]) -> Outcome {
+    let given: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let list = match given {
+        Value::Array(faults) => faults,
+        fault => vec![fault],
+    };
+    let faults = list
+        .into_iter()
+        .map(serde_json::from_value)
+        .collect::<Result<Vec<Fault>, _>>()
+        .map_err(|error| format!("Not a fault: {error}"))?;
+    inner.faults.extend(faults);
+    Ok(json!(inner.faults))
+}
+
+/// Changes the settings that are given and keeps the others.
+fn change_settings(inner: &mut Inner, body: &[u8]) -> Outcome {
+    let given: Value = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let mut settings = json!(inner.settings);
+    match (settings.as_object_mut(), given) {
+        (Some(settings), Value::Object(given)) => settings.extend(given),
+        _ => return Err("Settings are a JSON object".to_owned()),
+    }
+    inner.settings =
+        serde_json::from_value(settings).map_err(|error| format!("Not a setting: {error}"))?;
+    Ok(json!(inner.settings))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct DirectCall {
+    account: String,
+    region: String,
+    operation: String,
+    input: Value,
+}
+
+/// Applies an operation without log and counters; its refusal is an answer too.
+fn call(inner: &mut Inner, body: &[u8]) -> Outcome {
+    let call: DirectCall = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let caller = Caller {
+        access_key: call.account.clone(),
+        account: call.account,
+        region: call.region,
+    };
+    Ok(inner
+        .apply(&caller, &call.operation, &call.input)
+        .map_or_else(
+            |error| json!({ "Err": error }),
+            |answer| json!({ "Ok": answer }),
+        ))
+}

@@ -1,0 +1,333 @@
+//! Images: described, listed, fetched and deleted.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use serde_json::{Value, json};
+
+use super::{
+    Context, IMAGE_TAG, MAX_RESULTS, REGISTRY_ID, REPOSITORY_NAME, answer, layers, list as items,
+    push, text,
+};
+use crate::error::Error;
+use crate::paging::{self, Page};
+use crate::shape::{Member, Shape, matches, optional, required};
+use crate::state::{Image, Repository};
+
+const IMAGE_IDS: Shape = Shape::list(
+    &Shape::Structure(&[
+        optional("imageDigest", Shape::TEXT),
+        optional("imageTag", IMAGE_TAG),
+    ]),
+    1,
+    100,
+);
+const FILTER: Shape = Shape::Structure(&[
+    optional("tagStatus", Shape::one_of(&["TAGGED", "UNTAGGED", "ANY"])),
+    optional(
+        "imageStatus",
+        Shape::one_of(&["ACTIVE", "ARCHIVED", "ACTIVATING", "ANY"]),
+    ),
+]);
+
+pub(super) const BATCH: &[Member] = &[
+    optional("registryId", REGISTRY_ID),
+    required("repositoryName", REPOSITORY_NAME),
+    required("imageIds", IMAGE_IDS),
+];
+pub(super) const BATCH_GET: &[Member] = &[
+    optional("registryId", REGISTRY_ID),
+    required("repositoryName", REPOSITORY_NAME),
+    required("imageIds", IMAGE_IDS),
+    optional("acceptedMediaTypes", Shape::list(&Shape::TEXT, 1, 100)),
+];
+pub(super) const DESCRIBE: &[Member] = &[
+    optional("registryId", REGISTRY_ID),
+    required("repositoryName", REPOSITORY_NAME),
+    optional("imageIds", IMAGE_IDS),
+    optional("nextToken", Shape::TEXT),
+    optional("maxResults", MAX_RESULTS),
+    optional("filter", FILTER),
+];
+pub(super) const LIST: &[Member] = &[
+    optional("registryId", REGISTRY_ID),
+    required("repositoryName", REPOSITORY_NAME),
+    optional("nextToken", Shape::TEXT),
+    optional("maxResults", MAX_RESULTS),
+    optional("filter", FILTER),
+];
+
+/// Whether an image passes `filter`. All images are active as long as none can be archived; without
+/// an `imageStatus` ECR shows the active ones.
+fn passes(image: &Image, input: &Value) -> bool {
+    let filter = input.get("filter").unwrap_or(&Value::Null);
+    let tags = match text(filter, "tagStatus") {
+        "TAGGED" => !image.tags.is_empty(),
+        "UNTAGGED" => image.tags.is_empty(),
+        _ => true,
+    };
+    tags && matches!(text(filter, "imageStatus"), "" | "ACTIVE" | "ANY")
+}
+
+/// Binds a page to the operation, the repository and the filter.
+fn page(operation: &str, repository: &Repository, input: &Value) -> Result<Page, Error> {
+    let filter = input.get("filter").unwrap_or(&Value::Null);
+    Page::read(input, format!("{operation} {} {filter}", repository.arn))
+}
+
+fn with_token(mut answer: Value, token: Option<String>) -> Value {
+    if let (Some(token), Some(members)) = (token, answer.as_object_mut()) {
+        members.insert("nextToken".to_owned(), json!(token));
+    }
+    answer
+}
+
+pub(super) fn describe(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    paging::refuse_with(input, "imageIds")?;
+    let repository = context.repository(input)?;
+    let ids = items(input, "imageIds");
+    if !ids.is_empty() {
+        let found: BTreeSet<&str> = ids
+            .iter()
+            .map(|id| find(repository, id).map_err(|_| image_not_found(repository, id)))
+            .collect::<Result<_, Error>>()?;
+        let details: Vec<Value> = found
+            .into_iter()
+            .filter_map(|digest| repository.images.get(digest))
+            .filter(|image| passes(image, input))
+            .map(|image| detail(repository, image))
+            .collect();
+        return Ok(json!({ "imageDetails": details }));
+    }
+    let page = page("DescribeImages", repository, input)?;
+    let following = repository
+        .images
+        .range::<str, _>((page.start(), Bound::Unbounded))
+        .filter(|(_, image)| passes(image, input));
+    let (details, token) =
+        page.take(following.map(|(digest, image)| (digest, detail(repository, image))));
+    Ok(with_token(json!({ "imageDetails": details }), token))
+}
+
+fn detail(repository: &Repository, image: &Image) -> Value {
+    let mut detail = answer(
+        repository,
+        [
+            ("imageDigest", json!(image.digest)),
+            ("imageSizeInBytes", json!(image.size)),
+            ("imagePushedAt", json!(image.pushed_at)),
+            ("imageManifestMediaType", json!(image.media_type)),
+            ("imageStatus", json!("ACTIVE")),
+        ],
+    );
+    let tags = (!image.tags.is_empty()).then(|| json!(image.tags));
+    let members = [
+        ("imageTags", tags),
+        (
+            "artifactMediaType",
+            image.artifact_media_type.as_ref().map(|kind| json!(kind)),
+        ),
+        (
+            "subjectManifestDigest",
+            image.subject.as_ref().map(|digest| json!(digest)),
+        ),
+        (
+            "lastRecordedPullTime",
+            image.pulled_at.map(|time| json!(time)),
+        ),
+    ];
+    if let Some(object) = detail.as_object_mut() {
+        object.extend(
+            members
+                .into_iter()
+                .filter_map(|(name, value)| Some((name.to_owned(), value?))),
+        );
+    }
+    detail
+}
+
+fn image_not_found(repository: &Repository, id: &Value) -> Error {
+    let or_null = |name: &str| {
+        match text(id, name) {
+            "" => "null",
+            value => value,
+        }
+        .to_owned()
+    };
+    Error::new(
+        "ImageNotFoundException",
+        format!(
+            "The image with imageId {{imageDigest:'{}', imageTag:'{}'}} does not exist within the \
+             repository with name '{}' in the registry with id '{}'",
+            or_null("imageDigest"),
+            or_null("imageTag"),
+            repository.name,
+            repository.registry_id
+        ),
+    )
+}
+
+/// An entry for every tag, and one for every image without.
+pub(super) fn list(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let repository = context.repository(input)?;
+    let page = page("ListImages", repository, input)?;
+    let entries = repository
+        .images
+        .values()
+        .filter(|image| passes(image, input))
+        .flat_map(|image| ids(image).map(|(tag, id)| (format!("{} {tag}", image.digest), id)))
+        .filter(|(key, _)| match page.start() {
+            Bound::Excluded(after) => key.as_str() > after,
+            _ => true,
+        });
+    let (image_ids, token) = page.take(entries);
+    Ok(with_token(json!({ "imageIds": image_ids }), token))
+}
+
+/// The ids of an image, one for every tag.
+fn ids(image: &Image) -> impl Iterator<Item = (&str, Value)> {
+    let untagged = image
+        .tags
+        .is_empty()
+        .then(|| ("", json!({ "imageDigest": image.digest })));
+    let tagged = image.tags.iter().map(|tag| {
+        (
+            tag.as_str(),
+            json!({ "imageDigest": image.digest, "imageTag": tag }),
+        )
+    });
+    untagged.into_iter().chain(tagged)
+}
+
+/// The digest of the image that an id means, or the failure code and reason.
+fn find<'a>(repository: &'a Repository, id: &Value) -> Result<&'a str, (&'static str, String)> {
+    let (digest, tag) = (text(id, "imageDigest"), text(id, "imageTag"));
+    let fits = |pattern, value: &str| matches(pattern, value).unwrap_or(false);
+    if digest.is_empty() && tag.is_empty() {
+        let reason = "Invalid request parameters: both tag and digest cannot be null";
+        return Err(("MissingDigestAndTag", reason.to_owned()));
+    }
+    if !digest.is_empty() && !fits(layers::DIGEST, digest) {
+        let pattern = layers::DIGEST;
+        let reason = format!(
+            "Invalid request parameters: image digest should satisfy the regex '{pattern}'"
+        );
+        return Err(("InvalidImageDigest", reason));
+    }
+    if !tag.is_empty() && !fits(push::TAG_PATTERN, tag) {
+        let pattern = push::TAG_PATTERN;
+        let reason =
+            format!("Invalid request parameters: image tag should satisfy the regex '{pattern}'");
+        return Err(("InvalidImageTag", reason));
+    }
+    let by_digest = repository.images.get(digest);
+    let by_tag = repository.image_tagged(tag);
+    match (by_digest, by_tag) {
+        (Some(image), _) if tag.is_empty() => Ok(&image.digest),
+        (_, Some(image)) if digest.is_empty() || image.digest == digest => Ok(&image.digest),
+        (Some(_), Some(_)) => Err((
+            "ImageTagDoesNotMatchDigest",
+            "Requested image tag does not map to the requested image digest".to_owned(),
+        )),
+        _ => Err(("ImageNotFound", "Requested image not found".to_owned())),
+    }
+}
+
+fn failure(id: &Value, code: &str, reason: &str) -> Value {
+    json!({ "imageId": id, "failureCode": code, "failureReason": reason })
+}
+
+/// An image of a type that is not accepted counts as not found: the model has no code for it.
+pub(super) fn batch_get(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let now = context.now;
+    let repository = context.repository(input)?;
+    let accepted = items(input, "acceptedMediaTypes");
+    let (mut images, mut failures) = (Vec::new(), Vec::new());
+    let mut pulled = Vec::new();
+    for id in items(input, "imageIds") {
+        let image = find(repository, id)
+            .map(|digest| repository.images.get(digest))
+            .map(|image| {
+                image.filter(|image| {
+                    accepted.is_empty() || accepted.iter().any(|kind| *kind == image.media_type)
+                })
+            });
+        match image {
+            Err((code, reason)) => failures.push(failure(id, code, &reason)),
+            Ok(None) => failures.push(failure(id, "ImageNotFound", "Requested image not found")),
+            Ok(Some(image)) => {
+                pulled.push(image.digest.clone());
+                images.push(fetched(repository, image, text(id, "imageTag")));
+            }
+        }
+    }
+    for digest in pulled {
+        if let Some(image) = repository.images.get_mut(&digest) {
+            image.pulled_at = Some(now);
+        }
+    }
+    Ok(json!({ "images": images, "failures": failures }))
+}
+
+fn fetched(repository: &Repository, image: &Image, tag: &str) -> Value {
+    let mut id = json!({ "imageDigest": image.digest });
+    if let (false, Some(members)) = (tag.is_empty(), id.as_object_mut()) {
+        members.insert("imageTag".to_owned(), json!(tag));
+    }
+    answer(
+        repository,
+        [
+            ("imageId", id),
+            ("imageManifest", json!(image.manifest)),
+            ("imageManifestMediaType", json!(image.media_type)),
+        ],
+    )
+}
+
+/// A tag alone is removed, and the image goes with its last one; a digest alone removes the image
+/// with all its tags (model, `BatchDeleteImage`); both remove the tag. Images that are in a
+/// manifest list when the call begins stay, even if the list goes in the same call.
+pub(super) fn batch_delete(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let repository = context.repository(input)?;
+    let referenced: BTreeSet<String> = repository
+        .images
+        .values()
+        .flat_map(|image| image.children.iter().cloned())
+        .collect();
+    let (mut deleted, mut failures) = (Vec::new(), Vec::new());
+    for id in items(input, "imageIds") {
+        match delete(repository, id, &referenced) {
+            Ok(ids) => deleted.extend(ids),
+            Err((code, reason)) => failures.push(failure(id, code, &reason)),
+        }
+    }
+    Ok(json!({ "imageIds": deleted, "failures": failures }))
+}
+
+/// Deletes what one id means and returns the ids that are gone.
+fn delete(
+    repository: &mut Repository,
+    id: &Value,
+    referenced: &BTreeSet<String>,
+) -> Result<Vec<Value>, (&'static str, String)> {
+    let digest = find(repository, id)?.to_owned();
+    let tag = text(id, "imageTag");
+    let Some(image) = repository.images.get_mut(&digest) else {
+        return Err(("ImageNotFound", "Requested image not found".to_owned()));
+    };
+    let last = tag.is_empty() || image.tags.len() == 1;
+    if last && referenced.contains(&digest) {
+        let reason = "Requested image referenced by manifest list".to_owned();
+        return Err(("ImageReferencedByManifestList", reason));
+    }
+    if tag.is_empty() {
+        let gone = ids(image).map(|(_, id)| id).collect();
+        repository.images.remove(&digest);
+        return Ok(gone);
+    }
+    image.tags.retain(|own| own != tag);
+    if last {
+        repository.images.remove(&digest);
+    }
+    Ok(vec![json!({ "imageDigest": digest, "imageTag": tag })])
+}

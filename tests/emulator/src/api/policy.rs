@@ -1,0 +1,82 @@
+//! Repository policies: stored, returned and deleted. What they may say is in `policy_grammar`.
+
+use serde_json::{Value, json};
+
+use super::{Context, REGISTRY_ID, REPOSITORY_NAME, answer, flag, policy_grammar, text};
+use crate::error::Error;
+use crate::settings::Settings;
+use crate::shape::{Member, Shape, optional, required};
+use crate::state::Repository;
+
+pub(super) const SET: &[Member] = &[
+    optional("registryId", REGISTRY_ID),
+    required("repositoryName", REPOSITORY_NAME),
+    required("policyText", Shape::text(0, 10240)),
+    optional("force", Shape::Boolean),
+];
+
+pub(super) fn set(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    context.repository(input)?;
+    let policy = policy_grammar::parse(text(input, "policyText"), &context.caller.region)
+        .ok_or_else(refusal)?;
+    refuse_unknown(context.settings, &policy)?;
+    if !flag(input, "force") && policy.locks_out(&context.caller.arn(), &context.caller.account) {
+        // The check that `force` overrides; AWS does not publish its words.
+        return Err(Error::invalid(
+            "PolicyText",
+            "The policy would prevent you from setting another policy in the future; use force",
+        ));
+    }
+    let stored = policy.pretty();
+    let repository = context.repository(input)?;
+    repository.policy = Some(stored.clone());
+    Ok(answer(repository, [("policyText", json!(stored))]))
+}
+
+/// ECR says the same whether the grammar is wrong or a principal does not exist (yet).
+fn refusal() -> Error {
+    Error::invalid("PolicyText", "Invalid repository policy provided")
+}
+
+/// Refuses principals that IAM does not know, and counts down those that get known by themselves.
+fn refuse_unknown(settings: &mut Settings, policy: &policy_grammar::Policy) -> Result<(), Error> {
+    let mut refused = false;
+    for principal in policy.principals() {
+        match settings.unknown_principals.get_mut(principal) {
+            None => {}
+            Some(Some(0)) => {
+                settings.unknown_principals.remove(principal);
+            }
+            Some(left) => {
+                *left = left.map(|left| left - 1);
+                refused = true;
+            }
+        }
+    }
+    if refused { Err(refusal()) } else { Ok(()) }
+}
+
+pub(super) fn get(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    stored(context.repository(input)?)
+}
+
+pub(super) fn delete(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let repository = context.repository(input)?;
+    let answer = stored(repository)?;
+    repository.policy = None;
+    Ok(answer)
+}
+
+fn stored(repository: &Repository) -> Result<Value, Error> {
+    let Some(policy) = &repository.policy else {
+        return Err(Error::new(
+            "RepositoryPolicyNotFoundException",
+            format!(
+                "Repository policy does not exist for the repository with name '{}' in the \
+                 registry with id '{}'",
+                repository.name, repository.registry_id
+            ),
+        ));
+    };
+    Ok(answer(repository, [("policyText", json!(policy))]))
+}

@@ -1,0 +1,246 @@
+//! `PutImage`.
+
+use serde_json::{Value, json};
+
+use super::{Context, IMAGE_TAG, REGISTRY_ID, REPOSITORY_NAME, answer, manifest, text};
+use crate::error::Error;
+use crate::settings::Settings;
+use crate::shape::{Member, Shape, matches, optional, required};
+use crate::state::{Image, Repository, sha256_hex};
+
+pub(super) const PUT: &[Member] = &[
+    optional("registryId", REGISTRY_ID),
+    required("repositoryName", REPOSITORY_NAME),
+    required("imageManifest", Shape::text(1, 4_194_304)),
+    optional("imageManifestMediaType", Shape::TEXT),
+    optional("imageTag", IMAGE_TAG),
+    optional("imageDigest", Shape::TEXT),
+];
+
+/// What a tag may be made of, by the OCI distribution specification.
+pub(super) const TAG_PATTERN: &str = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}";
+
+pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let now = context.now;
+    let settings = context.settings.clone();
+    let repository = context.repository(input)?;
+    let image = pushed(repository, input, now)?;
+    let digest = image.digest.clone();
+    match text(input, "imageTag") {
+        "" if repository.images.contains_key(&digest) => {
+            return Err(already_exists(repository, &digest, None));
+        }
+        "" => {}
+        tag => check_tag(repository, &digest, tag, &settings)?,
+    }
+    if !repository.images.contains_key(&digest) && repository.images.len() >= settings.images_quota
+    {
+        return Err(Error::new(
+            "LimitExceededException",
+            format!(
+                "The repository with name '{}' in registry with id '{}' already has the maximum \
+                 allowed number of images which is '{}'",
+                repository.name, repository.registry_id, settings.images_quota
+            ),
+        ));
+    }
+    Ok(store(repository, image, text(input, "imageTag")))
+}
+
+/// The image that is pushed, checked against what the repository holds.
+fn pushed(repository: &Repository, input: &Value, now: f64) -> Result<Image, Error> {
+    let text_of = text(input, "imageManifest");
+    let found = manifest::read(text_of, text(input, "imageManifestMediaType"))?;
+    let digest = format!("sha256:{}", sha256_hex(text_of.as_bytes()));
+    let announced = text(input, "imageDigest");
+    if !announced.is_empty() && announced != digest {
+        return Err(Error::new(
+            "ImageDigestDoesNotMatchException",
+            format!(
+                "The image digest '{announced}' does not match the digest '{digest}' that was computed for the manifest"
+            ),
+        ));
+    }
+    let missing = |digests: &[String], held: &dyn Fn(&String) -> bool| -> Vec<String> {
+        digests
+            .iter()
+            .filter(|digest| !held(digest))
+            .cloned()
+            .collect()
+    };
+    let layers = missing(&found.layers, &|digest| {
+        repository.layers.contains_key(digest)
+    });
+    if !layers.is_empty() {
+        return Err(not_found(
+            "LayersNotFoundException",
+            "Layers",
+            &layers,
+            repository,
+        ));
+    }
+    let children = missing(&found.children, &|digest| {
+        repository.images.contains_key(digest)
+    });
+    if !children.is_empty() {
+        let code = "ReferencedImagesNotFoundException";
+        return Err(not_found(code, "Images", &children, repository));
+    }
+    Ok(Image {
+        size: size(repository, &found),
+        digest,
+        tags: Vec::new(),
+        manifest: text_of.to_owned(),
+        media_type: found.media_type,
+        artifact_media_type: found.artifact_media_type,
+        subject: found.subject,
+        children: found.children,
+        pushed_at: now,
+        pulled_at: None,
+    })
+}
+
+/// The sum of config and layers; for a manifest list the largest of its images (model,
+/// `ImageDetail$imageSizeInBytes`).
+fn size(repository: &Repository, manifest: &manifest::Manifest) -> u64 {
+    let layers = manifest
+        .layers
+        .iter()
+        .filter_map(|digest| repository.layers.get(digest))
+        .map(|layer| layer.len() as u64)
+        .sum();
+    manifest
+        .children
+        .iter()
+        .filter_map(|digest| repository.images.get(digest))
+        .map(|image| image.size)
+        .fold(layers, u64::max)
+}
+
+fn not_found(code: &str, what: &str, digests: &[String], repository: &Repository) -> Error {
+    Error::new(
+        code,
+        format!(
+            "{what} with digests '[{}]' required for pushing image into repository with name '{}' \
+             in the registry with id '{}' do not exist",
+            digests.join(", "),
+            repository.name,
+            repository.registry_id
+        ),
+    )
+}
+
+/// Whether the tag may be put on the image with that digest.
+fn check_tag(
+    repository: &Repository,
+    digest: &str,
+    tag: &str,
+    settings: &Settings,
+) -> Result<(), Error> {
+    if !matches(TAG_PATTERN, tag)? {
+        return Err(Error::invalid(
+            "imageTag",
+            format!("must satisfy regular expression '{TAG_PATTERN}'"),
+        ));
+    }
+    match repository.image_tagged(tag) {
+        Some(image) if image.digest == digest => {
+            return Err(already_exists(repository, digest, Some(tag)));
+        }
+        Some(_) if is_immutable(repository, tag) => {
+            return Err(Error::new(
+                "ImageTagAlreadyExistsException",
+                format!(
+                    "The image tag '{tag}' already exists in the '{}' repository and cannot be \
+                     overwritten because the repository is immutable.",
+                    repository.name
+                ),
+            ));
+        }
+        _ => {}
+    }
+    let tags = repository
+        .images
+        .get(digest)
+        .map_or(0, |image| image.tags.len());
+    if tags >= settings.image_tags_quota {
+        return Err(Error::new(
+            "LimitExceededException",
+            format!(
+                "Adding tag '{tag}' to an image in the repository with name '{}' in registry with \
+                 id '{}' exceeds the maximum allowed number of tags per image which is '{}'",
+                repository.name, repository.registry_id, settings.image_tags_quota
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn already_exists(repository: &Repository, digest: &str, tag: Option<&str>) -> Error {
+    let tag = tag.map_or_else(String::new, |tag| format!(" and tag '{tag}'"));
+    Error::new(
+        "ImageAlreadyExistsException",
+        format!(
+            "Image with digest '{digest}'{tag} already exists in the repository with name '{}' in \
+             registry with id '{}'",
+            repository.name, repository.registry_id
+        ),
+    )
+}
+
+/// An exclusion turns the mutability round for the tags that match a filter.
+fn is_immutable(repository: &Repository, tag: &str) -> bool {
+    let excluded = repository
+        .exclusion_filters
+        .iter()
+        .any(|filter| glob(filter.as_bytes(), tag.as_bytes()));
+    repository.image_tag_mutability.starts_with("IMMUTABLE") != excluded
+}
+
+/// `*` stands for any characters, also none.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    match (pattern.split_first(), text.split_first()) {
+        (None, None) => true,
+        (Some((b'*', rest)), _) => {
+            glob(rest, text)
+                || text
+                    .split_first()
+                    .is_some_and(|(_, text)| glob(pattern, text))
+        }
+        (Some((wanted, pattern)), Some((found, text))) if wanted == found => glob(pattern, text),
+        _ => false,
+    }
+}
+
+/// Stores the image, or keeps the one that is there, and moves the tag to it. The image that had
+/// the tag stays, untagged if that was its last one. ECR does not say whether `imagePushedAt` moves
+/// when a known image gets one more tag; here it stays.
+fn store(repository: &mut Repository, image: Image, tag: &str) -> Value {
+    let digest = image.digest.clone();
+    let mut image_id = json!({ "imageDigest": digest });
+    if !tag.is_empty() {
+        repository
+            .images
+            .values_mut()
+            .for_each(|other| other.tags.retain(|own| own != tag));
+        if let Some(members) = image_id.as_object_mut() {
+            members.insert("imageTag".to_owned(), json!(tag));
+        }
+    }
+    let stored = repository.images.entry(digest).or_insert(image);
+    if !tag.is_empty() {
+        stored.tags.push(tag.to_owned());
+        stored.tags.sort();
+    }
+    let manifest = json!(stored.manifest);
+    let media_type = json!(stored.media_type);
+    let image = answer(
+        repository,
+        [
+            ("imageId", image_id),
+            ("imageManifest", manifest),
+            ("imageManifestMediaType", media_type),
+        ],
+    );
+    json!({ "image": image })
+}

@@ -1,0 +1,355 @@
+//! Repositories and their simple settings.
+
+use serde_json::{Value, json};
+
+use super::{
+    Context, MAX_RESULTS, REGISTRY_ID, REPOSITORY_NAME, TAG_LIST, answer, flag, list, tags, text,
+};
+use crate::error::Error;
+use crate::paging::{self, Page};
+use crate::shape::{Member, Shape, optional, required};
+use crate::state::{Repository, domain, partition, repository_arn, uuid};
+
+/// In the order in which ECR lists the set in its refusals.
+const MUTABILITY: Shape = Shape::one_of(&[
+    "IMMUTABLE",
+    "MUTABLE",
+    "MUTABLE_WITH_EXCLUSION",
+    "IMMUTABLE_WITH_EXCLUSION",
+]);
+const EXCLUSION_FILTERS: Shape = Shape::list(
+    &Shape::Structure(&[
+        required("filterType", Shape::one_of(&["WILDCARD"])),
+        required(
+            "filter",
+            Shape::matching(1, 128, "^[0-9a-zA-Z._*-]{1,128}$"),
+        ),
+    ]),
+    1,
+    5,
+);
+const SCANNING: Shape = Shape::Structure(&[optional("scanOnPush", Shape::Boolean)]);
+const ENCRYPTION: Shape = Shape::Structure(&[
+    required(
+        "encryptionType",
+        Shape::one_of(&["AES256", "KMS", "KMS_DSSE"]),
+    ),
+    optional("kmsKey", Shape::text(1, 2048)),
+]);
+
+pub(super) const CREATE: &[Member] = &[
+    optional("registryId", REGISTRY_ID),
+    required("repositoryName", REPOSITORY_NAME),
+    optional("tags", TAG_LIST),
+    optional("imageTagMutability", MUTABILITY),
+    optional("imageTagMutabilityExclusionFilters", EXCLUSION_FILTERS),
+    optional("imageScanningConfiguration", SCANNING),
+    optional("encryptionConfiguration", ENCRYPTION),
+];
+pub(super) const DELETE: &[Member] = &[
+    optional("registryId", REGISTRY_ID),
+    required("repositoryName", REPOSITORY_NAME),
+    optional("force", Shape::Boolean),
+];
+pub(super) const DESCRIBE: &[Member] = &[
+    optional("registryId", REGISTRY_ID),
+    optional("repositoryNames", Shape::list(&REPOSITORY_NAME, 1, 100)),
+    optional("nextToken", Shape::TEXT),
+    optional("maxResults", MAX_RESULTS),
+];
+pub(super) const PUT_MUTABILITY: &[Member] = &[
+    optional("registryId", REGISTRY_ID),
+    required("repositoryName", REPOSITORY_NAME),
+    required("imageTagMutability", MUTABILITY),
+    optional("imageTagMutabilityExclusionFilters", EXCLUSION_FILTERS),
+];
+pub(super) const PUT_SCANNING: &[Member] = &[
+    optional("registryId", REGISTRY_ID),
+    required("repositoryName", REPOSITORY_NAME),
+    required("imageScanningConfiguration", SCANNING),
+];
+
+pub(super) fn create(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let name = text(input, "repositoryName");
+    require_own_registry(context, input, "ecr:CreateRepository", name)?;
+    let repository = requested(context, input, name)?;
+    let account = &context.caller.account;
+    if context.registry.repositories.contains_key(name) {
+        return Err(Error::new(
+            "RepositoryAlreadyExistsException",
+            format!(
+                "The repository with name '{name}' already exists in the registry with id \
+                 '{account}'"
+            ),
+        ));
+    }
+    let quota = context.settings.repositories_quota;
+    if context.registry.repositories.len() >= quota {
+        return Err(Error::new(
+            "LimitExceededException",
+            format!(
+                "The registry with id '{account}' already has the maximum allowed number of \
+                 repositories which is '{quota}'"
+            ),
+        ));
+    }
+    let answer = json!({ "repository": repository.to_json() });
+    context
+        .registry
+        .repositories
+        .insert(name.to_owned(), repository);
+    Ok(answer)
+}
+
+/// The repository that a `CreateRepository` describes, with AWS's defaults for the rest.
+fn requested(context: &Context<'_>, input: &Value, name: &str) -> Result<Repository, Error> {
+    let (account, region) = (&context.caller.account, &context.caller.region);
+    let (image_tag_mutability, exclusion_filters) = mutability(input)?;
+    let (encryption_type, kms_key) = encryption(context, input)?;
+    Ok(Repository {
+        name: name.to_owned(),
+        arn: repository_arn(account, region, name),
+        registry_id: account.clone(),
+        uri: format!("{account}.dkr.ecr.{region}.{}/{name}", domain(region)),
+        created_at: context.now,
+        image_tag_mutability,
+        exclusion_filters,
+        scan_on_push: input
+            .get("imageScanningConfiguration")
+            .is_some_and(|scanning| flag(scanning, "scanOnPush")),
+        encryption_type,
+        kms_key,
+        tags: tags::merged(&std::collections::BTreeMap::new(), list(input, "tags"))?,
+        lifecycle_policy: None,
+        lifecycle_evaluated_at: 0.0,
+        policy: None,
+        images: std::collections::BTreeMap::new(),
+        layers: std::collections::BTreeMap::new(),
+    })
+}
+
+/// Creating in, or listing, a foreign registry needs a grant that nobody gives: IAM refuses it
+/// before ECR looks.
+fn require_own_registry(
+    context: &Context<'_>,
+    input: &Value,
+    action: &str,
+    name: &str,
+) -> Result<(), Error> {
+    let registry = context.registry_id(input);
+    if registry == context.caller.account {
+        return Ok(());
+    }
+    let resource = repository_arn(registry, &context.caller.region, name);
+    Err(Error::access_denied(
+        &context.caller.arn(),
+        action,
+        &resource,
+    ))
+}
+
+/// Tag mutability and the filters, which must be there if and only if the mutability has an
+/// exclusion. ECR's words for filters that are too many are known, those for the other two
+/// refusals are ours.
+fn mutability(input: &Value) -> Result<(String, Vec<String>), Error> {
+    const AT: &str = "imageTagMutabilityExclusionFilters";
+    let mutability = match text(input, "imageTagMutability") {
+        "" => "MUTABLE",
+        given => given,
+    };
+    let filters: Vec<String> = list(input, AT)
+        .iter()
+        .map(|filter| text(filter, "filter").to_owned())
+        .collect();
+    let fault = match (mutability.ends_with("_WITH_EXCLUSION"), filters.is_empty()) {
+        (true, true) => "can't be null",
+        (false, false) => "must be null",
+        _ => return check_wildcards(filters).map(|filters| (mutability.to_owned(), filters)),
+    };
+    Err(Error::invalid(
+        AT,
+        format!(
+            "ImageTagMutabilityExclusionFilters {fault} when imageTagMutability is set as \
+             {mutability}"
+        ),
+    ))
+}
+
+/// At most two wildcards in a filter:
+/// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-tag-mutability.html>.
+fn check_wildcards(filters: Vec<String>) -> Result<Vec<String>, Error> {
+    let excessive = filters
+        .iter()
+        .find(|filter| filter.matches('*').count() > 2);
+    match excessive {
+        None => Ok(filters),
+        Some(filter) => Err(Error::invalid(
+            "imageTagMutabilityExclusionFilters",
+            format!("The filter {filter} has more than the maximum of 2 wildcards"),
+        )),
+    }
+}
+
+fn encryption(context: &Context<'_>, input: &Value) -> Result<(String, Option<String>), Error> {
+    let Some(wanted) = input
+        .get("encryptionConfiguration")
+        .filter(|value| !value.is_null())
+    else {
+        return Ok(("AES256".to_owned(), None));
+    };
+    let kind = text(wanted, "encryptionType");
+    let key = text(wanted, "kmsKey");
+    match (kind, key) {
+        ("AES256", "") => Ok((kind.to_owned(), None)),
+        // The model's documentation: a key is for the KMS types only.
+        ("AES256", _) => Err(Error::invalid(
+            "encryptionConfiguration",
+            "kmsKey can only be specified when encryptionType is KMS or KMS_DSSE",
+        )),
+        _ => Ok((kind.to_owned(), Some(resolve_key(context, key)?))),
+    }
+}
+
+/// The ARN of a key that may be given as alias, alias ARN, key id or key ARN; absent, it is the AWS
+/// managed key `aws/ecr`, one per account and region.
+fn resolve_key(context: &Context<'_>, key: &str) -> Result<String, Error> {
+    const ID: &str = "[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|mrk-[0-9a-f]{32}";
+    const KEY_ARN: &str = "arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-zA-Z-]+";
+    const ALIAS_ARN: &str = "arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:alias/[0-9a-zA-Z/_-]+";
+    const ALIAS: &str = "alias/[0-9a-zA-Z/_-]+";
+    use crate::shape::matches;
+
+    let (account, region) = (&context.caller.account, &context.caller.region);
+    let local = |id: &str| {
+        let partition = partition(region);
+        format!("arn:{partition}:kms:{region}:{account}:key/{id}")
+    };
+    if key.is_empty() {
+        return Ok(local(&uuid(&format!("{account} {region} alias/aws/ecr"))));
+    }
+    if matches(ID, key)? {
+        return Ok(local(key));
+    }
+    if matches(ALIAS, key)? {
+        return Ok(local(&uuid(&format!("{account} {region} {key}"))));
+    }
+    let parts: Vec<&str> = key.splitn(6, ':').collect();
+    let [_, partition, _, key_region, owner, name] = parts.as_slice() else {
+        return Err(invalid_key(key));
+    };
+    if *key_region != region.as_str() {
+        // The key must be in the repository's region (model, EncryptionConfiguration$kmsKey).
+        return Err(invalid_key(key));
+    }
+    if matches(KEY_ARN, key)? {
+        Ok(key.to_owned())
+    } else if matches(ALIAS_ARN, key)? {
+        let id = uuid(&format!("{owner} {key_region} {name}"));
+        Ok(format!("arn:{partition}:kms:{region}:{owner}:key/{id}"))
+    } else {
+        Err(invalid_key(key))
+    }
+}
+
+fn invalid_key(key: &str) -> Error {
+    Error::new(
+        "KmsException",
+        format!("Invalid arn or key id '{key}' for a KMS key in this region"),
+    )
+    .with_detail("kmsError", "NotFoundException")
+}
+
+pub(super) fn delete(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let repository = context.repository(input)?;
+    let (name, registry) = (repository.name.clone(), repository.registry_id.clone());
+    if !repository.images.is_empty() && !flag(input, "force") {
+        return Err(Error::new(
+            "RepositoryNotEmptyException",
+            format!(
+                "The repository with name '{name}' in registry with id '{registry}' cannot be \
+                 deleted because it still contains images"
+            ),
+        ));
+    }
+    let answer = json!({ "repository": repository.to_json() });
+    context.registry.repositories.remove(&name);
+    context
+        .registry
+        .uploads
+        .retain(|_, upload| upload.repository != name);
+    Ok(answer)
+}
+
+/// ECR promises no order; ours is by name.
+pub(super) fn describe(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    paging::refuse_with(input, "repositoryNames")?;
+    let names = list(input, "repositoryNames");
+    if !names.is_empty() {
+        return describe_named(context, input, names);
+    }
+    require_own_registry(context, input, "ecr:DescribeRepositories", "*")?;
+    let page = Page::read(
+        input,
+        format!("DescribeRepositories {}", context.caller.account),
+    )?;
+    let following = context
+        .registry
+        .repositories
+        .range::<str, _>((page.start(), std::ops::Bound::Unbounded));
+    let (repositories, token) =
+        page.take(following.map(|(name, repository)| (name, repository.to_json())));
+    let mut answer = json!({ "repositories": repositories });
+    if let (Some(token), Some(members)) = (token, answer.as_object_mut()) {
+        members.insert("nextToken".to_owned(), json!(token));
+    }
+    Ok(answer)
+}
+
+/// One name that does not exist fails the whole call. A name given twice is answered once.
+fn describe_named(
+    context: &mut Context<'_>,
+    input: &Value,
+    names: &[Value],
+) -> Result<Value, Error> {
+    let registry = context.registry_id(input).to_owned();
+    let mut seen = Vec::new();
+    let mut repositories = Vec::new();
+    for name in names.iter().filter_map(Value::as_str) {
+        if !seen.contains(&name) {
+            seen.push(name);
+            let repository = context.repository_in(registry.clone(), name)?;
+            repositories.push(repository.to_json());
+        }
+    }
+    Ok(json!({ "repositories": repositories }))
+}
+
+/// Replaces the filters together with the mutability: one that takes none clears them.
+pub(super) fn put_mutability(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let (mutability, filters) = mutability(input)?;
+    let repository = context.repository(input)?;
+    repository.image_tag_mutability = mutability;
+    repository.exclusion_filters = filters;
+    let mut answer = answer(
+        repository,
+        [("imageTagMutability", json!(repository.image_tag_mutability))],
+    );
+    if let Some(members) = answer.as_object_mut() {
+        members.extend(repository.exclusion_filters_json());
+    }
+    Ok(answer)
+}
+
+pub(super) fn put_scanning(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let repository = context.repository(input)?;
+    repository.scan_on_push = input
+        .get("imageScanningConfiguration")
+        .is_some_and(|scanning| flag(scanning, "scanOnPush"));
+    Ok(answer(
+        repository,
+        [(
+            "imageScanningConfiguration",
+            json!({ "scanOnPush": repository.scan_on_push }),
+        )],
+    ))
+}

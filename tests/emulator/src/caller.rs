@@ -1,0 +1,128 @@
+//! Who calls: read from the `SigV4` `Authorization` header. The signature is not checked, because a
+//! caller on the loopback has nothing to prove; what the header must say is checked as AWS does.
+
+use hyper::HeaderMap;
+use hyper::header::AUTHORIZATION;
+
+use crate::error::Error;
+use crate::settings::Settings;
+use crate::state::partition;
+
+/// The account of every access key id that is not an account id itself.
+const DEFAULT_ACCOUNT: &str = "123456789012";
+
+/// The caller of an operation.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller {
+    pub(crate) account: String,
+    pub(crate) region: String,
+    pub(crate) access_key: String,
+}
+
+impl Caller {
+    /// Reads the header `AWS4-HMAC-SHA256 Credential=<key>/<date>/<region>/<service>/aws4_request,
+    /// SignedHeaders=…, Signature=…`.
+    ///
+    /// The JSON services of AWS answer 400 for all of these where the query services answer 403:
+    /// <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html>.
+    pub(crate) fn read(headers: &HeaderMap, service: &str) -> Result<Self, Error> {
+        let header = headers
+            .get(AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .filter(|value| !value.trim().is_empty())
+            .ok_or_else(|| {
+                Error::new(
+                    "MissingAuthenticationTokenException",
+                    "Missing Authentication Token",
+                )
+            })?;
+        let parameters = header
+            .strip_prefix("AWS4-HMAC-SHA256 ")
+            .ok_or_else(|| incomplete(header, "the algorithm 'AWS4-HMAC-SHA256'"))?;
+        let find = |name: &'static str| {
+            parameters
+                .split(',')
+                .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
+                .filter(|value| !value.is_empty())
+                .ok_or_else(|| incomplete(header, &format!("'{name}' parameter")))
+        };
+        let credential = find("Credential")?;
+        find("SignedHeaders")?;
+        find("Signature")?;
+        Self::from_credential(credential, service)
+    }
+
+    fn from_credential(credential: &str, service: &str) -> Result<Self, Error> {
+        let parts: Vec<&str> = credential.split('/').collect();
+        let [key, date, region, scope_service, "aws4_request"] = parts.as_slice() else {
+            return Err(Error::new(
+                "IncompleteSignatureException",
+                format!(
+                    "Credential must have exactly 5 slash-delimited elements, e.g. \
+                     keyid/date/region/service/term, got '{credential}'"
+                ),
+            ));
+        };
+        if key.is_empty() || region.is_empty() || date.len() != 8 {
+            return Err(Error::new(
+                "IncompleteSignatureException",
+                format!("The credential scope '{credential}' lacks a key, a date or a region"),
+            ));
+        }
+        if *scope_service != service {
+            return Err(Error::new(
+                "InvalidSignatureException",
+                format!("Credential should be scoped to correct service: '{service}'. "),
+            ));
+        }
+        Ok(Self {
+            account: account_of(key).to_owned(),
+            region: (*region).to_owned(),
+            access_key: (*key).to_owned(),
+        })
+    }
+
+    /// Refuses credentials that AWS does not know or that have run out.
+    pub(crate) fn check(&self, settings: &Settings) -> Result<(), Error> {
+        if self.access_key.starts_with("ASIAEXPIRED") {
+            return Err(Error::new(
+                "ExpiredTokenException",
+                "The security token included in the request is expired",
+            ));
+        }
+        if settings.revoked_access_keys.contains(&self.access_key) {
+            return Err(Error::new(
+                "UnrecognizedClientException",
+                "The security token included in the request is invalid.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The caller's identity: one user in every account.
+    pub(crate) fn arn(&self) -> String {
+        let partition = partition(&self.region);
+        format!("arn:{partition}:iam::{}:user/emulator", self.account)
+    }
+}
+
+/// Twelve digits are the account itself, so that a test chooses its account by its access key.
+fn account_of(access_key: &str) -> &str {
+    if is_account(access_key) {
+        access_key
+    } else {
+        DEFAULT_ACCOUNT
+    }
+}
+
+/// Whether a text is an account id.
+pub(crate) fn is_account(text: &str) -> bool {
+    text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn incomplete(header: &str, missing: &str) -> Error {
+    Error::new(
+        "IncompleteSignatureException",
+        format!("Authorization header requires {missing}. (Authorization={header})"),
+    )
+}

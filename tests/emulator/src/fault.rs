@@ -1,0 +1,331 @@
+//! Faults that a test asks for: what AWS does on a bad day, on demand.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+/// For which calls something goes wrong, and what.
+///
+/// ```
+/// use ecr_emulator::Fault;
+/// let fault = Fault::on("PutLifecyclePolicy").skip(1).times(3).throttle();
+/// ```
+/// Matching faults are used in the order in which they were added: delays add up, the first other
+/// one decides. A fault whose calls are used up is gone.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Fault {
+    /// The operation; none: any.
+    #[serde(default)]
+    pub operation: Option<String>,
+    /// Only calls of this account.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// Only calls to this region.
+    #[serde(default)]
+    pub region: Option<String>,
+    /// Only calls that address this repository, by name or ARN.
+    #[serde(default)]
+    pub repository: Option<String>,
+    /// Only calls with this access key id.
+    #[serde(default)]
+    pub access_key: Option<String>,
+    /// So many matching calls pass first.
+    #[serde(default)]
+    pub skip: u64,
+    /// So many calls are hit then.
+    #[serde(default)]
+    pub times: Times,
+    /// What happens to them.
+    pub effect: Effect,
+}
+
+/// How often a fault strikes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Times {
+    /// So many calls.
+    Count(u64),
+    /// Until the faults are cleared: the word `"forever"`.
+    Always(Forever),
+}
+
+/// The word `"forever"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Forever {
+    /// Never used up.
+    Forever,
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self::Count(1)
+    }
+}
+
+/// What happens to a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Effect {
+    /// Answers an error; the call has no effect.
+    #[serde(rename_all = "camelCase")]
+    Fail {
+        /// AWS's exception name.
+        code: String,
+        /// The message.
+        #[serde(default)]
+        message: String,
+        /// The HTTP status.
+        #[serde(default = "bad_request")]
+        status: u16,
+    },
+    /// `ThrottlingException`, "Rate exceeded".
+    Throttle,
+    /// `AccessDeniedException` in AWS's words.
+    Deny,
+    /// Waits so many milliseconds, then goes on.
+    Delay {
+        /// How long.
+        millis: u64,
+    },
+    /// The call takes effect, then the connection is reset instead of an answer.
+    LoseAnswer,
+    /// The connection is reset and the call has no effect.
+    Drop,
+}
+
+fn bad_request() -> u16 {
+    400
+}
+
+impl Fault {
+    /// A fault of one operation, once; `ServerException` unless told otherwise.
+    #[must_use]
+    pub fn on(operation: &str) -> Self {
+        Self {
+            operation: Some(operation.to_owned()),
+            ..Self::any()
+        }
+    }
+
+    /// A fault of every operation, once; `ServerException` unless told otherwise.
+    #[must_use]
+    pub fn any() -> Self {
+        Self {
+            operation: None,
+            account: None,
+            region: None,
+            repository: None,
+            access_key: None,
+            skip: 0,
+            times: Times::default(),
+            effect: Effect::Fail {
+                code: "ServerException".to_owned(),
+                message: "Injected fault".to_owned(),
+                status: 500,
+            },
+        }
+    }
+
+    /// Only calls of this account.
+    #[must_use]
+    pub fn account(mut self, account: &str) -> Self {
+        self.account = Some(account.to_owned());
+        self
+    }
+
+    /// Only calls to this region.
+    #[must_use]
+    pub fn region(mut self, region: &str) -> Self {
+        self.region = Some(region.to_owned());
+        self
+    }
+
+    /// Only calls that address this repository.
+    #[must_use]
+    pub fn repository(mut self, name: &str) -> Self {
+        self.repository = Some(name.to_owned());
+        self
+    }
+
+    /// Only calls with this access key id.
+    #[must_use]
+    pub fn access_key(mut self, id: &str) -> Self {
+        self.access_key = Some(id.to_owned());
+        self
+    }
+
+    /// Lets so many matching calls pass first.
+    #[must_use]
+    pub fn skip(mut self, calls: u64) -> Self {
+        self.skip = calls;
+        self
+    }
+
+    /// Hits so many calls.
+    #[must_use]
+    pub fn times(mut self, calls: u64) -> Self {
+        self.times = Times::Count(calls);
+        self
+    }
+
+    /// Hits calls until the faults are cleared.
+    #[must_use]
+    pub fn forever(mut self) -> Self {
+        self.times = Times::Always(Forever::Forever);
+        self
+    }
+
+    fn effect(mut self, effect: Effect) -> Self {
+        self.effect = effect;
+        self
+    }
+
+    /// Answers this error.
+    #[must_use]
+    pub fn fail(self, status: u16, code: &str, message: &str) -> Self {
+        self.effect(Effect::Fail {
+            code: code.to_owned(),
+            message: message.to_owned(),
+            status,
+        })
+    }
+
+    /// Answers `ServerException`, 500.
+    #[must_use]
+    pub fn server_error(self) -> Self {
+        self.fail(500, "ServerException", "Internal server error")
+    }
+
+    /// Answers `ThrottlingException`.
+    #[must_use]
+    pub fn throttle(self) -> Self {
+        self.effect(Effect::Throttle)
+    }
+
+    /// Answers `AccessDeniedException`.
+    #[must_use]
+    pub fn deny(self) -> Self {
+        self.effect(Effect::Deny)
+    }
+
+    /// Waits, then goes on.
+    #[must_use]
+    pub fn delay(self, duration: Duration) -> Self {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        self.effect(Effect::Delay { millis })
+    }
+
+    /// Applies the call and resets the connection instead of an answer.
+    #[must_use]
+    pub fn lose_answer(self) -> Self {
+        self.effect(Effect::LoseAnswer)
+    }
+
+    /// Resets the connection without applying the call.
+    #[must_use]
+    pub fn drop_call(self) -> Self {
+        self.effect(Effect::Drop)
+    }
+}
+
+/// The facts of a call that faults look at.
+#[derive(Debug)]
+pub(crate) struct Target<'a> {
+    pub(crate) operation: &'a str,
+    pub(crate) account: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) repository: Option<&'a str>,
+    pub(crate) access_key: &'a str,
+}
+
+impl Fault {
+    fn concerns(&self, call: &Target<'_>) -> bool {
+        let same = |wanted: &Option<String>, found: Option<&str>| {
+            wanted.is_none() || wanted.as_deref() == found
+        };
+        same(&self.operation, Some(call.operation))
+            && same(&self.account, Some(call.account))
+            && same(&self.region, Some(call.region))
+            && same(&self.repository, call.repository)
+            && same(&self.access_key, Some(call.access_key))
+    }
+
+    /// Uses up one call: true if the fault strikes, false if the call is one of those that pass.
+    fn strike(&mut self) -> bool {
+        if self.skip > 0 {
+            self.skip -= 1;
+            return false;
+        }
+        match &mut self.times {
+            Times::Always(_) => true,
+            Times::Count(0) => false,
+            Times::Count(left) => {
+                *left -= 1;
+                true
+            }
+        }
+    }
+}
+
+/// What the faults make of one call.
+#[derive(Debug, Default)]
+pub(crate) struct Fate {
+    pub(crate) delay_millis: u64,
+    pub(crate) effect: Option<Effect>,
+}
+
+impl Fate {
+    /// What the log says of it.
+    pub(crate) fn label(&self) -> Option<String> {
+        let effect = match &self.effect {
+            Some(Effect::Fail { code, .. }) => format!("fail {code}"),
+            Some(Effect::Throttle) => "throttle".to_owned(),
+            Some(Effect::Deny) => "deny".to_owned(),
+            Some(Effect::LoseAnswer) => "loseAnswer".to_owned(),
+            Some(Effect::Drop) => "drop".to_owned(),
+            Some(Effect::Delay { .. }) | None => String::new(),
+        };
+        match (self.delay_millis, effect) {
+            (0, effect) if effect.is_empty() => None,
+            (0, effect) => Some(effect),
+            (delay, effect) if effect.is_empty() => Some(format!("delay {delay} ms")),
+            (delay, effect) => Some(format!("delay {delay} ms, {effect}")),
+        }
+    }
+
+    /// The error that the call answers, if it answers one.
+    pub(crate) fn error(&self, denied: impl FnOnce() -> Error) -> Option<Error> {
+        match self.effect.as_ref()? {
+            Effect::Fail {
+                code,
+                message,
+                status,
+            } => Some(Error::new(code, message.clone()).with_status(*status)),
+            Effect::Throttle => Some(Error::throttled()),
+            Effect::Deny => Some(denied()),
+            Effect::Delay { .. } | Effect::LoseAnswer | Effect::Drop => None,
+        }
+    }
+}
+
+/// Decides the fate of a call and uses up the faults that decided it.
+pub(crate) fn decide(faults: &mut Vec<Fault>, call: &Target<'_>) -> Fate {
+    let mut fate = Fate::default();
+    for fault in faults.iter_mut().filter(|fault| fault.concerns(call)) {
+        if !fault.strike() {
+            continue;
+        }
+        if let Effect::Delay { millis } = fault.effect {
+            fate.delay_millis = fate.delay_millis.saturating_add(millis);
+        } else {
+            fate.effect = Some(fault.effect.clone());
+            break;
+        }
+    }
+    faults.retain(|fault| fault.times != Times::Count(0));
+    fate
+}

@@ -1,0 +1,141 @@
+//! AWS's protocols: awsJson1.1 for ECR, the query protocol for STS, and our own hooks beside them.
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::{Method, Request as HttpRequest, Response, StatusCode};
+use serde_json::Value;
+
+use crate::admin;
+use crate::api::sts;
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::state::{now, uuid};
+use crate::world::{Reply, Request, Service, World};
+
+const TARGET_PREFIX: &str = "AmazonEC2ContainerRegistry_V20150921.";
+
+/// A layer part of 20 MiB in base64, and room for the rest.
+const MAX_BODY: usize = 32 * 1024 * 1024;
+
+/// The connection is to be reset.
+#[derive(Debug)]
+pub(crate) struct Cut;
+
+impl std::fmt::Display for Cut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the answer is lost on purpose")
+    }
+}
+
+impl std::error::Error for Cut {}
+
+type Answer = Response<Full<Bytes>>;
+
+/// Answers one HTTP request.
+pub(crate) async fn handle(world: &World, request: HttpRequest<Incoming>) -> Result<Answer, Cut> {
+    let (head, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
+        let error = Error::new(
+            "RequestEntityTooLargeException",
+            "The request body is too large",
+        );
+        return Ok(json_answer(413, &error.body()));
+    };
+    let body = body.to_bytes();
+    if let Some(hook) = head.uri.path().strip_prefix("/_emulator/") {
+        let (status, answer) = admin::handle(world, &head.method, hook, &body);
+        return Ok(json_answer(status, &answer));
+    }
+    if head.method != Method::POST || head.uri.path() != "/" {
+        return Ok(json_answer(404, &Error::unknown_operation().body()));
+    }
+    if header(&head.headers, &CONTENT_TYPE).starts_with("application/x-www-form-urlencoded") {
+        return query(world, &head.headers, &body).await;
+    }
+    json(world, &head.headers, &body).await
+}
+
+/// awsJson1.1: <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>.
+async fn json(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Cut> {
+    let target = header(headers, &HeaderName::from_static("x-amz-target"));
+    let Some(operation) = target.strip_prefix(TARGET_PREFIX) else {
+        return Ok(json_answer(400, &Error::unknown_operation().body()));
+    };
+    let input = serde_json::from_slice::<Value>(body)
+        .map_err(|error| Error::serialization(format!("The request body is not JSON: {error}")));
+    let request = Request {
+        service: Service::Ecr,
+        operation: operation.to_owned(),
+        caller: Caller::read(headers, "ecr"),
+        user_agent: header(headers, &USER_AGENT).to_owned(),
+        input,
+    };
+    match world.serve(request).await {
+        Reply::Cut => Err(Cut),
+        Reply::Answer(Ok(answer)) => Ok(json_answer(200, &answer)),
+        Reply::Answer(Err(error)) => Ok(json_answer(error.status, &error.body())),
+    }
+}
+
+/// The query protocol: <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>.
+async fn query(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Cut> {
+    let parameters: serde_json::Map<String, Value> = form_urlencoded::parse(body)
+        .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
+        .collect();
+    let action = parameters
+        .get("Action")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned();
+    let request = Request {
+        service: Service::Sts,
+        operation: action,
+        caller: Caller::read(headers, "sts"),
+        user_agent: header(headers, &USER_AGENT).to_owned(),
+        input: Ok(Value::Object(parameters)),
+    };
+    let id = request_id();
+    match world.serve(request).await {
+        Reply::Cut => Err(Cut),
+        Reply::Answer(Ok(identity)) => Ok(xml_answer(200, sts::answer_xml(&identity, &id))),
+        Reply::Answer(Err(error)) => {
+            let error = sts::in_query_words(error);
+            Ok(xml_answer(error.status, sts::error_xml(&error, &id)))
+        }
+    }
+}
+
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+fn json_answer(status: u16, body: &Value) -> Answer {
+    respond(status, "application/x-amz-json-1.1", body.to_string())
+}
+
+fn xml_answer(status: u16, body: String) -> Answer {
+    respond(status, "text/xml", body)
+}
+
+fn respond(status: u16, content_type: &'static str, body: String) -> Answer {
+    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    *answer.status_mut() =
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    if let Ok(id) = HeaderValue::from_str(&request_id()) {
+        headers.insert("x-amzn-requestid", id);
+    }
+    answer
+}
+
+fn request_id() -> String {
+    use std::sync::atomic::{AtomicU64, Ordering};
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    uuid(&format!("request {count} {}", now()))
+}

@@ -1,0 +1,43 @@
+//! What a test or a demo may set: how the emulated AWS is disposed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+/// The settings, with AWS's own defaults. [`crate::Emulator::wipe`] brings the defaults back.
+///
+/// Over HTTP a field that is not sent keeps its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
+pub struct Settings {
+    /// Added to every call, in milliseconds. (Rates per operation belong beside it.)
+    pub latency_millis: u64,
+    /// Repositories in one account and region; one more is `LimitExceededException`.
+    pub repositories_quota: usize,
+    /// Images in one repository.
+    pub images_quota: usize,
+    /// Tags on one image.
+    pub image_tags_quota: usize,
+    /// Principals that IAM does not know (yet): a policy that names one is refused. With a number,
+    /// that many refusals later it is known; with none (`null`), when it is taken out again.
+    pub unknown_principals: BTreeMap<String, Option<u64>>,
+    /// Access keys that answer `UnrecognizedClientException`.
+    pub revoked_access_keys: BTreeSet<String>,
+    /// Whether the log keeps the answers. Off saves memory in a long bench.
+    pub log_answers: bool,
+}
+
+impl Default for Settings {
+    /// Quotas: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>.
+    fn default() -> Self {
+        Self {
+            latency_millis: 0,
+            repositories_quota: 100_000,
+            images_quota: 100_000,
+            image_tags_quota: 1_000,
+            unknown_principals: BTreeMap::new(),
+            revoked_access_keys: BTreeSet::new(),
+            log_answers: true,
+        }
+    }
+}

@@ -1,0 +1,293 @@
+//! The emulated AWS: state, faults, settings, log and counters behind one lock, so that the log's
+//! order is the order in which calls took effect, and what it says of the state before a call is
+//! exactly what the call met.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use crate::api::{self, Context, sts};
+use crate::caller::Caller;
+use crate::error::Error;
+use crate::fault::{Effect, Fate, Fault, Target, decide};
+use crate::settings::Settings;
+use crate::state::{Registry, Repository, now, repository_arn};
+
+/// A call as the log keeps it. Calls that were refused, throttled or lost are there too.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Call {
+    /// 1, 2, 3, … in the order of effect, since the last reset.
+    pub seq: u64,
+    /// When, in seconds since 1970.
+    pub time: f64,
+    /// The caller's account; empty if the credentials could not be read.
+    pub account: String,
+    /// The region of the call; empty if the credentials could not be read.
+    pub region: String,
+    /// The access key id; empty if the credentials could not be read.
+    pub access_key: String,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// The operation, e.g. `CreateRepository`.
+    pub operation: String,
+    /// The input; `null` if it was not JSON. The bytes of layer parts are left out.
+    pub input: Value,
+    /// The answer, also if it was lost; a dropped call has the error `ConnectionReset`.
+    pub answer: Result<Value, Error>,
+    /// Whether the call took effect (of a read: whether it was answered from the state).
+    pub applied: bool,
+    /// The fault that hit the call.
+    pub fault: Option<String>,
+    /// The tags of the addressed repository before the call; none if there was no such repository,
+    /// or the call addresses none by `repositoryName` or `resourceArn`.
+    pub owner_before: Option<BTreeMap<String, String>>,
+    /// Whether the addressed repository existed before the call.
+    pub existed_before: bool,
+    /// How many images it held before the call.
+    pub images_before: usize,
+}
+
+/// The service that a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Service {
+    Ecr,
+    Sts,
+}
+
+/// A request, as far as it could be read.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) service: Service,
+    pub(crate) operation: String,
+    pub(crate) caller: Result<Caller, Error>,
+    pub(crate) user_agent: String,
+    pub(crate) input: Result<Value, Error>,
+}
+
+/// What goes back to the client.
+#[derive(Debug)]
+pub(crate) enum Reply {
+    Answer(Result<Value, Error>),
+    /// The connection is reset.
+    Cut,
+}
+
+/// See the module's documentation.
+#[derive(Debug, Default)]
+pub(crate) struct World(Mutex<Inner>);
+
+#[derive(Debug, Default)]
+pub(crate) struct Inner {
+    registries: BTreeMap<(String, String), Registry>,
+    pub(crate) settings: Settings,
+    pub(crate) faults: Vec<Fault>,
+    pub(crate) log: Vec<Call>,
+    pub(crate) counts: BTreeMap<String, u64>,
+    /// Never reset: identifiers stay unique.
+    serial: u64,
+}
+
+impl World {
+    /// A panic while the lock is held leaves valid data: every operation changes the state in steps
+    /// that each leave it whole.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Serves a request: what the faults make of it, how long it takes, then the effect.
+    pub(crate) async fn serve(&self, request: Request) -> Reply {
+        let fate = self.lock().fate(&request);
+        if fate.delay_millis > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(fate.delay_millis)).await;
+        }
+        self.lock().settle(request, &fate)
+    }
+}
+
+impl Inner {
+    fn fate(&mut self, request: &Request) -> Fate {
+        let Ok(caller) = &request.caller else {
+            return Fate::default();
+        };
+        let input = request.input.as_ref().unwrap_or(&Value::Null);
+        let target = Target {
+            operation: &request.operation,
+            account: &caller.account,
+            region: &caller.region,
+            repository: addressed(input),
+            access_key: &caller.access_key,
+        };
+        let mut fate = decide(&mut self.faults, &target);
+        fate.delay_millis = fate
+            .delay_millis
+            .saturating_add(self.settings.latency_millis);
+        fate
+    }
+
+    /// Answers a request and writes it down.
+    fn settle(&mut self, request: Request, fate: &Fate) -> Reply {
+        let before = self.before(&request);
+        let (answer, applied) = match self.injected(&request, fate) {
+            Some(error) => (Err(error), false),
+            None => {
+                let answer = self.answer(&request);
+                let applied = answer.is_ok();
+                (answer, applied)
+            }
+        };
+        let reply = match fate.effect {
+            Some(Effect::Drop | Effect::LoseAnswer) => Reply::Cut,
+            _ => Reply::Answer(answer.clone()),
+        };
+        self.write_down(request, fate, before, answer, applied);
+        reply
+    }
+
+    /// The error that a fault puts in the place of the operation.
+    fn injected(&self, request: &Request, fate: &Fate) -> Option<Error> {
+        if fate.effect == Some(Effect::Drop) {
+            let message = "The connection was reset before the call took effect";
+            return Some(Error::new("ConnectionReset", message).with_status(0));
+        }
+        let caller = request.caller.as_ref().ok()?;
+        fate.error(|| {
+            let input = request.input.as_ref().unwrap_or(&Value::Null);
+            let name = addressed(input).unwrap_or("*");
+            let action = match request.service {
+                Service::Ecr => format!("ecr:{}", request.operation),
+                Service::Sts => format!("sts:{}", request.operation),
+            };
+            let resource = repository_arn(&caller.account, &caller.region, name);
+            Error::access_denied(&caller.arn(), &action, &resource)
+        })
+    }
+
+    /// What AWS answers: credentials first, then the input, then the operation.
+    fn answer(&mut self, request: &Request) -> Result<Value, Error> {
+        if request.service == Service::Ecr && api::find(&request.operation).is_none() {
+            return Err(Error::unknown_operation());
+        }
+        let caller = request.caller.as_ref().map_err(Clone::clone)?;
+        caller.check(&self.settings)?;
+        let input = request.input.as_ref().map_err(Clone::clone)?;
+        match request.service {
+            Service::Ecr => self.apply(caller, &request.operation, input),
+            Service::Sts if request.operation == "GetCallerIdentity" => {
+                Ok(sts::caller_identity(caller))
+            }
+            Service::Sts => Err(sts::unknown_action(&request.operation)),
+        }
+    }
+
+    /// Applies an operation of ECR.
+    pub(crate) fn apply(
+        &mut self,
+        caller: &Caller,
+        operation: &str,
+        input: &Value,
+    ) -> Result<Value, Error> {
+        let operation = api::find(operation).ok_or_else(Error::unknown_operation)?;
+        self.serial += 1;
+        let place = (caller.account.clone(), caller.region.clone());
+        let mut context = Context {
+            caller,
+            now: now(),
+            registry: self.registries.entry(place).or_default(),
+            settings: &mut self.settings,
+            serial: self.serial,
+        };
+        operation.apply(&mut context, input)
+    }
+
+    /// The repository that a request addresses, as it is now.
+    fn before(&self, request: &Request) -> Option<(BTreeMap<String, String>, usize)> {
+        let caller = request.caller.as_ref().ok()?;
+        let name = addressed(request.input.as_ref().ok()?)?;
+        let repository = self.repository(&caller.account, &caller.region, name)?;
+        Some((repository.tags.clone(), repository.images.len()))
+    }
+
+    fn write_down(
+        &mut self,
+        request: Request,
+        fate: &Fate,
+        before: Option<(BTreeMap<String, String>, usize)>,
+        answer: Result<Value, Error>,
+        applied: bool,
+    ) {
+        *self.counts.entry(request.operation.clone()).or_default() += 1;
+        let (account, region, access_key) = request.caller.map_or_else(
+            |_| Default::default(),
+            |caller| (caller.account, caller.region, caller.access_key),
+        );
+        let keep = self.settings.log_answers;
+        self.log.push(Call {
+            seq: self.log.len() as u64 + 1,
+            time: now(),
+            account,
+            region,
+            access_key,
+            user_agent: request.user_agent,
+            operation: request.operation,
+            input: without_blob(request.input.unwrap_or(Value::Null)),
+            answer: answer.map(|answer| if keep { answer } else { Value::Null }),
+            applied,
+            fault: fate.label(),
+            existed_before: before.is_some(),
+            images_before: before.as_ref().map_or(0, |(_, images)| *images),
+            owner_before: before.map(|(tags, _)| tags),
+        });
+    }
+
+    /// A repository, if it exists.
+    pub(crate) fn repository(
+        &self,
+        account: &str,
+        region: &str,
+        name: &str,
+    ) -> Option<&Repository> {
+        let place = (account.to_owned(), region.to_owned());
+        self.registries.get(&place)?.repositories.get(name)
+    }
+
+    /// The names of the repositories of an account in a region.
+    pub(crate) fn repositories(&self, account: &str, region: &str) -> Vec<String> {
+        let place = (account.to_owned(), region.to_owned());
+        self.registries
+            .get(&place)
+            .map(|registry| registry.repositories.keys().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    /// Empties log and counters.
+    pub(crate) fn reset(&mut self) {
+        self.log.clear();
+        self.counts.clear();
+    }
+
+    /// Empties everything.
+    pub(crate) fn wipe(&mut self) {
+        *self = Self {
+            serial: self.serial,
+            ..Self::default()
+        };
+    }
+}
+
+/// The repository that an input addresses, by name or by ARN.
+fn addressed(input: &Value) -> Option<&str> {
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    text("repositoryName").or_else(|| Some(api::parse_arn(text("resourceArn")?)?.name))
+}
+
+/// A layer part may have megabytes, which tell a reader of the log nothing.
+fn without_blob(mut input: Value) -> Value {
+    if let Some(blob) = input.get_mut("layerPartBlob") {
+        let length = blob.as_str().map_or(0, str::len);
+        *blob = json!(format!("({length} characters of base64)"));
+    }
+    input
+}
