@@ -8,14 +8,14 @@ use super::{MAX_CHARACTERS, MAX_RULES};
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LifecycleError {
     /// More rules than ECR takes.
-    #[error("merge rules of spec.lifecyclePolicy: there are {count}, and ECR takes {MAX_RULES}")]
+    #[error("Merge rules of spec.lifecyclePolicy: there are {count}, and ECR takes {MAX_RULES}")]
     TooManyRules {
         /// How many there are.
         count: usize,
     },
     /// A document over AWS's limit.
     #[error(
-        "shorten spec.lifecyclePolicy: it is a document of {characters} characters, and ECR takes {MAX_CHARACTERS}"
+        "Shorten spec.lifecyclePolicy: it is a document of {characters} characters, and ECR takes {MAX_CHARACTERS}"
     )]
     TooLong {
         /// The length of the document.
@@ -23,7 +23,7 @@ pub enum LifecycleError {
     },
     /// A priority on some rules only.
     #[error(
-        "set rulePriority also at {at}, or on no rule at all: then the order of the list counts"
+        "Set rulePriority also at {at}, or on no rule at all: then the order of the list counts"
     )]
     PriorityMissing {
         /// Where.
@@ -31,7 +31,7 @@ pub enum LifecycleError {
     },
     /// One priority on two rules.
     #[error(
-        "change the rulePriority at {at}: another rule has {priority} too, and each needs its own"
+        "Change the rulePriority at {at}: another rule has {priority} too, and each needs its own"
     )]
     PriorityTwice {
         /// Where.
@@ -40,7 +40,7 @@ pub enum LifecycleError {
         priority: u32,
     },
     /// A number that ECR does not take.
-    #[error("write a whole number from {least} to {greatest} at {at}", greatest = i32::MAX)]
+    #[error("Write a whole number from {least} to {greatest} at {at}", greatest = i32::MAX)]
     Number {
         /// Where.
         at: String,
@@ -48,7 +48,7 @@ pub enum LifecycleError {
         least: u32,
     },
     /// A field that is needed beside another.
-    #[error("set {field} at {at}: {because} needs it")]
+    #[error("Set {field} at {at}: {because} needs it")]
     Missing {
         /// Where.
         at: String,
@@ -58,7 +58,7 @@ pub enum LifecycleError {
         because: &'static str,
     },
     /// A field that another excludes.
-    #[error("remove {field} at {at}: it does not go with {because}")]
+    #[error("Remove {field} at {at}: it does not go with {because}")]
     Excluded {
         /// Where.
         at: String,
@@ -68,7 +68,7 @@ pub enum LifecycleError {
         because: &'static str,
     },
     /// A list of tags with an empty word.
-    #[error("remove the empty string from {field} at {at}: it names no tag")]
+    #[error("Remove the empty string from {field} at {at}: it names no tag")]
     EmptyTag {
         /// Where.
         at: String,
@@ -76,13 +76,13 @@ pub enum LifecycleError {
         field: &'static str,
     },
     /// A pattern with too many wildcards.
-    #[error("write the patterns in tagPatternList at {at} with at most four `*` each")]
+    #[error("Write the patterns in tagPatternList at {at} with at most four `*` each")]
     Wildcards {
         /// Where.
         at: String,
     },
     /// An action that does not go with what the rule counts.
-    #[error("set action.type to {action} at {at}: {count_type} takes no other")]
+    #[error("Set action.type to {action} at {at}: {count_type} takes no other")]
     Action {
         /// Where.
         at: String,
@@ -93,7 +93,7 @@ pub enum LifecycleError {
     },
     /// Two rules of which ECR takes but one.
     #[error(
-        "merge the rule at {at} with the one of priority {priority}: ECR takes one rule a storage class that selects {images}"
+        "Merge the rule at {at} with the one of priority {priority}: ECR takes one rule a storage class that selects {images}"
     )]
     SelectedTwice {
         /// Where.
@@ -105,7 +105,7 @@ pub enum LifecycleError {
     },
     /// A rule for all images that is not the last.
     #[error(
-        "give the rule with tagStatus any the highest rulePriority of its storage class: it is at {priority}, and {later} comes after it"
+        "Give the rule with tagStatus any the highest rulePriority of its storage class: it is at {priority}, and {later} comes after it"
     )]
     AnyNotLast {
         /// Its priority.

@@ -1,4 +1,38 @@
 //! Lifecycle policies, compared by what they mean.
+//!
+//! ECR gives back another text than it was given: rules sorted by priority, JSON written anew. Sources are pages of the
+//! ECR User Guide.
+//!
+//! # Equal
+//!
+//! | what | source |
+//! |---|---|
+//! | order of keys and of rules, white space | "Lifecycle policy properties in Amazon ECR": `rulePriority` sets the order, lowest to highest |
+//! | rules without any `rulePriority` and the same numbered 1, 2, 3… | ours: ECR wants numbers, so the order of the list gives them |
+//! | order within `tagPatternList` and `tagPrefixList`, a value that is there twice | the same page: an image is selected that matches all of them |
+//! | an empty list, a null, and no list | they say the same; Terraform writes them, ECR does not store them |
+//! | no `storageClass` and `standard` | the same page: the default |
+//! | no `description` and an empty one | neither says anything |
+//! | `10` and `10.0` on AWS's side | JSON |
+//!
+//! # Different, though it may look equal
+//!
+//! - Another description, of the same rules: ECR stores it and the user asked for it.
+//! - Other priorities in the same order: ECR stores the numbers.
+//! - The prefix `v` and the pattern `v*`; a pattern that others cover.
+//! - `untagged` twice over, as `any` below a rule for all tags: nothing is concluded from what rules cover.
+//!
+//! # What is understood
+//!
+//! The grammar of that page and of "Automate the cleanup of images by using lifecycle policies". Admission checks it
+//! too, but can be switched off and may be older than this program. On the user's side all else is refused with what to
+//! do about it. On AWS's side it makes the policy opaque: different from all that a user can ask for, and never an
+//! error; so is a stored policy with a word that is newer than this program.
+//!
+//! # Length
+//!
+//! ECR takes 100 to 30,720 characters. The shortest policy of this grammar, one rule for `any` or `untagged` images,
+//! has more than 100 as compact JSON, so nothing needs padding; a test holds that.
 
 mod error;
 mod grammar;
@@ -10,7 +44,7 @@ pub use error::LifecycleError;
 use grammar::Rules;
 use serde_json::{Value, json};
 
-use super::digest;
+use super::digest::digest;
 use super::setting::Setting;
 use crate::api::LifecyclePolicy;
 
@@ -59,8 +93,8 @@ impl Lifecycle {
     #[must_use]
     pub fn hash(&self) -> String {
         match &self.0 {
-            Content::Rules(rules) => digest(&text(rules)),
-            Content::Opaque(text) => digest(&format!("opaque {text}")),
+            Content::Rules(rules) => digest("lifecyclePolicy", &text(rules)),
+            Content::Opaque(text) => digest("lifecyclePolicy, opaque", text),
         }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 
 use super::word::Word;
 use super::{PolicyError, grammar};
-use crate::domain::digest;
+use crate::domain::digest::digest;
 
 /// The longest text that ECR stores, in characters (`RepositoryPolicyText` of its API model).
 pub const MAX_CHARACTERS: usize = 10_240;
@@ -65,8 +65,10 @@ impl Document {
     #[must_use]
     pub fn hash(&self) -> String {
         match &self.0 {
-            Content::Policy(policy) => digest(&policy.json(Word::meaning).to_string()),
-            Content::Opaque(text) => digest(&format!("opaque {text}")),
+            Content::Policy(policy) => {
+                digest("repositoryPolicy", &policy.json(Word::meaning).to_string())
+            }
+            Content::Opaque(text) => digest("repositoryPolicy, opaque", text),
         }
     }
 
@@ -141,6 +143,14 @@ pub(super) enum PrincipalKind {
 }
 
 impl PrincipalKind {
+    /// All kinds, in the order in which users are told of them.
+    pub(super) const ALL: [Self; 4] = [
+        Self::Aws,
+        Self::Service,
+        Self::Federated,
+        Self::CanonicalUser,
+    ];
+
     /// AWS's word for it.
     pub(super) fn name(self) -> &'static str {
         match self {

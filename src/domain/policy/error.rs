@@ -9,7 +9,7 @@ use super::document::MAX_CHARACTERS;
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PolicyError {
     /// A key that the policy grammar does not have.
-    #[error("remove `{key}` from {at}: only {known} are known there")]
+    #[error("Remove `{key}` from {at}: only {known} are known there")]
     UnknownKey {
         /// Where.
         at: String,
@@ -20,7 +20,7 @@ pub enum PolicyError {
     },
     /// `Resource` or `NotResource`.
     #[error(
-        "remove `{key}` from {at}: a repository policy is about its own repository alone, and ECR refuses the key"
+        "Remove `{key}` from {at}: a repository policy is about its own repository alone, and ECR refuses the key"
     )]
     Resource {
         /// Where.
@@ -29,7 +29,7 @@ pub enum PolicyError {
         key: String,
     },
     /// A key that must be there.
-    #[error("add {key} to {at}")]
+    #[error("Add {key} to {at}")]
     Missing {
         /// Where.
         at: String,
@@ -37,7 +37,7 @@ pub enum PolicyError {
         key: &'static str,
     },
     /// Two keys that exclude each other.
-    #[error("keep one of `{plain}` and `{negated}` in {at}: they exclude each other")]
+    #[error("Keep one of `{plain}` and `{negated}` in {at}: they exclude each other")]
     Both {
         /// Where.
         at: String,
@@ -47,7 +47,7 @@ pub enum PolicyError {
         negated: &'static str,
     },
     /// A value of the wrong type or outside its vocabulary.
-    #[error("write {expected} at {at}")]
+    #[error("Write {expected} at {at}")]
     Value {
         /// Where.
         at: String,
@@ -55,28 +55,28 @@ pub enum PolicyError {
         expected: &'static str,
     },
     /// A null.
-    #[error("give {at} a value or leave it out: AWS refuses null")]
+    #[error("Give {at} a value or leave it out: AWS refuses null")]
     Null {
         /// Where.
         at: String,
     },
     /// A list, map or word without content.
     #[error(
-        "name at least one value at {at} or leave it out: it is empty, and for no policy at all write `repositoryPolicy: {{}}`"
+        "Name at least one value at {at} or leave it out: it is empty, and for no policy at all write `repositoryPolicy: {{}}`"
     )]
     Empty {
         /// Where.
         at: String,
     },
     /// A Sid that is kept for generated statements.
-    #[error("rename the Sid `{sid}`: names that begin with `{prefix}` are kept for the statements that stand for spec.access", prefix = super::RESERVED_SID_PREFIX)]
+    #[error("Rename the Sid `{sid}`: names that begin with `{prefix}` are kept for the statements that stand for spec.access", prefix = super::RESERVED_SID_PREFIX)]
     ReservedSid {
         /// The Sid.
         sid: String,
     },
     /// An operator or key of a condition that is written twice, differing in case.
     #[error(
-        "write `{name}` once at {at}: case does not tell operators and keys of conditions apart"
+        "Write `{name}` once at {at}: case does not tell operators and keys of conditions apart"
     )]
     Twin {
         /// Where.
@@ -85,7 +85,7 @@ pub enum PolicyError {
         name: String,
     },
     /// A `*` inside a principal.
-    #[error("name principals in full at {at}: `*` cannot stand for a part of `{principal}`")]
+    #[error("Name principals in full at {at}: `*` cannot stand for a part of `{principal}`")]
     PartialWildcard {
         /// Where.
         at: String,
@@ -93,7 +93,7 @@ pub enum PolicyError {
         principal: String,
     },
     /// An action without its service.
-    #[error("write `{action}` at {at} with its service, as in `ecr:BatchGetImage`")]
+    #[error("Write `{action}` at {at} with its service, as in `ecr:BatchGetImage`")]
     Action {
         /// Where.
         at: String,
@@ -102,7 +102,7 @@ pub enum PolicyError {
     },
     /// An entry of `access` that names no principal.
     #[error(
-        "write a 12-digit account id, the ARN of a role, a user or an account's root, or a service such as `lambda.amazonaws.com` at spec.access.{level}, not `{entry}`; for anything else, such as an organisation, write a statement in spec.repositoryPolicy"
+        "Write a 12-digit account id, the ARN of a role, a user or an account's root, or a service such as `lambda.amazonaws.com` at spec.access.{level}, not `{entry}`; for anything else, such as an organisation, write a statement in spec.repositoryPolicy"
     )]
     Access {
         /// Which of the two lists.
@@ -112,7 +112,7 @@ pub enum PolicyError {
     },
     /// A document over AWS's limit.
     #[error(
-        "shorten spec.repositoryPolicy and spec.access: together they make a document of {characters} characters, and ECR takes {MAX_CHARACTERS}"
+        "Shorten spec.repositoryPolicy and spec.access: together they make a document of {characters} characters, and ECR takes {MAX_CHARACTERS}"
     )]
     TooLong {
         /// The length of the document.

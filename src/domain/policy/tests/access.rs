@@ -1,0 +1,131 @@
+//! `spec.access`, and what it makes together with `spec.repositoryPolicy`.
+
+use serde_json::{Map, Value, json};
+
+use super::{ACCOUNT, document, map, stored, with};
+use crate::api::Access;
+use crate::domain::policy::{Document, PolicyError, with_access};
+use crate::domain::setting::Setting;
+
+fn granted(access: Value) -> Result<Setting<Document>, PolicyError> {
+    with_access(
+        None,
+        Some(&serde_json::from_value::<Access>(access).unwrap()),
+    )
+}
+
+#[test]
+fn three_states() {
+    let empty = Map::new();
+    let none = Access::default();
+    let empty_lists = Access {
+        pull: Some(vec![]),
+        push: Some(vec![]),
+    };
+    let some = Access {
+        pull: Some(vec![ACCOUNT.to_owned()]),
+        push: None,
+    };
+    assert_eq!(with_access(None, None), Ok(Setting::Unmanaged));
+    assert_eq!(with_access(Some(&empty), None), Ok(Setting::Absent));
+    assert_eq!(with_access(None, Some(&none)), Ok(Setting::Absent));
+    assert_eq!(
+        with_access(Some(&empty), Some(&empty_lists)),
+        Ok(Setting::Absent)
+    );
+    let policy = map(with(json!({})));
+    assert_eq!(
+        with_access(Some(&policy), Some(&none)),
+        with_access(Some(&policy), None)
+    );
+    assert_eq!(
+        with_access(Some(&empty), Some(&some)),
+        with_access(None, Some(&some))
+    );
+    assert_eq!(
+        document(with_access(Some(&policy), Some(&some)))
+            .policy()
+            .unwrap()
+            .statements
+            .len(),
+        2
+    );
+}
+
+#[test]
+fn access_becomes_statements() {
+    let generated = document(granted(json!({
+        "pull": ["lambda.amazonaws.com", ACCOUNT, "arn:aws:iam::111122223333:root"],
+        "push": ["arn:aws:iam::111122223333:role/ci/Push"],
+    })));
+    let pull = [
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+    ];
+    let push = [
+        "ecr:InitiateLayerUpload",
+        "ecr:UploadLayerPart",
+        "ecr:CompleteLayerUpload",
+        "ecr:PutImage",
+    ];
+    let both = [&pull[..], &push[..]].concat();
+    let by_hand = json!({"Version": "2012-10-17", "Statement": [
+        {"Sid": "EcrOperatorPull", "Effect": "Allow", "Action": pull,
+         "Principal": {"AWS": "arn:aws:iam::111122223333:root", "Service": "lambda.amazonaws.com"}},
+        {"Sid": "EcrOperatorPush", "Effect": "Allow", "Action": both,
+         "Principal": {"AWS": "arn:aws:iam::111122223333:role/ci/Push"}},
+    ]});
+    assert_eq!(generated, stored(&by_hand));
+    assert!(
+        generated
+            .text()
+            .contains(&format!("{{\"AWS\":\"{ACCOUNT}\"")),
+        "{}",
+        generated.text()
+    );
+}
+
+#[test]
+fn access_takes_principals_only() {
+    for entry in [
+        "arn:aws:iam::111122223333:user/team/alice",
+        "arn:aws-cn:iam::111122223333:role/r",
+        "arn:aws:sts::111122223333:assumed-role/r/session",
+        "arn:aws:sts::111122223333:federated-user/bob",
+        "ec2.amazonaws.com.cn",
+        "codebuild.eu-west-1.amazonaws.com",
+    ] {
+        document(granted(json!({"push": [entry]})));
+    }
+    for entry in [
+        "",
+        "*",
+        "11112222333",
+        "1111222233334",
+        "11112222333a",
+        "o-abcdefghij",
+        "AROAEXAMPLEEXAMPLE123",
+        "amazonaws.com",
+        ".amazonaws.com",
+        "a..amazonaws.com",
+        "Lambda.amazonaws.com",
+        "lambda.amazonaws.com.evil",
+        "arn:aws:iam::111122223333:role/*",
+        "arn:aws:iam::111122223333:role/",
+        "arn:aws:iam::111122223333:group/g",
+        "arn:aws:iam::111122223333:policy/p",
+        "arn:aws:iam::111122223333:",
+        "arn:aws:iam::1:root",
+        "arn:aws:s3:::bucket",
+        "arn:gcp:iam::111122223333:root",
+    ] {
+        let refusal = granted(json!({"pull": [ACCOUNT, entry]}))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refusal.contains(&format!("at spec.access.pull, not `{entry}`")),
+            "{refusal}"
+        );
+    }
+}
