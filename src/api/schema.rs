@@ -18,10 +18,13 @@ impl JsonSchema for ECRRepository {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut spec = ECRRepositorySpec::json_schema(generator);
+        // Server-side apply that takes the last field out of the spec leaves `spec: null`, which would
+        // be refused; the API server prunes the null and puts the default in its place.
+        spec.insert("default".into(), Value::Object(Map::new()));
         let mut schema = json_schema!({
             "type": "object",
             "description": DESCRIPTION,
-            "required": ["spec"],
             "properties": {
                 "metadata": {
                     "type": "object",
@@ -32,7 +35,7 @@ impl JsonSchema for ECRRepository {
                         },
                     },
                 },
-                "spec": ECRRepositorySpec::json_schema(generator),
+                "spec": spec,
                 "status": ECRRepositoryStatus::json_schema(generator),
             },
             (VALIDATIONS): rules::object(),

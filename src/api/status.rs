@@ -90,6 +90,7 @@ pub struct ECRRepositoryStatus {
     /// When the repository was last found gone from ECR without this object having deleted it. Its
     /// images are lost. When absent, never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub last_loss: Option<Loss>,
     /// Last value of the annotation reconcile.fluxcd.io/requestedAt that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]

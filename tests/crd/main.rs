@@ -1,4 +1,9 @@
 //! The custom resource definitions, in files and on a real API server.
 
+mod cases;
 mod files;
+mod kubectl;
+mod ratchet;
 mod schema;
+mod server;
+mod three_states;

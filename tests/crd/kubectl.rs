@@ -1,0 +1,94 @@
+//! What people see in a terminal.
+
+use std::sync::Arc;
+
+use ecr_operator::api::{ConditionType, ECRRepository};
+use kube::CustomResourceExt;
+use kube::api::{Patch, PatchParams, PostParams};
+use serde_json::json;
+
+use crate::schema::Field;
+use crate::server::{Server, object};
+
+pub(crate) async fn columns(server: Arc<Server>) {
+    let objects = server.objects("columns").await;
+    let spec = json!({"imageTagMutability": "IMMUTABLE", "imageScanningConfiguration": {"scanOnPush": true}, "deletionPolicy": "Delete"});
+    objects
+        .create(&PostParams::default(), &object("api", spec))
+        .await
+        .unwrap();
+    let ready = json!({
+        "type": ConditionType::Ready.as_str(), "status": "False", "reason": "AccessDenied",
+        "message": "", "observedGeneration": 1, "lastTransitionTime": "2026-11-24T00:00:00Z",
+    });
+    let uri = "111122223333.dkr.ecr.ap-southeast-1.amazonaws.com/columns/api";
+    let status = json!({"status": {"conditions": [ready], "repositoryUri": uri}});
+    objects
+        .patch_status("api", &PatchParams::default(), &Patch::Merge(status))
+        .await
+        .unwrap();
+
+    let row = format!("api False AccessDenied {uri} AGE");
+    for kind in ["ecrrepo", "ecr", "aws", "ecrrepositories"] {
+        assert_eq!(
+            get(&server, kind, &[]).await,
+            format!("NAME READY STATUS URI AGE\n{row}"),
+            "{kind}"
+        );
+    }
+    assert_eq!(
+        get(&server, "ecrrepo", &["-o", "wide"]).await,
+        format!("NAME READY STATUS URI AGE MUTABILITY SCAN DELETION\n{row} IMMUTABLE true Delete")
+    );
+    assert_eq!(
+        get(&server, "all", &[]).await,
+        "",
+        "must not be in category all"
+    );
+}
+
+/// What `kubectl get` prints, single-spaced, with the age left out.
+async fn get(server: &Server, kind: &str, more: &[&str]) -> String {
+    let args = [&["get", kind, "-n", "columns"], more].concat();
+    let table = server.kubectl.run(&args).await.unwrap();
+    let line = |line: &str| {
+        let words = line.split_whitespace().enumerate();
+        let no_age = |(index, word)| if index == 4 { "AGE" } else { word };
+        words.map(no_age).collect::<Vec<_>>().join(" ")
+    };
+    table.lines().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// `kubectl explain` has words for every field that a user can name.
+pub(crate) async fn explain(server: Arc<Server>) {
+    let all = server
+        .kubectl
+        .run(&["explain", "ecrrepo", "--recursive"])
+        .await
+        .unwrap();
+    for field in Field::all(&ECRRepository::crd()) {
+        let name = field.path.rsplit('.').next().unwrap();
+        assert!(all.contains(name.trim_end_matches("[]")), "{}", field.path);
+    }
+    for (path, words) in [
+        ("ecrrepo", "Deleting this object keeps the repository"),
+        (
+            "ecrrepo.spec.repositoryName",
+            "Immutable once the repository exists",
+        ),
+        (
+            "ecrrepo.spec.repositoryPolicy.Statement",
+            "Statements as IAM knows them",
+        ),
+        (
+            "ecrrepo.spec.lifecyclePolicy.rules.selection.countType",
+            "all but the youngest countNumber images",
+        ),
+        ("ecrrepo.status.lastLoss.at", "When it was found gone"),
+        ("ecrrepo.status.conditions.message", "What to do first"),
+    ] {
+        let text = server.kubectl.run(&["explain", path]).await.unwrap();
+        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(words), "{path}: {text}");
+    }
+}
