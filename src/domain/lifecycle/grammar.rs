@@ -173,46 +173,40 @@ fn criterion(
     selection: &LifecycleSelection,
     action: &LifecycleAction,
 ) -> Result<Criterion, LifecycleError> {
-    let name = count_type_name(selection.count_type);
-    let of_selection = format!("{at}.selection");
-    count_unit(&of_selection, selection, name)?;
-    storage_class(&of_selection, selection, name)?;
+    let number = counted(&format!("{at}.selection"), selection)?;
     let action = action_of(&format!("{at}.action"), action)?;
-    let least = if selection.count_type == CountType::SinceImageTransitioned {
-        ARCHIVED_DAYS
-    } else {
-        1
+    let refused = |word| {
+        let count_type = count_type_name(selection.count_type);
+        Err(LifecycleError::Action {
+            at: at.to_owned(),
+            count_type,
+            action: word,
+        })
     };
-    let number = number(
-        &format!("{of_selection}.countNumber"),
-        selection.count_number,
-        least,
-    )?;
-    let only = |wanted, word, criterion| {
-        if action == wanted {
-            Ok(criterion)
-        } else {
-            Err(LifecycleError::Action {
-                at: at.to_owned(),
-                count_type: name,
-                action: word,
-            })
+    match (selection.count_type, action) {
+        (CountType::ImageCountMoreThan, _) => Ok(Criterion::CountMoreThan(number, action)),
+        (CountType::SinceImagePushed, _) => Ok(Criterion::SincePushed(number, action)),
+        (CountType::SinceImagePulled, Action::Archive) => Ok(Criterion::SincePulled(number)),
+        (CountType::SinceImagePulled, Action::Expire) => refused("transition"),
+        (CountType::SinceImageTransitioned, Action::Expire) => {
+            Ok(Criterion::SinceTransitioned(number))
         }
-    };
-    match selection.count_type {
-        CountType::ImageCountMoreThan => Ok(Criterion::CountMoreThan(number, action)),
-        CountType::SinceImagePushed => Ok(Criterion::SincePushed(number, action)),
-        CountType::SinceImagePulled => only(
-            Action::Archive,
-            "transition",
-            Criterion::SincePulled(number),
-        ),
-        CountType::SinceImageTransitioned => only(
-            Action::Expire,
-            "expire",
-            Criterion::SinceTransitioned(number),
-        ),
+        (CountType::SinceImageTransitioned, Action::Archive) => refused("expire"),
     }
+}
+
+/// The number, if what stands beside it goes with what is counted.
+fn counted(at: &str, selection: &LifecycleSelection) -> Result<u32, LifecycleError> {
+    let name = count_type_name(selection.count_type);
+    count_unit(at, selection, name)?;
+    storage_class(at, selection, name)?;
+    let least = match selection.count_type {
+        CountType::ImageCountMoreThan
+        | CountType::SinceImagePushed
+        | CountType::SinceImagePulled => 1,
+        CountType::SinceImageTransitioned => ARCHIVED_DAYS,
+    };
+    number(&format!("{at}.countNumber"), selection.count_number, least)
 }
 
 fn count_type_name(count_type: CountType) -> &'static str {

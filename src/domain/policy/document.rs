@@ -50,6 +50,15 @@ impl Document {
         }
     }
 
+    /// Whether the document follows the grammar that we know; always true of what a user asks for.
+    ///
+    /// A stored document that is not understood right after it was written as asked has been put by AWS into words
+    /// that are newer than this program: to write it again would change nothing.
+    #[must_use]
+    pub fn is_understood(&self) -> bool {
+        self.policy().is_some()
+    }
+
     /// The document as compact JSON, to be sent to `SetRepositoryPolicy`.
     ///
     /// Words stand as they were written; order and shape depend on the meaning alone.
