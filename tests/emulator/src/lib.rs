@@ -140,8 +140,7 @@ impl Emulator {
     ///
     /// # Errors
     /// What ECR would refuse.
-    // The input by value: callers write `json!({…})`.
-    #[allow(clippy::needless_pass_by_value)]
+    #[expect(clippy::needless_pass_by_value, reason = "callers write `json!({…})`")]
     pub fn call(
         &self,
         account: &str,

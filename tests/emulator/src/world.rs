@@ -130,39 +130,13 @@ impl Inner {
     /// Answers a request and writes it down.
     fn settle(&mut self, request: Request, fate: &Fate) -> Reply {
         let before = self.before(&request);
-        let (answer, applied) = match self.injected(&request, fate) {
-            Some(error) => (Err(error), false),
-            None => {
-                let answer = self.answer(&request);
-                let applied = answer.is_ok();
-                (answer, applied)
-            }
-        };
+        let answer = injected(&request, fate).map_or_else(|| self.answer(&request), Err);
         let reply = match fate.effect {
             Some(Effect::Drop | Effect::LoseAnswer) => Reply::Cut,
             _ => Reply::Answer(answer.clone()),
         };
-        self.write_down(request, fate, before, answer, applied);
+        self.write_down(request, fate, before, answer);
         reply
-    }
-
-    /// The error that a fault puts in the place of the operation.
-    fn injected(&self, request: &Request, fate: &Fate) -> Option<Error> {
-        if fate.effect == Some(Effect::Drop) {
-            let message = "The connection was reset before the call took effect";
-            return Some(Error::new("ConnectionReset", message).with_status(0));
-        }
-        let caller = request.caller.as_ref().ok()?;
-        fate.error(|| {
-            let input = request.input.as_ref().unwrap_or(&Value::Null);
-            let name = addressed(input).unwrap_or("*");
-            let action = match request.service {
-                Service::Ecr => format!("ecr:{}", request.operation),
-                Service::Sts => format!("sts:{}", request.operation),
-            };
-            let resource = repository_arn(&caller.account, &caller.region, name);
-            Error::access_denied(&caller.arn(), &action, &resource)
-        })
     }
 
     /// What AWS answers: credentials first, then the input, then the operation.
@@ -216,7 +190,6 @@ impl Inner {
         fate: &Fate,
         before: Option<(BTreeMap<String, String>, usize)>,
         answer: Result<Value, Error>,
-        applied: bool,
     ) {
         *self.counts.entry(request.operation.clone()).or_default() += 1;
         let (account, region, access_key) = request.caller.map_or_else(
@@ -233,8 +206,8 @@ impl Inner {
             user_agent: request.user_agent,
             operation: request.operation,
             input: without_blob(request.input.unwrap_or(Value::Null)),
+            applied: answer.is_ok(),
             answer: answer.map(|answer| if keep { answer } else { Value::Null }),
-            applied,
             fault: fate.label(),
             existed_before: before.is_some(),
             images_before: before.as_ref().map_or(0, |(_, images)| *images),
@@ -275,6 +248,25 @@ impl Inner {
             ..Self::default()
         };
     }
+}
+
+/// The error that a fault puts in the place of the operation.
+fn injected(request: &Request, fate: &Fate) -> Option<Error> {
+    if fate.effect == Some(Effect::Drop) {
+        let message = "The connection was reset before the call took effect";
+        return Some(Error::new("ConnectionReset", message).with_status(0));
+    }
+    let caller = request.caller.as_ref().ok()?;
+    fate.error(|| {
+        let input = request.input.as_ref().unwrap_or(&Value::Null);
+        let name = addressed(input).unwrap_or("*");
+        let action = match request.service {
+            Service::Ecr => format!("ecr:{}", request.operation),
+            Service::Sts => format!("sts:{}", request.operation),
+        };
+        let resource = repository_arn(&caller.account, &caller.region, name);
+        Error::access_denied(&caller.arn(), &action, &resource)
+    })
 }
 
 /// The repository that an input addresses, by name or by ARN.

@@ -160,14 +160,14 @@ impl Context<'_> {
     /// The repository that a call names. In another account's registry there is none for this
     /// caller: no policy of the emulated world grants access across accounts.
     pub(crate) fn repository(&mut self, input: &Value) -> Result<&mut Repository, Error> {
-        let name = text(input, "repositoryName");
-        self.repository_in(self.registry_id(input).to_owned(), name)
+        let registry = self.registry_id(input).to_owned();
+        self.repository_in(&registry, text(input, "repositoryName"))
     }
 
     /// The repository of that name in that registry.
     pub(crate) fn repository_in(
         &mut self,
-        registry: String,
+        registry: &str,
         name: &str,
     ) -> Result<&mut Repository, Error> {
         let own = registry == self.caller.account;
@@ -175,7 +175,7 @@ impl Context<'_> {
             .repositories
             .get_mut(name)
             .filter(|_| own)
-            .ok_or_else(|| Error::repository_not_found(name, &registry))
+            .ok_or_else(|| Error::repository_not_found(name, registry))
     }
 }
 

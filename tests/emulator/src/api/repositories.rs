@@ -317,7 +317,7 @@ fn describe_named(
     for name in names.iter().filter_map(Value::as_str) {
         if !seen.contains(&name) {
             seen.push(name);
-            let repository = context.repository_in(registry.clone(), name)?;
+            let repository = context.repository_in(&registry, name)?;
             repositories.push(repository.to_json());
         }
     }

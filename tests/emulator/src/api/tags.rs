@@ -60,7 +60,7 @@ fn addressed<'a>(context: &'a mut Context<'_>, input: &Value) -> Result<&'a mut 
         .filter(|found| found.region == region.as_str())
         .map(|found| (found.account.to_owned(), found.name))
         .ok_or_else(|| Error::invalid("resourceArn", "Invalid ARN"))?;
-    context.repository_in(account, name)
+    context.repository_in(&account, name)
 }
 
 /// The parts of a repository's ARN.
