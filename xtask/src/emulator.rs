@@ -1,0 +1,100 @@
+//! The ECR emulator as a program.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::program::Program;
+use crate::{http, paths};
+
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// A running emulator.
+#[derive(Debug)]
+pub struct Emulator {
+    program: Program,
+    url: String,
+}
+
+impl Emulator {
+    /// Starts one on a free port.
+    ///
+    /// # Errors
+    /// When it has not been built or does not start.
+    pub async fn start(dir: &Path) -> Result<Self> {
+        let program = Program::start("ecr-emulator", command()?, &dir.join("emulator.log"))?;
+        let look = async || url_in(program.log());
+        let url = program
+            .until("the emulator listens", READY_WITHIN, look)
+            .await?;
+        Ok(Self { program, url })
+    }
+
+    /// Where it answers: what `AWS_ENDPOINT_URL` takes.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.program.pid()
+    }
+
+    /// How often each operation was called since the start or the last `reset`.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn calls(&self) -> Result<BTreeMap<String, u64>> {
+        calls(&self.url).await
+    }
+
+    /// Sets its counters to zero.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn reset(&self) -> Result<()> {
+        http::post(&format!("{}/_emulator/reset", self.url)).await?;
+        Ok(())
+    }
+}
+
+/// As `Emulator::calls`, of the one at `url`.
+///
+/// # Errors
+/// When it does not answer.
+pub async fn calls(url: &str) -> Result<BTreeMap<String, u64>> {
+    let body = http::get(&format!("{url}/_emulator/calls")).await?;
+    serde_json::from_str(&body).with_context(|| format!("the emulator's counters: {body}"))
+}
+
+/// The command that starts it on a free port.
+///
+/// # Errors
+/// When it has not been built.
+pub fn command() -> Result<Command> {
+    let mut command = Command::new(paths::release("ecr-emulator")?);
+    command.args(["--listen", "127.0.0.1:0"]);
+    Ok(command)
+}
+
+/// The address that a starting emulator has printed.
+///
+/// # Errors
+/// When it has not yet.
+pub fn url_in(log: &Path) -> Result<String> {
+    let said = std::fs::read_to_string(log)?;
+    let line = said
+        .lines()
+        .find_map(|line| line.strip_prefix("listening on "));
+    // Its end is there too, or half an address could be taken for one.
+    let line = line.filter(|_| said.ends_with('\n'));
+    Ok(line
+        .context("it has not said where it listens")?
+        .trim()
+        .to_owned())
+}
