@@ -92,3 +92,17 @@ pub(crate) async fn explain(server: Arc<Server>) {
         assert!(text.contains(words), "{path}: {text}");
     }
 }
+
+/// A field that does not exist is a mistake in writing, and kubectl says so.
+pub(crate) async fn unknown_fields(server: Arc<Server>) {
+    let mut wrong = serde_json::to_value(object("wrong", json!({"repositoryNam": "a/b"}))).unwrap();
+    wrong["metadata"]["namespace"] = json!("default");
+    for how in [
+        &["apply", "-f", "-"][..],
+        &["apply", "--server-side", "-f", "-"],
+    ] {
+        let refused = server.kubectl.run_with(how, &wrong.to_string()).await;
+        let said = refused.unwrap_err().to_string();
+        assert!(said.contains("spec.repositoryNam"), "{how:?}: {said}");
+    }
+}

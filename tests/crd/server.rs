@@ -131,7 +131,7 @@ async fn the_api_server_holds_the_rules() {
     let directory = tempfile::tempdir().unwrap();
     let control_plane = ControlPlane::start(directory.path()).await.unwrap();
     let server = Arc::new(Server::of(&control_plane).await);
-    let parts: [(&str, Part); 8] = [
+    let parts: [(&str, Part); 9] = [
         // First, because it changes the definition under the others.
         ("old objects are not locked in", |s| {
             Box::pin(ratchet::old_objects_are_not_locked_in(s))
@@ -145,6 +145,7 @@ async fn the_api_server_holds_the_rules() {
         }),
         ("columns", |s| Box::pin(kubectl::columns(s))),
         ("explain", |s| Box::pin(kubectl::explain(s))),
+        ("unknown fields", |s| Box::pin(kubectl::unknown_fields(s))),
     ];
     let mut failed = Vec::new();
     for (name, part) in parts {
