@@ -2,5 +2,8 @@
 
 pub mod api;
 pub mod cli;
+pub mod controller;
 pub mod domain;
-pub mod domain;
+pub mod ecr;
+pub mod ops;
+pub mod telemetry;

@@ -1,2 +1,7 @@
 //! Parses the command line, runs, and turns the outcome into an exit code.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ecr_operator::cli::main()
+}

@@ -1,3 +1,46 @@
 //! The command line.
 
 pub mod crds;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Makes AWS ECR match custom resources.
+#[derive(Debug, Parser)]
+#[command(name = "ecr-operator", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the controller.
+    Run(run::Flags),
+    /// Prints the custom resource definitions.
+    Crds,
+}
+
+/// Parses the command line and runs the command. Errors are printed once, here.
+#[must_use]
+pub fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(flags) => run::run(flags),
+        Command::Crds => print_crds(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn print_crds() -> anyhow::Result<()> {
+    use std::io::Write as _;
+    std::io::stdout().write_all(crds::stream()?.as_bytes())?;
+    Ok(())
+}

@@ -1,0 +1,83 @@
+//! What every pass shares.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use kube::{Client, core::DeserializeGuard, runtime::reflector::Store};
+
+use tokio_util::sync::CancellationToken;
+
+use super::{events::Events, memory::Memories, sweep::Sweeps};
+use crate::{
+    api::ECRRepository,
+    domain::{
+        identity::{ClusterName, ClusterUid, Registry},
+        retry::Moment,
+        status::binding,
+    },
+    telemetry::Metrics,
+};
+
+/// An object of the watch, which may be one that this version can't read.
+pub(super) type Watched = DeserializeGuard<ECRRepository>;
+
+/// Which cluster this is.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    /// Its name in owner tags.
+    pub name: ClusterName,
+    /// Names that it went by before.
+    pub previous_names: Vec<ClusterName>,
+    /// The uid of its namespace kube-system.
+    pub uid: ClusterUid,
+}
+
+/// How often things are done.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Between two looks at settings and tags.
+    pub resync: Duration,
+    /// Between two looks at lifecycle and repository policies.
+    pub policy_resync: Duration,
+    /// Between two attempts where only a person can help.
+    pub stalled_retry: Duration,
+}
+
+/// What every pass shares.
+pub(super) struct Context<E> {
+    pub(super) client: Client,
+    pub(super) ecr: E,
+    pub(super) cluster: Cluster,
+    pub(super) settings: Settings,
+    pub(super) store: Store<Watched>,
+    pub(super) memories: Memories,
+    pub(super) sweeps: Sweeps,
+    pub(super) events: Events,
+    pub(super) metrics: Metrics,
+    pub(super) began: Instant,
+    pub(super) shutdown: CancellationToken,
+}
+
+impl<E> Context<E> {
+    pub(super) fn now(&self) -> Moment {
+        Moment(self.began.elapsed())
+    }
+
+    /// The names that objects are bound to in this registry.
+    pub(super) fn bound_names(&self, registry: &Registry) -> BTreeSet<String> {
+        self.store
+            .state()
+            .iter()
+            .filter_map(|object| binding(object.0.as_ref().ok()?.status.as_ref()?))
+            .filter(|binding| binding.established && binding.identity.registry == *registry)
+            .map(|binding| binding.identity.name.to_string())
+            .collect()
+    }
+}
+
+/// The interval, a tenth more or less, so that objects do not stay in step.
+pub(super) fn jittered(interval: Duration) -> Duration {
+    interval.mul_f64(0.9 + fastrand::f64() / 5.0)
+}

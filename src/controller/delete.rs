@@ -1,0 +1,187 @@
+//! The way of an object that goes. Nothing is lost by default (design, rule 6).
+
+use std::time::Duration;
+
+use super::{
+    error::Error,
+    execute::Executed,
+    kubernetes::live,
+    pass::Pass,
+};
+use crate::{
+    api::{DeletionPolicy, FINALIZER},
+    domain::{
+        action::Action,
+        desired::Adoption,
+        failure::Class,
+        identity::Identity,
+        observed::Tags,
+        ownership::{Conflict, OwnerObject, Rights, judge},
+        plan::{Plan, Step},
+        reason::Reason,
+        retry::Slot,
+        status::{Problem, Standing, binding},
+    },
+    ecr::Ecr,
+};
+use kube::ResourceExt as _;
+
+/// The way out of every wait.
+const WAY_OUT: &str = "or set spec.deletionPolicy to Retain: the repository stays, the object goes";
+
+/// What is left to do.
+enum Left {
+    /// Nothing: the object may go.
+    Nothing,
+    /// It waits, for what the pass's problems say.
+    Waits,
+}
+
+/// One pass over an object that is being deleted.
+pub(super) async fn run<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Option<Duration>, Error> {
+    if !pass.object.finalizers().iter().any(|f| f == FINALIZER) {
+        return Ok(None);
+    }
+    match remove_repository(pass).await? {
+        Left::Nothing => {
+            pass.tell(&[]).await;
+            pass.finalizer(false).await?;
+            Ok(None)
+        }
+        Left::Waits => {
+            let problems = std::mem::take(&mut pass.problems);
+            let problems = problems.into_iter().map(with_way_out).collect();
+            pass.conclude(Standing::Deleting(problems)).await.map(Some)
+        }
+    }
+}
+
+fn with_way_out(problem: Problem) -> Problem {
+    let message = format!("{} ({WAY_OUT})", problem.message);
+    Problem { message, ..problem }
+}
+
+async fn remove_repository<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Left, Error> {
+    // Retain, Observe and suspend ask nothing of AWS, which may be down.
+    let bound = binding(&pass.before).filter(|_| pass.wants_finalizer());
+    let Some(bound) = bound else { return Ok(Left::Nothing) };
+    let at = bound.identity;
+    match pass.ctx.ecr.registry().await {
+        Ok(registry) if registry == at.registry => {}
+        Ok(_) => {
+            pass.problems.push(elsewhere(&at));
+            return Ok(Left::Waits);
+        }
+        Err(failure) => {
+            pass.failed(Slot::Look, "", "GetCallerIdentity", failure);
+            return Ok(Left::Waits);
+        }
+    }
+    let Some(force) = permitted(pass).await? else { return Err(Error::Superseded) };
+    let tags = match pass.ctx.ecr.tags(&at).await {
+        Ok(Some(tags)) => tags,
+        Ok(None) => return Ok(Left::Nothing),
+        Err(failure) => {
+            pass.failed(Slot::Look, "", "ListTagsForResource", failure);
+            return Ok(Left::Waits);
+        }
+    };
+    pass.memory.attempts.succeeded(Slot::Look);
+    match rights(pass, &tags) {
+        Rights::Ours { stamps } => delete_ours(pass, &at, stamps, force).await,
+        Rights::Refused(Conflict::TwoClusters) => {
+            pass.problems.push(two_clusters());
+            Ok(Left::Waits)
+        }
+        // Not ours: there is nothing of ours to delete.
+        Rights::Refused(Conflict::AlreadyExists | Conflict::OtherOwner)
+        | Rights::MayAdopt { .. }
+        | Rights::LookUp(_) => Ok(Left::Nothing),
+    }
+}
+
+/// Whether the object, as it is now and not as a cache has it, still asks for deletion; and if so,
+/// whether with all images.
+async fn permitted<E: Ecr>(pass: &Pass<'_, E>) -> Result<Option<bool>, Error> {
+    let asked = pass.object.spec.deletion_policy.unwrap_or_default();
+    match asked {
+        DeletionPolicy::Retain => Ok(None),
+        DeletionPolicy::Delete => Ok(Some(false)),
+        DeletionPolicy::DeleteWithImages => {
+            let live = live(pass.ctx, &pass.object).await?;
+            let still = live.is_some_and(|live| {
+                live.metadata.deletion_timestamp.is_some()
+                    && live.spec.deletion_policy == Some(asked)
+                    && live.metadata.generation == pass.object.metadata.generation
+            });
+            Ok(still.then_some(true))
+        }
+    }
+}
+
+fn rights<E: Ecr>(pass: &Pass<'_, E>, tags: &Tags) -> Rights {
+    let owner = pass.owner();
+    judge(tags, &pass.claim(&owner, &Adoption::Never), OwnerObject::Alive)
+}
+
+/// The tags prove that the repository is ours. One whose cluster uid is not ours yet is stamped
+/// first, as by a rebuilt cluster, and deleted in the next pass by a fresh proof.
+async fn delete_ours<E: Ecr>(
+    pass: &mut Pass<'_, E>,
+    at: &Identity,
+    stamps: Tags,
+    force: bool,
+) -> Result<Left, Error> {
+    let action = if stamps.is_empty() {
+        Action::DeleteRepository { force }
+    } else {
+        Action::TagResource(stamps)
+    };
+    let deletes = matches!(action, Action::DeleteRepository { .. });
+    let steps = vec![Step { action, before: String::new() }];
+    let plan = Plan { steps, refusals: Vec::new() };
+    let Executed { .. } = pass.execute(at, plan, &std::collections::BTreeMap::new()).await;
+    if !pass.problems.is_empty() {
+        count_images(pass, at).await;
+        return Ok(Left::Waits);
+    }
+    if deletes {
+        return Ok(Left::Nothing);
+    }
+    pass.status.cluster_uid = Some(pass.ctx.cluster.uid.to_string());
+    pass.save().await?;
+    Err(Error::Superseded)
+}
+
+/// Tells how many images stand in the way.
+async fn count_images<E: Ecr>(pass: &mut Pass<'_, E>, at: &Identity) {
+    let not_empty = Class::NotEmpty.reason(true);
+    let Some(problem) = pass.problems.iter_mut().find(|p| p.reason == not_empty) else { return };
+    if let Ok(count) = pass.ctx.ecr.count_images(at).await {
+        problem.message = format!(
+            "Delete the {count} of {}, or set spec.deletionPolicy to DeleteWithImages to delete \
+             them with it",
+            at.name
+        );
+    }
+}
+
+fn elsewhere(at: &Identity) -> Problem {
+    Problem {
+        aspect: None,
+        action: "DeleteRepository",
+        reason: Reason::IdentityChanged,
+        message: format!("Let the operator use the account and region of {at}"),
+        stalled: true,
+    }
+}
+
+fn two_clusters() -> Problem {
+    Problem {
+        aspect: None,
+        action: "DeleteRepository",
+        reason: Reason::TwoClusters,
+        message: Conflict::TwoClusters.message().to_owned(),
+        stalled: true,
+    }
+}

@@ -1,0 +1,88 @@
+//! Lifecycle and repository policy: ECR has no bulk read for them, so they are read only when there
+//! is a reason to.
+
+use std::collections::BTreeMap;
+
+use super::{context::jittered, pass::Pass};
+use crate::{
+    api::Aspect,
+    domain::{
+        failure::Failure,
+        identity::Identity,
+        lifecycle::Lifecycle,
+        observed::Reading,
+        policy::Document,
+        retry::{Moment, Slot},
+    },
+    ecr::Ecr,
+};
+
+/// What was read of the two.
+#[derive(Default)]
+pub(super) struct Documents {
+    pub(super) lifecycle: Reading<Lifecycle>,
+    pub(super) policy: Reading<Document>,
+}
+
+impl<E: Ecr> Pass<'_, E> {
+    /// Reads the documents that are ours and are due, or were not what is wanted when last seen.
+    pub(super) async fn read_documents(
+        &mut self,
+        at: &Identity,
+        wanted: &BTreeMap<Aspect, String>,
+    ) -> Documents {
+        let due = self.asked || self.policies_due();
+        let mut documents = Documents::default();
+        if self.is_to_be_read(Aspect::LifecyclePolicy, wanted, due) {
+            let read = self.ctx.ecr.lifecycle(at).await;
+            documents.lifecycle = self.read(Aspect::LifecyclePolicy, "GetLifecyclePolicy", read);
+        }
+        if self.is_to_be_read(Aspect::RepositoryPolicy, wanted, due) {
+            let read = self.ctx.ecr.policy(at).await;
+            documents.policy = self.read(Aspect::RepositoryPolicy, "GetRepositoryPolicy", read);
+        }
+        if due && self.problems.is_empty() {
+            self.policies_read();
+        }
+        documents
+    }
+
+    fn is_to_be_read(&mut self, aspect: Aspect, wanted: &BTreeMap<Aspect, String>, due: bool) -> bool {
+        let Some(hash) = wanted.get(&aspect) else { return false };
+        let differs = self.applied().get(&aspect) != Some(hash);
+        let slot = Slot::Aspect(aspect);
+        (due || differs) && !self.held_back(slot, hash, write_of(aspect))
+    }
+
+    fn read<T>(&mut self, aspect: Aspect, action: &'static str, read: Result<Reading<T>, Failure>) -> Reading<T> {
+        read.unwrap_or_else(|failure| {
+            // Its own request: what AWS says of the read says nothing of the write.
+            self.failed(Slot::Aspect(aspect), action, action, failure);
+            Reading::NotRead
+        })
+    }
+
+    /// Whether the rota has come round. A process that has just started spreads its first turn.
+    fn policies_due(&mut self) -> bool {
+        let now = self.ctx.now();
+        let first = || now.after(self.ctx.settings.policy_resync.mul_f64(fastrand::f64()));
+        *self.memory.policies_due.get_or_insert_with(first) <= now
+    }
+
+    /// Notes that ECR's documents are known as of now.
+    pub(super) fn policies_read(&mut self) {
+        let next: Moment = self.ctx.now().after(jittered(self.ctx.settings.policy_resync));
+        self.memory.policies_due = Some(next);
+    }
+}
+
+/// The operation by which an aspect is written, for people.
+pub(super) fn write_of(aspect: Aspect) -> &'static str {
+    match aspect {
+        Aspect::LifecyclePolicy => "PutLifecyclePolicy",
+        Aspect::RepositoryPolicy => "SetRepositoryPolicy",
+        Aspect::ImageTagMutability => "PutImageTagMutability",
+        Aspect::ImageScanningConfiguration => "PutImageScanningConfiguration",
+        Aspect::Tags => "TagResource",
+    }
+}

@@ -1,0 +1,30 @@
+//! What ends a pass early: Kubernetes said no. What AWS says never does.
+
+/// A pass that could not be finished.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// The API server did not take a request; the pass is made again.
+    #[error("the Kubernetes API did not take {request}: {source}")]
+    Kubernetes {
+        /// What was asked of it.
+        request: &'static str,
+        /// What it said.
+        source: Box<kube::Error>,
+    },
+    /// The object changed or went away while the pass was under way; nothing more is written.
+    #[error("the object changed under way")]
+    Superseded,
+    /// The process is stopping and could not wait for the end of the pass. As after a crash, the
+    /// next process goes on from what it finds.
+    #[error("the process is stopping")]
+    Stopping,
+    /// The pass took too long.
+    #[error("the pass took too long")]
+    TimedOut,
+}
+
+impl Error {
+    pub(super) fn kubernetes(request: &'static str) -> impl FnOnce(kube::Error) -> Self {
+        move |source| Self::Kubernetes { request, source: Box::new(source) }
+    }
+}

@@ -1,0 +1,72 @@
+//! Kubernetes Events. They are a courtesy: one that is lost stops nothing.
+//!
+//! Not kube's Recorder: it repeats the first note of a series in place of the later ones
+//! (kube-runtime, `events::Recorder`), and our notes are what people read.
+
+use k8s_openapi::{
+    api::{core::v1::ObjectReference, events::v1::Event as KubernetesEvent},
+    apimachinery::pkg::apis::meta::v1::MicroTime,
+    jiff::Timestamp,
+};
+use kube::{
+    Api, Client, Resource as _, ResourceExt as _,
+    api::{ObjectMeta, PostParams},
+};
+
+use crate::{api::ECRRepository, domain::event::Event};
+
+/// Who tells: the name of the controller in every event.
+const CONTROLLER: &str = "ecr-operator.dev/ecr-operator";
+
+/// Publishes events.
+#[derive(Clone)]
+pub(super) struct Events {
+    client: Client,
+    instance: String,
+}
+
+impl Events {
+    pub(super) fn new(client: Client) -> Self {
+        // The pod's name, by which Kubernetes sets the host name.
+        let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
+        Self { client, instance: instance.unwrap_or_else(|| "ecr-operator".to_owned()) }
+    }
+
+    pub(super) async fn publish(&self, object: &ECRRepository, events: Vec<Event>) {
+        let namespace = object.namespace().unwrap_or_default();
+        let api: Api<KubernetesEvent> = Api::namespaced(self.client.clone(), &namespace);
+        for event in events {
+            let event = self.event(object, event);
+            if let Err(error) = api.create(&PostParams::default(), &event).await {
+                tracing::warn!(%error, note = event.note, "an event was lost");
+            }
+        }
+    }
+
+    fn event(&self, object: &ECRRepository, event: Event) -> KubernetesEvent {
+        KubernetesEvent {
+            metadata: ObjectMeta {
+                generate_name: Some(format!("{}.", short(&object.name_any()))),
+                namespace: object.namespace(),
+                ..ObjectMeta::default()
+            },
+            type_: Some(if event.warning { "Warning" } else { "Normal" }.to_owned()),
+            reason: Some(event.reason.to_owned()),
+            action: Some(event.action.to_owned()),
+            note: Some(event.note),
+            event_time: Some(MicroTime(Timestamp::now())),
+            regarding: Some(ObjectReference {
+                resource_version: None,
+                ..object.object_ref(&())
+            }),
+            reporting_controller: Some(CONTROLLER.to_owned()),
+            reporting_instance: Some(self.instance.clone()),
+            ..KubernetesEvent::default()
+        }
+    }
+}
+
+/// Leaves room for the suffix that the API server adds to a generated name.
+fn short(name: &str) -> String {
+    name.chars().take(200).collect()
+}

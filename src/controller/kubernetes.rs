@@ -1,0 +1,120 @@
+//! All requests to the API server about an object: read it, write its status and its finalizer.
+
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, Resource as _, ResourceExt as _,
+    api::{Patch, PatchParams},
+};
+use serde_json::json;
+
+use super::{context::Context, error::Error};
+use crate::{
+    api::{ECRRepository, ECRRepositoryStatus, FINALIZER},
+    domain::{
+        identity::{ClusterUid, Owner},
+        ownership::OwnerObject,
+    },
+};
+
+/// The field manager of everything that we write.
+const MANAGER: &str = "ecr-operator";
+
+fn api(client: &Client, namespace: &str) -> Api<ECRRepository> {
+    Api::namespaced(client.clone(), namespace)
+}
+
+fn own_api<E>(ctx: &Context<E>, object: &ECRRepository) -> Api<ECRRepository> {
+    api(&ctx.client, &object.namespace().unwrap_or_default())
+}
+
+/// The cluster's uid: that of namespace kube-system, which lives as long as the cluster.
+///
+/// # Errors
+/// Where the API server can't be asked.
+pub async fn cluster_uid(client: &Client) -> Result<ClusterUid, kube::Error> {
+    let namespace = Api::<Namespace>::all(client.clone()).get("kube-system").await?;
+    let uid = namespace.metadata.uid.unwrap_or_default();
+    ClusterUid::parse(&uid).map_err(|why| kube::Error::Service(Box::new(why)))
+}
+
+/// The resource version as a number: since Kubernetes 1.35 two of them may be compared
+/// (KEP-5504).
+pub(super) fn version(object: &ECRRepository) -> Option<u64> {
+    object.resource_version()?.parse().ok()
+}
+
+/// The object as it is now; `None` where it is gone or has been replaced by another of its name.
+pub(super) async fn live<E>(ctx: &Context<E>, object: &ECRRepository) -> Result<Option<ECRRepository>, Error> {
+    let found = own_api(ctx, object)
+        .get_opt(&object.name_any())
+        .await
+        .map_err(Error::kubernetes("a read of the object"))?;
+    Ok(found.filter(|found| found.uid() == object.uid()))
+}
+
+/// Writes the whole status. The uid keeps it from an object that was made anew under the name.
+pub(super) async fn write_status<E>(
+    ctx: &Context<E>,
+    object: &ECRRepository,
+    status: &ECRRepositoryStatus,
+) -> Result<ECRRepository, Error> {
+    let patch = json!({
+        "apiVersion": ECRRepository::api_version(&()),
+        "kind": ECRRepository::kind(&()),
+        "metadata": { "name": object.name_any(), "uid": object.uid() },
+        "status": status,
+    });
+    let params = PatchParams::apply(MANAGER).force();
+    own_api(ctx, object)
+        .patch_status(&object.name_any(), &params, &Patch::Apply(patch))
+        .await
+        .map_err(superseded("the status"))
+}
+
+/// Adds or removes our finalizer, if the object is still the one that we know.
+pub(super) async fn set_finalizer<E>(
+    ctx: &Context<E>,
+    object: &ECRRepository,
+    wanted: bool,
+) -> Result<Option<ECRRepository>, Error> {
+    let mut finalizers = object.finalizers().to_vec();
+    if finalizers.iter().any(|f| f == FINALIZER) == wanted {
+        return Ok(None);
+    }
+    if wanted {
+        finalizers.push(FINALIZER.to_owned());
+    } else {
+        finalizers.retain(|f| f != FINALIZER);
+    }
+    let patch = json!({ "metadata": {
+        "uid": object.uid(),
+        "resourceVersion": object.resource_version(),
+        "finalizers": finalizers,
+    }});
+    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    own_api(ctx, object)
+        .patch(&object.name_any(), &params, &Patch::Merge(patch))
+        .await
+        .map(Some)
+        .map_err(superseded("the finalizer"))
+}
+
+/// A conflict or an object that is gone is no failure: the next pass sees what there is.
+fn superseded(request: &'static str) -> impl FnOnce(kube::Error) -> Error {
+    move |error| match error {
+        kube::Error::Api(status) if matches!(status.code, 404 | 409) => Error::Superseded,
+        other => Error::kubernetes(request)(other),
+    }
+}
+
+/// Whether another owner of our own cluster still lives. What can't be told counts as alive.
+pub(super) async fn look_up<E>(ctx: &Context<E>, owner: &Owner) -> OwnerObject {
+    match api(&ctx.client, &owner.namespace).get_opt(&owner.name).await {
+        Ok(None) => OwnerObject::Gone,
+        Ok(Some(_)) => OwnerObject::Alive,
+        Err(error) => {
+            tracing::warn!(%error, "can't tell whether another owner lives; it counts as alive");
+            OwnerObject::Alive
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! What the process remembers of each object. All of it may be lost: a restart costs some calls.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use crate::domain::{
+    retry::{Attempts, Moment},
+};
+
+/// What is remembered of one object.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    /// What failed since it last succeeded.
+    pub(super) attempts: Attempts,
+    /// What the last pass was asked for: another request starts afresh.
+    pub(super) request: Option<String>,
+    /// When lifecycle and repository policy are due to be read.
+    pub(super) policies_due: Option<Moment>,
+    /// When ECR was last seen.
+    pub(super) seen: Option<Moment>,
+    /// The resource version that our last write to the object led to.
+    pub(super) written: Option<u64>,
+    /// How often in a row Kubernetes failed us.
+    pub(super) kubernetes_failures: u32,
+}
+
+/// The memories of all objects, by uid.
+#[derive(Debug, Default)]
+pub(super) struct Memories(Mutex<HashMap<String, Memory>>);
+
+impl Memories {
+    fn with<T>(&self, change: impl FnOnce(&mut HashMap<String, Memory>) -> T) -> T {
+        // A map is whole after any panic: nothing here leaves it half-changed.
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn recall(&self, uid: &str) -> Memory {
+        self.with(|all| all.get(uid).cloned().unwrap_or_default())
+    }
+
+    pub(super) fn keep(&self, uid: &str, memory: Memory) {
+        self.with(|all| all.insert(uid.to_owned(), memory));
+    }
+
+    pub(super) fn forget(&self, uid: &str) {
+        self.with(|all| all.remove(uid));
+    }
+
+    /// Counts a failure of Kubernetes; tells how many there were before.
+    pub(super) fn kubernetes_failed(&self, uid: &str) -> u32 {
+        self.with(|all| {
+            let memory = all.entry(uid.to_owned()).or_default();
+            memory.kubernetes_failures = memory.kubernetes_failures.saturating_add(1);
+            memory.kubernetes_failures - 1
+        })
+    }
+}

@@ -1,0 +1,21 @@
+//! The shell around the pure core: watches objects, and for each makes ECR match.
+//!
+//! Parse, observe, plan, execute, status: `enforce` and `delete` are the two ways through it.
+
+mod context;
+mod delete;
+mod documents;
+mod enforce;
+mod error;
+mod events;
+mod execute;
+mod kubernetes;
+mod memory;
+mod pass;
+mod reconcile;
+mod sweep;
+mod watch;
+
+pub use context::{Cluster, Settings};
+pub use kubernetes::cluster_uid;
+pub use watch::run;

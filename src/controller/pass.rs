@@ -1,0 +1,283 @@
+//! One pass over one object: what it found, did and will say.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use k8s_openapi::jiff::Timestamp;
+use kube::ResourceExt as _;
+
+use super::{
+    context::{Context, jittered},
+    error::Error,
+    kubernetes::{live, set_finalizer, version, write_status},
+    memory::Memory,
+};
+use crate::{
+    api::{
+        Aspect, DeletionPolicy, ECRRepository, ECRRepositoryStatus as Status, MAX_TOKEN,
+        ManagementPolicy, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
+    },
+    domain::{
+        desired::{Adoption, Desired, Refusal},
+        event::{self, Done},
+        failure::Failure,
+        identity::{ClusterName, Owner},
+        ownership::Claim,
+        reason::Reason,
+        retry::{Attempt, Slot},
+        status::{Problem, Standing, conclude, fit},
+    },
+    ecr::Ecr,
+};
+
+/// One pass under way.
+pub(super) struct Pass<'a, E> {
+    pub(super) ctx: &'a Context<E>,
+    /// The object as we last saw it.
+    pub(super) object: ECRRepository,
+    /// Its status when the pass began.
+    pub(super) before: Status,
+    /// Its status in the making.
+    pub(super) status: Status,
+    pub(super) memory: Memory,
+    pub(super) done: Vec<Done>,
+    pub(super) problems: Vec<Problem>,
+    /// Whether somebody asked for this pass, or for something else than at the last.
+    pub(super) asked: bool,
+}
+
+impl<'a, E: Ecr> Pass<'a, E> {
+    pub(super) fn new(ctx: &'a Context<E>, object: ECRRepository, memory: Memory) -> Self {
+        let before = object.status.clone().unwrap_or_default();
+        let mut pass = Self {
+            ctx,
+            status: before.clone(),
+            before,
+            object,
+            memory,
+            done: Vec::new(),
+            problems: Vec::new(),
+            asked: false,
+        };
+        pass.note_request();
+        pass
+    }
+
+    /// A change of the object or a request to reconcile now cuts every wait short.
+    fn note_request(&mut self) {
+        let flux = self.token(RECONCILE_FLUX_ANNOTATION);
+        let own = self.token(RECONCILE_ANNOTATION);
+        let deleting = self.object.metadata.deletion_timestamp.is_some();
+        let request = format!("{:?} {deleting} {flux:?} {own:?}", self.generation());
+        if self.memory.request.as_ref() != Some(&request) {
+            self.memory.attempts.forget();
+            self.memory.request = Some(request);
+        }
+        self.asked = flux != self.before.last_handled_reconcile_at
+            || own != self.before.last_handled_request_at;
+        self.status.last_handled_reconcile_at = flux;
+        self.status.last_handled_request_at = own;
+    }
+
+    /// The value of an annotation, cut to what status can echo.
+    fn token(&self, annotation: &str) -> Option<String> {
+        let value = self.object.annotations().get(annotation)?;
+        Some(fit(value, usize::try_from(MAX_TOKEN).unwrap_or(usize::MAX)))
+    }
+
+    pub(super) fn generation(&self) -> i64 {
+        self.object.metadata.generation.unwrap_or_default()
+    }
+
+    pub(super) fn owner(&self) -> Owner {
+        Owner {
+            cluster: self.ctx.cluster.name.clone(),
+            namespace: self.object.namespace().unwrap_or_default(),
+            name: self.object.name_any(),
+        }
+    }
+
+    /// What the object may claim of a repository.
+    pub(super) fn claim<'b>(&'b self, owner: &'b Owner, adoption: &'b Adoption) -> Claim<'b> {
+        let previous_names: &[ClusterName] = &self.ctx.cluster.previous_names;
+        Claim {
+            owner,
+            previous_names,
+            cluster_uid: &self.ctx.cluster.uid,
+            written_uid: self.before.cluster_uid.as_deref(),
+            adoption,
+        }
+    }
+
+    /// Whether deleting the object has work to do in AWS.
+    pub(super) fn wants_finalizer(&self) -> bool {
+        let spec = &self.object.spec;
+        let enforced = match spec.management_policy.unwrap_or_default() {
+            ManagementPolicy::Enforce => spec.suspend != Some(true),
+            ManagementPolicy::Observe => false,
+        };
+        enforced
+            && match spec.deletion_policy.unwrap_or_default() {
+                DeletionPolicy::Retain => false,
+                DeletionPolicy::Delete | DeletionPolicy::DeleteWithImages => true,
+            }
+    }
+
+    pub(super) async fn finalizer(&mut self, wanted: bool) -> Result<(), Error> {
+        if let Some(written) = set_finalizer(self.ctx, &self.object, wanted).await? {
+            self.note_write(written);
+        }
+        Ok(())
+    }
+
+    fn note_write(&mut self, written: ECRRepository) {
+        self.memory.written = version(&written).or(self.memory.written);
+        self.object = written;
+    }
+
+    /// Writes status if it changed. What comes back is fresh: a pass for an object that has been
+    /// changed or deleted meanwhile ends here.
+    pub(super) async fn save(&mut self) -> Result<(), Error> {
+        if self.object.status.as_ref() == Some(&self.status) {
+            return Ok(());
+        }
+        let written = write_status(self.ctx, &self.object, &self.status).await?;
+        let superseded = written.metadata.generation != self.object.metadata.generation;
+        self.note_write(written);
+        if superseded { Err(Error::Superseded) } else { Ok(()) }
+    }
+
+    /// Says that work begins, and remembers what must be known should we crash in the middle.
+    pub(super) async fn begin(&mut self) -> Result<(), Error> {
+        let generation = self.generation();
+        conclude(&mut self.status, Standing::Beginning, generation, Timestamp::now());
+        self.save().await
+    }
+
+    /// A fresh look at the object, before what must not happen to one that is going.
+    pub(super) async fn still_wanted(&mut self) -> Result<(), Error> {
+        let live = live(self.ctx, &self.object).await?.ok_or(Error::Superseded)?;
+        if live.metadata.generation != self.object.metadata.generation {
+            return Err(Error::Superseded);
+        }
+        self.object = live;
+        Ok(())
+    }
+
+    /// Ends the pass: status, events, and when to come back.
+    pub(super) async fn conclude(&mut self, standing: Standing) -> Result<Duration, Error> {
+        let told = match &standing {
+            Standing::Beginning | Standing::Suspended { .. } => Vec::new(),
+            Standing::Enforced(problems)
+            | Standing::Observed { problems, .. }
+            | Standing::Deleting(problems) => problems.clone(),
+        };
+        let generation = self.generation();
+        conclude(&mut self.status, standing, generation, Timestamp::now());
+        let saved = self.save().await;
+        self.tell(&told).await;
+        saved.map(|()| self.next())
+    }
+
+    /// Publishes what the pass did; each write once, also where its status could not be saved.
+    pub(super) async fn tell(&mut self, problems: &[Problem]) {
+        let events = event::of_pass(&self.before, &self.status, &self.done, problems);
+        self.done.clear();
+        self.ctx.events.publish(&self.object, events).await;
+    }
+
+    /// When to come back: at the resync, or earlier where something is to be tried again.
+    pub(super) fn next(&self) -> Duration {
+        let resync = jittered(self.ctx.settings.resync);
+        let now = self.ctx.now();
+        self.memory.attempts.next_due().map_or(resync, |due| {
+            resync.min(now.until(due)).max(Duration::from_millis(50))
+        })
+    }
+
+    /// Notes a failure of AWS, and when to try again.
+    pub(super) fn failed(&mut self, slot: Slot, request: &str, action: &'static str, failure: Failure) {
+        tracing::warn!(action, class = failure.class.label(), said = %failure.said, "not done");
+        let (now, rest) = (self.ctx.now(), self.ctx.settings.stalled_retry);
+        let attempt =
+            self.memory.attempts.failed(slot, request, failure, now, fastrand::f64(), rest);
+        let problem = problem(slot, action, attempt);
+        self.problems.push(problem);
+    }
+
+    /// Whether something that failed is not yet due again; its problem stays.
+    pub(super) fn held_back(&mut self, slot: Slot, request: &str, action: &'static str) -> bool {
+        let held = self.memory.attempts.holding_back(slot, request, self.ctx.now());
+        let problem = held.map(|attempt| problem(slot, action, attempt));
+        let is_held = problem.is_some();
+        self.problems.extend(problem);
+        is_held
+    }
+
+    pub(super) fn refused(&mut self, aspect: Option<Aspect>, action: &'static str, refusal: Refusal) {
+        let Refusal { reason, message } = refusal;
+        self.problems.push(Problem { aspect, action, reason, message, stalled: true });
+    }
+
+    /// Ends a pass in which AWS could not be read. At rest a failed read flips nothing (design,
+    /// rule 11), until what is known is a day old.
+    pub(super) async fn unread(&mut self, action: &'static str, failure: Failure) -> Result<Duration, Error> {
+        self.failed(Slot::Look, "", action, failure);
+        let now = self.ctx.now();
+        let seen = *self.memory.seen.get_or_insert(now);
+        if !self.at_rest() {
+            let problems = std::mem::take(&mut self.problems);
+            return self.conclude(Standing::Enforced(problems)).await;
+        }
+        if now.0.saturating_sub(seen.0) < OUTDATED {
+            self.problems.clear();
+            self.save().await?;
+            return Ok(self.next());
+        }
+        let problems = self.problems.drain(..).map(|problem| Problem {
+            reason: Reason::Outdated,
+            stalled: false,
+            ..problem
+        });
+        let problems = problems.collect();
+        self.conclude(Standing::Enforced(problems)).await
+    }
+
+    /// Whether status says of this very generation that all is well.
+    fn at_rest(&self) -> bool {
+        self.before.observed_generation == Some(self.generation())
+            && self.before.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+    }
+
+    pub(super) fn applied(&self) -> BTreeMap<Aspect, String> {
+        self.before.applied.iter().map(|a| (a.aspect, a.hash.clone())).collect()
+    }
+
+    /// The aspects that are not as they should be.
+    pub(super) fn undone(&self) -> BTreeSet<Aspect> {
+        self.problems.iter().filter_map(|problem| problem.aspect).collect()
+    }
+
+    /// Parses what the object asks for; `registry` is the place it would be bound to.
+    pub(super) fn desired(&self, registry: crate::domain::identity::Registry) -> Result<Desired, Refusal> {
+        Desired::parse(self.owner(), registry, &self.object.spec)
+    }
+}
+
+/// How old what is known of ECR may get before status says so.
+const OUTDATED: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn problem(slot: Slot, action: &'static str, attempt: &Attempt) -> Problem {
+    Problem {
+        aspect: match slot {
+            Slot::Look | Slot::Repository => None,
+            Slot::Aspect(aspect) => Some(aspect),
+        },
+        action,
+        reason: attempt.failure.class.reason(attempt.stalled),
+        message: attempt.failure.to_string(),
+        stalled: attempt.stalled,
+    }
+}

@@ -1,0 +1,124 @@
+//! One pass: a fresh copy of the object, what is remembered of it, and the way that it goes.
+
+use std::{sync::Arc, time::Duration};
+
+use kube::{
+    ResourceExt as _,
+    core::error_boundary::InvalidObject,
+    runtime::controller::Action as Requeue,
+};
+use tracing::Instrument as _;
+
+use super::{
+    context::{Context, Watched, jittered},
+    delete, enforce,
+    error::Error,
+    kubernetes::{live, version},
+    pass::Pass,
+};
+use crate::{api::ECRRepository, domain::retry::back_off, ecr::Ecr};
+
+/// How long one pass may take; every request in it has a shorter limit of its own.
+const LONGEST: Duration = Duration::from_secs(120);
+
+/// How long a pass under way may go on once the process is to stop.
+const LAST_GRACE: Duration = Duration::from_secs(15);
+
+/// One pass over one object.
+pub(super) async fn reconcile<E: Ecr>(object: Arc<Watched>, ctx: Arc<Context<E>>) -> Result<Requeue, Error> {
+    let object = match &object.0 {
+        Ok(object) => object.clone(),
+        Err(invalid) => return Ok(unreadable(invalid, &ctx)),
+    };
+    let span = tracing::info_span!(
+        "pass",
+        object = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+    );
+    let pass = one_pass(&ctx, object).instrument(span);
+    let outcome = tokio::select! {
+        outcome = pass => outcome,
+        () = tokio::time::sleep(LONGEST) => Err(Error::TimedOut),
+        () = stopping(&ctx) => Err(Error::Stopping),
+    };
+    ctx.metrics.passed(label(&outcome));
+    outcome
+}
+
+async fn stopping<E>(ctx: &Context<E>) {
+    ctx.shutdown.cancelled().await;
+    tokio::time::sleep(LAST_GRACE).await;
+}
+
+fn label(outcome: &Result<Requeue, Error>) -> &'static str {
+    match outcome {
+        Ok(_) => "success",
+        Err(Error::Superseded) => "superseded",
+        Err(Error::Kubernetes { .. } | Error::TimedOut | Error::Stopping) => "error",
+    }
+}
+
+/// An object that this version can't read is left alone: it was written for another one.
+fn unreadable<E>(invalid: &InvalidObject, ctx: &Context<E>) -> Requeue {
+    tracing::error!(
+        namespace = invalid.metadata.namespace,
+        name = invalid.metadata.name,
+        error = invalid.error,
+        "left alone: this version of the operator can't read the object; are CRD and operator of \
+         one release?"
+    );
+    Requeue::requeue(jittered(ctx.settings.resync))
+}
+
+async fn one_pass<E: Ecr>(ctx: &Context<E>, object: ECRRepository) -> Result<Requeue, Error> {
+    let uid = object.uid().unwrap_or_default();
+    let memory = ctx.memories.recall(&uid);
+    let Some(object) = fresh(ctx, object, memory.written).await? else {
+        ctx.memories.forget(&uid);
+        return Ok(Requeue::await_change());
+    };
+    let mut pass = Pass::new(ctx, object, memory);
+    let next = if pass.object.metadata.deletion_timestamp.is_some() {
+        delete::run(&mut pass).await
+    } else {
+        enforce::run(&mut pass).await.map(Some)
+    };
+    if !pass.done.is_empty() {
+        // The pass ended early; what it wrote is told all the same.
+        pass.tell(&[]).await;
+    }
+    if next.is_ok() {
+        pass.memory.kubernetes_failures = 0;
+    }
+    let memory = std::mem::take(&mut pass.memory);
+    match next {
+        Ok(None) => ctx.memories.forget(&uid),
+        Ok(Some(_)) | Err(_) => ctx.memories.keep(&uid, memory),
+    }
+    Ok(next?.map_or_else(Requeue::await_change, Requeue::requeue))
+}
+
+/// The cache may lag behind our own last write, and what it lacks would be forgotten: an object
+/// that is older than that is read again.
+async fn fresh<E>(
+    ctx: &Context<E>,
+    object: ECRRepository,
+    written: Option<u64>,
+) -> Result<Option<ECRRepository>, Error> {
+    match (version(&object), written) {
+        (Some(cached), Some(written)) if cached < written => live(ctx, &object).await,
+        _ => Ok(Some(object)),
+    }
+}
+
+/// When to try again after Kubernetes said no.
+pub(super) fn on_error<E>(object: &Arc<Watched>, error: &Error, ctx: &Arc<Context<E>>) -> Requeue {
+    let uid = object.uid().unwrap_or_default();
+    match error {
+        Error::Superseded => Requeue::requeue(Duration::from_millis(100)),
+        Error::Kubernetes { .. } | Error::TimedOut | Error::Stopping => {
+            tracing::warn!(%error, "the pass is made again");
+            let failures = ctx.memories.kubernetes_failed(&uid);
+            Requeue::requeue(back_off(failures, fastrand::f64()))
+        }
+    }
+}
