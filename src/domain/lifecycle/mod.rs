@@ -1,7 +1,7 @@
 //! Lifecycle policies, compared by what they mean.
 //!
-//! ECR gives back another text than it was given: rules sorted by priority, JSON written anew. Sources are pages of the
-//! ECR User Guide.
+//! ECR gives back another text than it was given: rules sorted by priority, JSON written anew.
+//! Sources are pages of the ECR User Guide.
 //!
 //! # Equal
 //!
@@ -20,19 +20,21 @@
 //! - Another description, of the same rules: ECR stores it and the user asked for it.
 //! - Other priorities in the same order: ECR stores the numbers.
 //! - The prefix `v` and the pattern `v*`; a pattern that others cover.
-//! - `untagged` twice over, as `any` below a rule for all tags: nothing is concluded from what rules cover.
+//! - `any` alone, and `untagged` beside the pattern `*`: nothing is concluded from what rules cover.
 //!
 //! # What is understood
 //!
-//! The grammar of that page and of "Automate the cleanup of images by using lifecycle policies". Admission checks it
-//! too, but can be switched off and may be older than this program. On the user's side all else is refused with what to
-//! do about it. On AWS's side it makes the policy opaque: different from all that a user can ask for, and never an
-//! error; so is a stored policy with a word that is newer than this program.
+//! The grammar of that page and of "Automate the cleanup of images by using lifecycle policies".
+//! Admission checks it too, but can be switched off and may be older than this program. On the
+//! user's side all else is refused with what to do about it. On AWS's side it makes the policy
+//! opaque: different from all that a user can ask for, and never an error; so is a stored policy
+//! with a word that is newer than this program.
 //!
 //! # Length
 //!
-//! ECR takes 100 to 30,720 characters. The shortest policy of this grammar, one rule for `any` or `untagged` images,
-//! has more than 100 as compact JSON, so nothing needs padding; a test holds that.
+//! ECR takes 100 to 30,720 characters. The shortest policy of this grammar, one rule for `any` or
+//! `untagged` images, has more than 100 as compact JSON, so nothing needs padding; a test holds
+//! that.
 
 mod error;
 mod grammar;
@@ -62,15 +64,16 @@ pub struct Lifecycle(Content);
 enum Content {
     /// At least one.
     Rules(Rules),
-    /// What is stored in AWS and does not follow the grammar that we know; made by [`Lifecycle::stored`] alone.
+    /// What is stored in AWS and does not follow the grammar that we know; made by
+    /// [`Lifecycle::stored`] alone.
     Opaque(String),
 }
 
 impl Lifecycle {
     /// Reads what AWS has stored.
     ///
-    /// Never fails: a text that we do not understand equals itself alone, so that it counts as different from
-    /// whatever a user asks for.
+    /// Never fails: a text that we do not understand equals itself alone, so that it counts as
+    /// different from whatever a user asks for.
     #[must_use]
     pub fn stored(text: &str) -> Self {
         let rules = stored::policy(text).and_then(|policy| grammar::rules(&policy).ok());
@@ -82,8 +85,8 @@ impl Lifecycle {
 
     /// Whether the policy follows the grammar that we know; always true of what a user asks for.
     ///
-    /// A stored policy that is not understood right after it was written as asked has been put by AWS into words that
-    /// are newer than this program: to write it again would change nothing.
+    /// A stored policy that is not understood right after it was written as asked has been put by
+    /// AWS into words that are newer than this program: to write it again would change nothing.
     #[must_use]
     pub fn is_understood(&self) -> bool {
         match &self.0 {
@@ -92,7 +95,8 @@ impl Lifecycle {
         }
     }
 
-    /// The policy as compact JSON, to be sent to `PutLifecyclePolicy`: rules by priority, nothing that can be left out.
+    /// The policy as compact JSON, to be sent to `PutLifecyclePolicy`: rules by priority, nothing
+    /// that can be left out.
     #[must_use]
     pub fn text(&self) -> String {
         match &self.0 {
@@ -131,7 +135,8 @@ pub fn wanted(spec: Option<&LifecyclePolicy>) -> Result<Setting<Lifecycle>, Life
     Ok(Setting::Present(Lifecycle(Content::Rules(rules))))
 }
 
-/// Two policies have the same text exactly when they are equal: nothing that is kept of a policy is left out of it.
+/// Two policies have the same text exactly when they are equal: nothing that is kept of a policy is
+/// left out of it.
 fn text(rules: &Rules) -> String {
     let rules: Value = rules
         .iter()

@@ -118,8 +118,8 @@ impl Rule {
     }
 }
 
-/// The members that there are. They are named in alphabetical order, so that the text is the same whether or not some
-/// dependency turns on `preserve_order` of `serde_json`.
+/// The members that there are. They are named in alphabetical order, so that the text is the same
+/// whether or not some dependency turns on `preserve_order` of `serde_json`.
 fn object<const N: usize>(members: [(&str, Option<Value>); N]) -> Value {
     let present = members
         .into_iter()

@@ -8,7 +8,8 @@ use crate::api::LifecyclePolicy;
 pub(super) fn policy(text: &str) -> Option<LifecyclePolicy> {
     let written = plain(serde_json::from_str(text).ok()?);
     let policy: LifecyclePolicy = serde_json::from_value(written.clone()).ok()?;
-    // Deserialising drops what it does not know; a policy with more in it than we can see is not understood.
+    // Deserialising drops what it does not know; a policy with more in it than we can see is not
+    // understood.
     let understood = plain(serde_json::to_value(&policy).ok()?);
     (understood == written).then_some(policy)
 }
@@ -33,7 +34,8 @@ fn plain_members(members: Map<String, Value>) -> Map<String, Value> {
         .collect()
 }
 
-/// The integer that a number written with a fraction or an exponent stands for; ECR has none beyond 32 bits.
+/// The integer that a number written with a fraction or an exponent stands for; ECR has none beyond
+/// 32 bits.
 fn whole(number: &Number) -> Option<i64> {
     let float = number.as_f64().filter(|_| number.is_f64())?;
     (float.fract() == 0.0 && float.abs() <= f64::from(i32::MAX))

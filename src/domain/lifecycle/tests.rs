@@ -256,7 +256,8 @@ fn the_text_leaves_out_what_can_be() {
 
 #[test]
 fn the_hash_outlives_this_program() {
-    // It stands in `status.applied`: another one would have every policy read again after an upgrade.
+    // It stands in `status.applied`: another one would have every policy read again after an
+    // upgrade.
     assert_eq!(
         legal(&policy(&[rule(json!({}), json!({}))])).hash(),
         "913b74b6812a96d1"
@@ -296,7 +297,8 @@ fn three_states() {
     ));
 }
 
-/// Each policy of one rule is refused with a message that begins like this, `{}` being the rule's path.
+/// Each policy of one rule is refused with a message that begins like this, `{}` being the rule's
+/// path.
 fn assert_refused<const N: usize>(cases: [(Value, &str); N]) {
     for (rule, message) in cases {
         let refusal = asked(&policy(std::slice::from_ref(&rule)))
@@ -343,6 +345,7 @@ fn refusals_of_numbers_say_what_to_do() {
 
 #[test]
 fn refusals_of_tags_say_what_to_do() {
+    legal(&policy(&[tagged(&json!({"tagPatternList": ["*a*b*c*"]}))]));
     assert_refused([
         (
             tagged(&json!({})),

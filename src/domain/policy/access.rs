@@ -105,7 +105,8 @@ fn principals(level: Level, access: &Access) -> Result<Principals, PolicyError> 
     Ok(principals)
 }
 
-/// An account is sent as its id and not as its root ARN, which would need to know the partition; AWS stores the ARN.
+/// An account is sent as its id and not as its root ARN, which would need to know the partition;
+/// AWS stores the ARN.
 fn principal(entry: &str) -> Option<(PrincipalKind, Word)> {
     if arn::is_account(entry) || is_principal_arn(entry) {
         Some((PrincipalKind::Aws, Word::principal(entry)))

@@ -18,15 +18,16 @@ pub struct Document(Content);
 #[derive(Clone, Debug, Eq, PartialEq)]
 enum Content {
     Policy(Policy),
-    /// What is stored in AWS and does not follow the grammar that we know; made by [`Document::stored`] alone.
+    /// What is stored in AWS and does not follow the grammar that we know; made by
+    /// [`Document::stored`] alone.
     Opaque(String),
 }
 
 impl Document {
     /// Reads what AWS has stored.
     ///
-    /// Never fails: a text that we do not understand equals itself alone, so that it counts as different from
-    /// whatever a user asks for.
+    /// Never fails: a text that we do not understand equals itself alone, so that it counts as
+    /// different from whatever a user asks for.
     #[must_use]
     pub fn stored(text: &str) -> Self {
         let policy = serde_json::from_str::<Map<String, Value>>(text)
@@ -52,8 +53,8 @@ impl Document {
 
     /// Whether the document follows the grammar that we know; always true of what a user asks for.
     ///
-    /// A stored document that is not understood right after it was written as asked has been put by AWS into words
-    /// that are newer than this program: to write it again would change nothing.
+    /// A stored document that is not understood right after it was written as asked has been put by
+    /// AWS into words that are newer than this program: to write it again would change nothing.
     #[must_use]
     pub fn is_understood(&self) -> bool {
         self.policy().is_some()
@@ -92,7 +93,8 @@ impl Document {
 
 /// A document that follows the grammar.
 ///
-/// Statements are a set: they are evaluated together, so neither their order nor a repetition changes anything.
+/// Statements are a set: they are evaluated together, so neither their order nor a repetition
+/// changes anything.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Policy {
     pub(super) version: Version,
@@ -253,7 +255,8 @@ fn conditions_json(conditions: &Conditions, side: Side) -> Value {
     )
 }
 
-/// The members that there are, sorted: whether or not some dependency turns on `preserve_order` of `serde_json`.
+/// The members that there are, sorted: whether or not some dependency turns on `preserve_order` of
+/// `serde_json`.
 fn object<'a>(members: impl IntoIterator<Item = (&'a str, Option<Value>)>) -> Value {
     let sorted: BTreeMap<&str, Value> = members
         .into_iter()

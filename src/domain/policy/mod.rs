@@ -1,8 +1,9 @@
 //! Repository policies (IAM policy documents), compared by what they mean.
 //!
-//! AWS stores a policy and gives back another text: pretty-printed, lists in another order, ids turned into ARNs. A
-//! write for each such difference would never end, so two documents are compared by their meaning, and what goes to
-//! AWS is what the user wrote. Sources are pages of the IAM User Guide unless another is named.
+//! AWS stores a policy and gives back another text: pretty-printed, lists in another order, ids
+//! turned into ARNs. A write for each such difference would never end, so two documents are
+//! compared by their meaning, and what goes to AWS is what the user wrote. Sources are pages of the
+//! IAM User Guide unless another is named.
 //!
 //! # Equal
 //!
@@ -14,7 +15,7 @@
 //! | order of condition operators and keys | "Creating a condition with multiple keys or values": joined by AND |
 //! | a list of one and its only value, `Statement` included | "Grammar": the brackets are optional |
 //! | `123456789012` and `arn:<any partition>:iam::123456789012:root` as `AWS` principals | "AWS JSON policy elements: Principal": both behave the same, and the service may convert one to the other |
-//! | `"Principal": "*"` and `{"AWS": "*"}` | the same page, "All principals". Sent as the latter, the form that ECR always takes |
+//! | `"Principal": "*"` and `{"AWS": "*"}` | the same page, "All principals". Sent as the latter: the string form is reported to have been refused |
 //! | case of an action and its prefix | "IAM JSON policy elements: Action": both are case insensitive |
 //! | case of condition keys | "IAM JSON policy elements: Condition": key names are not case-sensitive |
 //! | case of condition operators | not documented; AWS has no two operators that differ in case alone |
@@ -25,28 +26,33 @@
 //! # Different, though it may look equal
 //!
 //! - `2012-10-17` and any other version: `${…}` is a variable in it alone.
-//! - A `Sid` or `Id` that is another, comes or goes: it says nothing to IAM but something to people, and the user asked
-//!   for it. AWS is not known to add one.
-//! - `Principal` and `NotPrincipal`, `Action` and `NotAction`, `Allow` and `Deny` (and `allow`, which is none).
-//! - `StringEquals`, `StringEqualsIfExists`, `ForAnyValue:StringEquals`, `ForAllValues:StringEquals`.
-//! - Condition values in another case, or the number `10` and the number `10.0`: whether they mean the same depends on
-//!   the operator.
-//! - ARNs in another case ("IAM identifiers": names in ARNs are case sensitive); an ARN of a role with its path and
-//!   without; the root of another account; an account as a `Federated` principal or in a condition value.
-//! - `ecr:*` and the list of all actions, `{"AWS": ["*", "123456789012"]}` and `"*"`, two statements and one that says
-//!   both: nothing is concluded from what patterns and statements cover.
+//! - A `Sid` or `Id` that is another, comes or goes: it says nothing to IAM but something to
+//!   people, and the user asked for it. AWS is not known to add one.
+//! - `Principal` and `NotPrincipal`, `Action` and `NotAction`, `Allow` and `Deny` (and `allow`,
+//!   which is none).
+//! - `StringEquals`, `StringEqualsIfExists`, `ForAnyValue:StringEquals`,
+//!   `ForAllValues:StringEquals`.
+//! - Condition values in another case, or the number `10` and the number `10.0`: whether they mean
+//!   the same depends on the operator.
+//! - ARNs in another case ("AWS JSON policy elements: Principal": names in them are case sensitive);
+//!   an ARN of a role with its path and without; the root of another account; an account as a
+//!   `Federated` principal or in a condition value.
+//! - `ecr:*` and the list of all actions, `{"AWS": ["*", "123456789012"]}` and `"*"`, two
+//!   statements and one that says both: nothing is concluded from what patterns and statements
+//!   cover.
 //! - `{"Service": "*"}` and `"*"`.
-//! - A role's ARN and its unique id: AWS shows the id once the role is gone. See [`Document::deleted_principals`].
+//! - A role's ARN and its unique id: AWS shows the id once the role is gone. See
+//!   [`Document::deleted_principals`].
 //!
 //! # What is understood
 //!
-//! The grammar without `Resource` and `NotResource`, which ECR refuses (ECR User Guide, "Private repository policies").
-//! On the user's side all else is refused with what to do about it, for ECR itself says no more than "Invalid
-//! repository policy provided". On AWS's side it makes the document opaque: different from all that a user can ask
-//! for, and never an error.
+//! The grammar without `Resource` and `NotResource`, which ECR refuses (ECR User Guide, "Private
+//! repository policies"). On the user's side all else is refused with what to do about it, for ECR
+//! itself says no more than "Invalid repository policy provided". On AWS's side it makes the
+//! document opaque: different from all that a user can ask for, and never an error.
 //!
-//! ECR is more lenient with Sids than IAM, and so are we: they may hold spaces (the console's "new statement" does)
-//! and may come twice.
+//! ECR is more lenient with Sids than IAM, and so are we: they may hold spaces (AWS in the
+//! discussion of awsdocs/amazon-ecr-user-guide#33) and may come twice (getmoto/moto#8933).
 
 mod access;
 mod arn;

@@ -330,6 +330,7 @@ fn the_text_is_what_the_user_wrote_in_our_order() {
 
 #[test]
 fn the_hash_outlives_this_program() {
-    // It stands in `status.applied`: another one would have every policy read again after an upgrade.
+    // It stands in `status.applied`: another one would have every policy read again after an
+    // upgrade.
     assert_eq!(stored(&with(json!({}))).hash(), "68fc3106364f8db1");
 }

@@ -9,7 +9,8 @@ use super::word::Word;
 /// The principals by which alone two documents differ: AWS has unique ids where ARNs are asked for.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct DeletedPrincipals {
-    /// The users and roles that are asked for and that AWS did not know when it was last told them, as ARNs.
+    /// The users and roles that are asked for and that AWS did not know when it was last told them,
+    /// as ARNs.
     pub wanted: BTreeSet<String>,
     /// The unique ids (`AIDA…`, `AROA…`) that AWS has in their place.
     pub stored: BTreeSet<String>,
@@ -18,9 +19,9 @@ pub struct DeletedPrincipals {
 impl Document {
     /// How the stored document differs from this one, if unique ids in the place of ARNs are all.
     ///
-    /// IAM replaces the ARN of a deleted user or role by its unique id, and never turns it back, even when one of the
-    /// same name is made again ("AWS JSON policy elements: Principal"). One write cures it if there is a new one; if
-    /// there is none, no number of writes does.
+    /// IAM replaces the ARN of a deleted user or role by its unique id, and never turns it back,
+    /// even when one of the same name is made again ("AWS JSON policy elements: Principal"). One
+    /// write cures it if there is a new one; if there is none, no number of writes does.
     #[must_use]
     pub fn deleted_principals(&self, stored: &Self) -> Option<DeletedPrincipals> {
         let (wanted, stored) = (self.policy()?, stored.policy()?);
@@ -31,8 +32,9 @@ impl Document {
             stored.statements.difference(&wanted.statements).collect();
         let mut deleted = DeletedPrincipals::default();
         for statement in wanted.statements.difference(&stored.statements) {
-            // The first that fits is taken: only statements that differ in nothing but their principals could be
-            // paired otherwise, and a pairing that is missed costs a write, not the truth.
+            // The first that fits is taken: only statements that differ in nothing but their
+            // principals could be paired otherwise, and a pairing that is missed costs a write, not
+            // the truth.
             let (at, found) = candidates
                 .iter()
                 .enumerate()

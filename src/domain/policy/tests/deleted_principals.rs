@@ -126,3 +126,14 @@ fn are_gathered_from_all_statements() {
         "and another difference"
     );
 }
+
+#[test]
+fn do_not_hide_a_statement_too_many() {
+    let statement = |sid: &str, principal: &str| {
+        with(json!({"Sid": sid, "Principal": {"AWS": principal}}))["Statement"][0].clone()
+    };
+    let wanted = stored(&json!({"Statement": [statement("a", ROLE)]}));
+    let more = stored(&json!({"Statement": [statement("a", ROLE_ID), statement("b", ACCOUNT)]}));
+    assert_eq!(wanted.deleted_principals(&more), None);
+    assert_eq!(more.deleted_principals(&wanted), None);
+}
