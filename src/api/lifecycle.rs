@@ -45,8 +45,8 @@ pub struct LifecycleSelection {
     /// tagged: images with tags that match tagPatternList or tagPrefixList. untagged: images without
     /// a tag. any: all images; at most one such rule in each storage class, and it goes last.
     pub tag_status: TagStatus,
-    /// Patterns, each of which must match a tag of the image: ["v*", "prod*"] selects images that have
-    /// both kinds of tags. '*' stands for any run of characters and may come four times. Only with
+    /// Patterns, each of which must match a tag of the image: v* and prod* together select images that
+    /// have both kinds of tags. '*' stands for any run of characters and may come four times. Only with
     /// tagStatus tagged, which needs either this or tagPrefixList.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "patterns")]

@@ -3,6 +3,12 @@
 //! The doc comments of fields are what `kubectl explain` prints: they are written for users.
 //! Whatever the schema admits can be deserialized, so that no object can hide another one.
 
+#![allow(
+    clippy::doc_markdown,
+    rustdoc::invalid_html_tags,
+    reason = "in a terminal, where kubectl shows these texts, backticks are noise and <name> is no HTML"
+)]
+
 mod condition;
 mod lifecycle;
 mod lifecycle_rules;

@@ -27,8 +27,8 @@ pub fn yaml() -> Result<Vec<(&'static str, String)>, serde_yaml::Error> {
 /// # Errors
 /// As [`yaml`].
 pub fn stream() -> Result<String, serde_yaml::Error> {
-    Ok(yaml()?
-        .into_iter()
-        .map(|(_, text)| format!("---\n{text}"))
+    let documents = yaml()?.into_iter();
+    Ok(documents
+        .flat_map(|(_, text)| ["---\n".to_owned(), text])
         .collect())
 }

@@ -96,7 +96,9 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
     };
     init_logs(format, &flags.log).context("--log can't be read")?;
     if flags.leader_elect || flags.lease_namespace.is_some() {
-        bail!("leader election is not there yet: run one replica, without --leader-elect and --lease-namespace");
+        bail!(
+            "leader election is not there yet: run one replica, without --leader-elect and --lease-namespace"
+        );
     }
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -113,7 +115,12 @@ async fn serve(flags: Flags) -> anyhow::Result<()> {
         .with_context(|| format!("--admin-addr {} can't be listened on", flags.admin_addr))?;
     tracing::info!(admin = %listener.local_addr()?, cluster = %flags.cluster_name, "starting");
     let shutdown = CancellationToken::new();
-    let admin = ops::serve(listener, health.clone(), metrics.clone(), shutdown.clone().cancelled_owned());
+    let admin = ops::serve(
+        listener,
+        health.clone(),
+        metrics.clone(),
+        shutdown.clone().cancelled_owned(),
+    );
     let admin = tokio::spawn(admin);
     let work = work(flags, client, (metrics, health), shutdown.clone());
     let outcome = until_signal(work, shutdown.clone()).await;
@@ -129,7 +136,9 @@ async fn client() -> anyhow::Result<Client> {
         .context("no way to the Kubernetes API: check KUBECONFIG, or the pod's service account")?;
     let builder = ClientBuilder::try_from(config)
         .context("no way to the Kubernetes API: check the certificates in KUBECONFIG")?;
-    Ok(builder.with_layer(&TimeoutLayer::new(KUBERNETES_TIMEOUT)).build())
+    Ok(builder
+        .with_layer(&TimeoutLayer::new(KUBERNETES_TIMEOUT))
+        .build())
 }
 
 async fn work(
@@ -143,15 +152,27 @@ async fn work(
         uid = cluster_uid(&client, &health) => uid,
         () = shutdown.cancelled() => return,
     };
-    let cluster =
-        Cluster { name: flags.cluster_name, previous_names: flags.previous_cluster_names, uid };
+    let cluster = Cluster {
+        name: flags.cluster_name,
+        previous_names: flags.previous_cluster_names,
+        uid,
+    };
     let settings = Settings {
         resync: Duration::from_secs(flags.resync_seconds),
         policy_resync: Duration::from_secs(flags.policy_resync_seconds),
         stalled_retry: Duration::from_secs(flags.stalled_retry_seconds),
     };
     let namespace = flags.watch_namespace.as_deref();
-    controller::run(client, namespace, ecr, cluster, settings, (metrics, health), shutdown).await;
+    controller::run(
+        client,
+        namespace,
+        ecr,
+        cluster,
+        settings,
+        (metrics, health),
+        shutdown,
+    )
+    .await;
 }
 
 /// Asks until the API server answers: it may come up after us.
@@ -170,7 +191,10 @@ async fn cluster_uid(client: &Client, health: &Health) -> ClusterUid {
 }
 
 /// Works until a signal, and then until the passes that are under way have ended.
-async fn until_signal(work: impl Future<Output = ()>, shutdown: CancellationToken) -> anyhow::Result<()> {
+async fn until_signal(
+    work: impl Future<Output = ()>,
+    shutdown: CancellationToken,
+) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::pin!(work);
@@ -182,7 +206,10 @@ async fn until_signal(work: impl Future<Output = ()>, shutdown: CancellationToke
     tracing::info!("stopping: no new work is begun");
     shutdown.cancel();
     if tokio::time::timeout(DRAIN, work).await.is_err() {
-        bail!("stopped with work under way: it did not end within {} seconds", DRAIN.as_secs());
+        bail!(
+            "stopped with work under way: it did not end within {} seconds",
+            DRAIN.as_secs()
+        );
     }
     tracing::info!("stopped");
     Ok(())

@@ -2,12 +2,7 @@
 
 use std::time::Duration;
 
-use super::{
-    error::Error,
-    execute::Executed,
-    kubernetes::live,
-    pass::Pass,
-};
+use super::{error::Error, execute::Executed, kubernetes::live, pass::Pass};
 use crate::{
     api::{DeletionPolicy, FINALIZER},
     domain::{
@@ -64,7 +59,9 @@ fn with_way_out(problem: Problem) -> Problem {
 async fn remove_repository<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Left, Error> {
     // Retain, Observe and suspend ask nothing of AWS, which may be down.
     let bound = binding(&pass.before).filter(|_| pass.wants_finalizer());
-    let Some(bound) = bound else { return Ok(Left::Nothing) };
+    let Some(bound) = bound else {
+        return Ok(Left::Nothing);
+    };
     let at = bound.identity;
     match pass.ctx.ecr.registry().await {
         Ok(registry) if registry == at.registry => {}
@@ -77,7 +74,9 @@ async fn remove_repository<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Left, Error
             return Ok(Left::Waits);
         }
     }
-    let Some(force) = permitted(pass).await? else { return Err(Error::Superseded) };
+    let Some(force) = permitted(pass).await? else {
+        return Err(Error::Superseded);
+    };
     let tags = match pass.ctx.ecr.tags(&at).await {
         Ok(Some(tags)) => tags,
         Ok(None) => return Ok(Left::Nothing),
@@ -121,7 +120,11 @@ async fn permitted<E: Ecr>(pass: &Pass<'_, E>) -> Result<Option<bool>, Error> {
 
 fn rights<E: Ecr>(pass: &Pass<'_, E>, tags: &Tags) -> Rights {
     let owner = pass.owner();
-    judge(tags, &pass.claim(&owner, &Adoption::Never), OwnerObject::Alive)
+    judge(
+        tags,
+        &pass.claim(&owner, &Adoption::Never),
+        OwnerObject::Alive,
+    )
 }
 
 /// The tags prove that the repository is ours. One whose cluster uid is not ours yet is stamped
@@ -138,9 +141,17 @@ async fn delete_ours<E: Ecr>(
         Action::TagResource(stamps)
     };
     let deletes = matches!(action, Action::DeleteRepository { .. });
-    let steps = vec![Step { action, before: String::new() }];
-    let plan = Plan { steps, refusals: Vec::new() };
-    let Executed { .. } = pass.execute(at, plan, &std::collections::BTreeMap::new()).await;
+    let steps = vec![Step {
+        action,
+        before: String::new(),
+    }];
+    let plan = Plan {
+        steps,
+        refusals: Vec::new(),
+    };
+    let Executed { .. } = pass
+        .execute(at, plan, &std::collections::BTreeMap::new())
+        .await;
     if !pass.problems.is_empty() {
         count_images(pass, at).await;
         return Ok(Left::Waits);
@@ -156,7 +167,9 @@ async fn delete_ours<E: Ecr>(
 /// Tells how many images stand in the way.
 async fn count_images<E: Ecr>(pass: &mut Pass<'_, E>, at: &Identity) {
     let not_empty = Class::NotEmpty.reason(true);
-    let Some(problem) = pass.problems.iter_mut().find(|p| p.reason == not_empty) else { return };
+    let Some(problem) = pass.problems.iter_mut().find(|p| p.reason == not_empty) else {
+        return;
+    };
     if let Ok(count) = pass.ctx.ecr.count_images(at).await {
         problem.message = format!(
             "Delete the {count} of {}, or set spec.deletionPolicy to DeleteWithImages to delete \

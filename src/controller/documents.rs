@@ -47,14 +47,26 @@ impl<E: Ecr> Pass<'_, E> {
         documents
     }
 
-    fn is_to_be_read(&mut self, aspect: Aspect, wanted: &BTreeMap<Aspect, String>, due: bool) -> bool {
-        let Some(hash) = wanted.get(&aspect) else { return false };
+    fn is_to_be_read(
+        &mut self,
+        aspect: Aspect,
+        wanted: &BTreeMap<Aspect, String>,
+        due: bool,
+    ) -> bool {
+        let Some(hash) = wanted.get(&aspect) else {
+            return false;
+        };
         let differs = self.applied().get(&aspect) != Some(hash);
         let slot = Slot::Aspect(aspect);
         (due || differs) && !self.held_back(slot, hash, write_of(aspect))
     }
 
-    fn read<T>(&mut self, aspect: Aspect, action: &'static str, read: Result<Reading<T>, Failure>) -> Reading<T> {
+    fn read<T>(
+        &mut self,
+        aspect: Aspect,
+        action: &'static str,
+        read: Result<Reading<T>, Failure>,
+    ) -> Reading<T> {
         read.unwrap_or_else(|failure| {
             // Its own request: what AWS says of the read says nothing of the write.
             self.failed(Slot::Aspect(aspect), action, action, failure);
@@ -71,7 +83,10 @@ impl<E: Ecr> Pass<'_, E> {
 
     /// Notes that ECR's documents are known as of now.
     pub(super) fn policies_read(&mut self) {
-        let next: Moment = self.ctx.now().after(jittered(self.ctx.settings.policy_resync));
+        let next: Moment = self
+            .ctx
+            .now()
+            .after(jittered(self.ctx.settings.policy_resync));
         self.memory.policies_due = Some(next);
     }
 }

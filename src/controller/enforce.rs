@@ -1,18 +1,11 @@
 //! The way of an object that lives: bind, look, judge, plan, execute, say.
 
-use std::{
-    collections::BTreeSet,
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 
 use super::{
-    documents::write_of,
-    error::Error,
-    execute::Executed,
-    kubernetes::look_up,
-    pass::Pass,
+    documents::write_of, error::Error, execute::Executed, kubernetes::look_up, pass::Pass,
 };
 use crate::{
     api::{APPROVE_RECREATE_ANNOTATION, Aspect, CLUSTER_UID_TAG, Loss, ManagementPolicy},
@@ -28,9 +21,7 @@ use crate::{
         plan::{Plan, Step, plan, plan_creation},
         reason::Reason,
         retry::Slot,
-        status::{
-            Problem, Standing, binding, record_applied, record_binding, record_repository,
-        },
+        status::{Problem, Standing, binding, record_applied, record_binding, record_repository},
     },
     ecr::Ecr,
 };
@@ -79,7 +70,10 @@ async fn suspended<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Duration, Error> {
     let applied = pass.applied();
     let in_force = desired.is_some_and(|desired| {
         desired.refusals().next().is_none()
-            && desired.hashes().iter().all(|(aspect, hash)| applied.get(aspect) == Some(hash))
+            && desired
+                .hashes()
+                .iter()
+                .all(|(aspect, hash)| applied.get(aspect) == Some(hash))
     });
     let undone = !in_force || !pass.before.pending.is_empty();
     pass.conclude(Standing::Suspended { undone }).await
@@ -101,7 +95,10 @@ async fn bound<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<bool
             };
             let is_ours = found.is_some_and(|tags| {
                 let claim = pass.claim(&desired.owner, &desired.adoption);
-                matches!(judge(&tags, &claim, OwnerObject::Alive), Rights::Ours { .. })
+                matches!(
+                    judge(&tags, &claim, OwnerObject::Alive),
+                    Rights::Ours { .. }
+                )
             });
             is_ours.then(|| identity_changed(&old, &new))
         }
@@ -149,11 +146,15 @@ fn looks_first<E: Ecr>(pass: &Pass<'_, E>, desired: &Desired) -> bool {
     let known = binding(&pass.before).is_some_and(|binding| binding.established);
     let contested = pass.before.conditions.iter().any(|condition| {
         matches!(condition.type_.as_str(), "Stalled" | "Reconciling")
-            && [Conflict::AlreadyExists, Conflict::OtherOwner, Conflict::TwoClusters]
-                .map(Conflict::reason)
-                .into_iter()
-                .chain([Reason::Adopting])
-                .any(|reason| condition.reason == reason.as_str())
+            && [
+                Conflict::AlreadyExists,
+                Conflict::OtherOwner,
+                Conflict::TwoClusters,
+            ]
+            .map(Conflict::reason)
+            .into_iter()
+            .chain([Reason::Adopting])
+            .any(|reason| condition.reason == reason.as_str())
     });
     known || contested || desired.management == ManagementPolicy::Observe
 }
@@ -222,15 +223,21 @@ async fn create<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<Dur
     remember_tag_keys(pass, &plan);
     pass.begin().await?;
     pass.still_wanted().await?;
-    let executed = pass.execute(&desired.identity, plan, &desired.hashes()).await;
+    let executed = pass
+        .execute(&desired.identity, plan, &desired.hashes())
+        .await;
     if executed.exists {
         // It exists after all: lost answer, lag, or somebody else's. Its tags decide.
         pass.status.last_loss.clone_from(&pass.before.last_loss);
         return match look(pass, &desired.identity).await {
             Ok(Some(found)) => manage(pass, desired, found).await,
             Ok(None) => {
-                let said = "CreateRepository says that it exists, ListTagsForResource that it does not";
-                let failure = Failure { class: Class::Unavailable, said: said.to_owned() };
+                let said =
+                    "CreateRepository says that it exists, ListTagsForResource that it does not";
+                let failure = Failure {
+                    class: Class::Unavailable,
+                    said: said.to_owned(),
+                };
                 pass.unread("DescribeRepositories", failure).await
             }
             Err(failure) => pass.unread("DescribeRepositories", failure).await,
@@ -258,11 +265,17 @@ async fn manage<E: Ecr>(
         }
         rights => rights,
     };
-    let mut observed =
-        Observed { described, tags, lifecycle: Reading::NotRead, policy: Reading::NotRead };
+    let mut observed = Observed {
+        described,
+        tags,
+        lifecycle: Reading::NotRead,
+        policy: Reading::NotRead,
+    };
     if matches!(rights, Rights::Ours { .. }) {
         record_repository(&mut pass.status, &desired.identity, &observed.described);
-        let documents = pass.read_documents(&desired.identity, &desired.hashes()).await;
+        let documents = pass
+            .read_documents(&desired.identity, &desired.hashes())
+            .await;
         (observed.lifecycle, observed.policy) = (documents.lifecycle, documents.policy);
     }
     let ours: BTreeSet<_> = pass.before.tag_keys.iter().cloned().collect();
@@ -270,11 +283,14 @@ async fn manage<E: Ecr>(
     if desired.management == ManagementPolicy::Observe {
         return observe(pass, plan).await;
     }
-    if remember_tag_keys(pass, &plan) || pass.status.repository_name != pass.before.repository_name {
+    if remember_tag_keys(pass, &plan) || pass.status.repository_name != pass.before.repository_name
+    {
         pass.begin().await?;
     }
     let adopts = matches!(rights, Rights::MayAdopt { .. });
-    let executed = pass.execute(&desired.identity, plan, &desired.hashes()).await;
+    let executed = pass
+        .execute(&desired.identity, plan, &desired.hashes())
+        .await;
     if adopts {
         return adopted(pass).await;
     }
@@ -371,7 +387,8 @@ async fn observe<E: Ecr>(pass: &mut Pass<'_, E>, plan: Plan) -> Result<Duration,
         pass.refused(aspect, aspect.map_or("CreateRepository", write_of), refusal);
     }
     let problems = std::mem::take(&mut pass.problems);
-    pass.conclude(Standing::Observed { planned, problems }).await
+    pass.conclude(Standing::Observed { planned, problems })
+        .await
 }
 
 fn planned(step: &Step) -> Problem {

@@ -25,6 +25,9 @@ pub(super) enum Error {
 
 impl Error {
     pub(super) fn kubernetes(request: &'static str) -> impl FnOnce(kube::Error) -> Self {
-        move |source| Self::Kubernetes { request, source: Box::new(source) }
+        move |source| Self::Kubernetes {
+            request,
+            source: Box::new(source),
+        }
     }
 }

@@ -28,8 +28,13 @@ pub(super) struct Events {
 impl Events {
     pub(super) fn new(client: Client) -> Self {
         // The pod's name, by which Kubernetes sets the host name.
-        let instance = std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty());
-        Self { client, instance: instance.unwrap_or_else(|| "ecr-operator".to_owned()) }
+        let instance = std::env::var("HOSTNAME")
+            .ok()
+            .filter(|name| !name.is_empty());
+        Self {
+            client,
+            instance: instance.unwrap_or_else(|| "ecr-operator".to_owned()),
+        }
     }
 
     pub(super) async fn publish(&self, object: &ECRRepository, events: Vec<Event>) {
@@ -46,7 +51,7 @@ impl Events {
     fn event(&self, object: &ECRRepository, event: Event) -> KubernetesEvent {
         KubernetesEvent {
             metadata: ObjectMeta {
-                generate_name: Some(format!("{}.", short(&object.name_any()))),
+                generate_name: Some(format!("{}-", short(&object.name_any()))),
                 namespace: object.namespace(),
                 ..ObjectMeta::default()
             },
@@ -66,7 +71,8 @@ impl Events {
     }
 }
 
-/// Leaves room for the suffix that the API server adds to a generated name.
-fn short(name: &str) -> String {
-    name.chars().take(200).collect()
+/// Leaves room for the suffix that the API server adds to a generated name, which must stay a DNS
+/// subdomain: no label may end in a dot and begin with a dash.
+fn short(name: &str) -> &str {
+    name.get(..200).unwrap_or(name).trim_end_matches(['.', '-'])
 }

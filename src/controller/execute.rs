@@ -80,20 +80,31 @@ impl<E: Ecr> Pass<'_, E> {
             let applied = self.applied();
             applied.contains_key(&aspect) && applied.get(&aspect) == wanted.get(&aspect)
         });
-        self.done.push(Done { drift: drift && self.done_creation().is_none(), action, before });
+        self.done.push(Done {
+            drift: drift && self.done_creation().is_none(),
+            action,
+            before,
+        });
     }
 
     fn done_creation(&self) -> Option<&Done> {
-        self.done.iter().find(|done| matches!(done.action, Action::CreateRepository(_)))
+        self.done
+            .iter()
+            .find(|done| matches!(done.action, Action::CreateRepository(_)))
     }
 
     /// Names the steps that were not tried because of an earlier one.
     fn postpone(&mut self, steps: impl Iterator<Item = Step>, failure: &Failure) {
-        let Some(first) = self.problems.last().cloned() else { return };
+        let Some(first) = self.problems.last().cloned() else {
+            return;
+        };
         self.problems.extend(steps.map(|step| Problem {
             aspect: step.action.aspect(),
             action: step.action.operation(),
-            message: format!("Nothing to do here, it follows {}: {}", first.action, failure.said),
+            message: format!(
+                "Nothing to do here, it follows {}: {}",
+                first.action, failure.said
+            ),
             ..first.clone()
         }));
     }
@@ -110,8 +121,7 @@ fn request(action: &Action, wanted: &BTreeMap<Aspect, String>) -> String {
         Some(aspect @ (Aspect::LifecyclePolicy | Aspect::RepositoryPolicy)) => {
             wanted.get(&aspect).cloned().unwrap_or_default()
         }
-        Some(Aspect::Tags | Aspect::ImageTagMutability | Aspect::ImageScanningConfiguration) | None => {
-            action.fingerprint()
-        }
+        Some(Aspect::Tags | Aspect::ImageTagMutability | Aspect::ImageScanningConfiguration)
+        | None => action.fingerprint(),
     }
 }

@@ -32,7 +32,9 @@ fn own_api<E>(ctx: &Context<E>, object: &ECRRepository) -> Api<ECRRepository> {
 /// # Errors
 /// Where the API server can't be asked.
 pub async fn cluster_uid(client: &Client) -> Result<ClusterUid, kube::Error> {
-    let namespace = Api::<Namespace>::all(client.clone()).get("kube-system").await?;
+    let namespace = Api::<Namespace>::all(client.clone())
+        .get("kube-system")
+        .await?;
     let uid = namespace.metadata.uid.unwrap_or_default();
     ClusterUid::parse(&uid).map_err(|why| kube::Error::Service(Box::new(why)))
 }
@@ -44,7 +46,10 @@ pub(super) fn version(object: &ECRRepository) -> Option<u64> {
 }
 
 /// The object as it is now; `None` where it is gone or has been replaced by another of its name.
-pub(super) async fn live<E>(ctx: &Context<E>, object: &ECRRepository) -> Result<Option<ECRRepository>, Error> {
+pub(super) async fn live<E>(
+    ctx: &Context<E>,
+    object: &ECRRepository,
+) -> Result<Option<ECRRepository>, Error> {
     let found = own_api(ctx, object)
         .get_opt(&object.name_any())
         .await
@@ -91,7 +96,10 @@ pub(super) async fn set_finalizer<E>(
         "resourceVersion": object.resource_version(),
         "finalizers": finalizers,
     }});
-    let params = PatchParams { field_manager: Some(MANAGER.to_owned()), ..PatchParams::default() };
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
     own_api(ctx, object)
         .patch(&object.name_any(), &params, &Patch::Merge(patch))
         .await
@@ -109,7 +117,10 @@ fn superseded(request: &'static str) -> impl FnOnce(kube::Error) -> Error {
 
 /// Whether another owner of our own cluster still lives. What can't be told counts as alive.
 pub(super) async fn look_up<E>(ctx: &Context<E>, owner: &Owner) -> OwnerObject {
-    match api(&ctx.client, &owner.namespace).get_opt(&owner.name).await {
+    match api(&ctx.client, &owner.namespace)
+        .get_opt(&owner.name)
+        .await
+    {
         Ok(None) => OwnerObject::Gone,
         Ok(Some(_)) => OwnerObject::Alive,
         Err(error) => {

@@ -5,9 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::domain::{
-    retry::{Attempts, Moment},
-};
+use crate::domain::retry::{Attempts, Moment};
 
 /// What is remembered of one object.
 #[derive(Clone, Debug, Default)]

@@ -146,19 +146,30 @@ impl<'a, E: Ecr> Pass<'a, E> {
         let written = write_status(self.ctx, &self.object, &self.status).await?;
         let superseded = written.metadata.generation != self.object.metadata.generation;
         self.note_write(written);
-        if superseded { Err(Error::Superseded) } else { Ok(()) }
+        if superseded {
+            Err(Error::Superseded)
+        } else {
+            Ok(())
+        }
     }
 
     /// Says that work begins, and remembers what must be known should we crash in the middle.
     pub(super) async fn begin(&mut self) -> Result<(), Error> {
         let generation = self.generation();
-        conclude(&mut self.status, Standing::Beginning, generation, Timestamp::now());
+        conclude(
+            &mut self.status,
+            Standing::Beginning,
+            generation,
+            Timestamp::now(),
+        );
         self.save().await
     }
 
     /// A fresh look at the object, before what must not happen to one that is going.
     pub(super) async fn still_wanted(&mut self) -> Result<(), Error> {
-        let live = live(self.ctx, &self.object).await?.ok_or(Error::Superseded)?;
+        let live = live(self.ctx, &self.object)
+            .await?
+            .ok_or(Error::Superseded)?;
         if live.metadata.generation != self.object.metadata.generation {
             return Err(Error::Superseded);
         }
@@ -198,32 +209,58 @@ impl<'a, E: Ecr> Pass<'a, E> {
     }
 
     /// Notes a failure of AWS, and when to try again.
-    pub(super) fn failed(&mut self, slot: Slot, request: &str, action: &'static str, failure: Failure) {
+    pub(super) fn failed(
+        &mut self,
+        slot: Slot,
+        request: &str,
+        action: &'static str,
+        failure: Failure,
+    ) {
         tracing::warn!(action, class = failure.class.label(), said = %failure.said, "not done");
         let (now, rest) = (self.ctx.now(), self.ctx.settings.stalled_retry);
         let attempt =
-            self.memory.attempts.failed(slot, request, failure, now, fastrand::f64(), rest);
+            self.memory
+                .attempts
+                .failed(slot, request, failure, now, fastrand::f64(), rest);
         let problem = problem(slot, action, attempt);
         self.problems.push(problem);
     }
 
     /// Whether something that failed is not yet due again; its problem stays.
     pub(super) fn held_back(&mut self, slot: Slot, request: &str, action: &'static str) -> bool {
-        let held = self.memory.attempts.holding_back(slot, request, self.ctx.now());
+        let held = self
+            .memory
+            .attempts
+            .holding_back(slot, request, self.ctx.now());
         let problem = held.map(|attempt| problem(slot, action, attempt));
         let is_held = problem.is_some();
         self.problems.extend(problem);
         is_held
     }
 
-    pub(super) fn refused(&mut self, aspect: Option<Aspect>, action: &'static str, refusal: Refusal) {
+    pub(super) fn refused(
+        &mut self,
+        aspect: Option<Aspect>,
+        action: &'static str,
+        refusal: Refusal,
+    ) {
         let Refusal { reason, message } = refusal;
-        self.problems.push(Problem { aspect, action, reason, message, stalled: true });
+        self.problems.push(Problem {
+            aspect,
+            action,
+            reason,
+            message,
+            stalled: true,
+        });
     }
 
     /// Ends a pass in which AWS could not be read. At rest a failed read flips nothing (design,
     /// rule 11), until what is known is a day old.
-    pub(super) async fn unread(&mut self, action: &'static str, failure: Failure) -> Result<Duration, Error> {
+    pub(super) async fn unread(
+        &mut self,
+        action: &'static str,
+        failure: Failure,
+    ) -> Result<Duration, Error> {
         self.failed(Slot::Look, "", action, failure);
         let now = self.ctx.now();
         let seen = *self.memory.seen.get_or_insert(now);
@@ -248,20 +285,34 @@ impl<'a, E: Ecr> Pass<'a, E> {
     /// Whether status says of this very generation that all is well.
     fn at_rest(&self) -> bool {
         self.before.observed_generation == Some(self.generation())
-            && self.before.conditions.iter().any(|c| c.type_ == "Ready" && c.status == "True")
+            && self
+                .before
+                .conditions
+                .iter()
+                .any(|c| c.type_ == "Ready" && c.status == "True")
     }
 
     pub(super) fn applied(&self) -> BTreeMap<Aspect, String> {
-        self.before.applied.iter().map(|a| (a.aspect, a.hash.clone())).collect()
+        self.before
+            .applied
+            .iter()
+            .map(|a| (a.aspect, a.hash.clone()))
+            .collect()
     }
 
     /// The aspects that are not as they should be.
     pub(super) fn undone(&self) -> BTreeSet<Aspect> {
-        self.problems.iter().filter_map(|problem| problem.aspect).collect()
+        self.problems
+            .iter()
+            .filter_map(|problem| problem.aspect)
+            .collect()
     }
 
     /// Parses what the object asks for; `registry` is the place it would be bound to.
-    pub(super) fn desired(&self, registry: crate::domain::identity::Registry) -> Result<Desired, Refusal> {
+    pub(super) fn desired(
+        &self,
+        registry: crate::domain::identity::Registry,
+    ) -> Result<Desired, Refusal> {
         Desired::parse(self.owner(), registry, &self.object.spec)
     }
 }

@@ -3,9 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use kube::{
-    ResourceExt as _,
-    core::error_boundary::InvalidObject,
-    runtime::controller::Action as Requeue,
+    ResourceExt as _, core::error_boundary::InvalidObject, runtime::controller::Action as Requeue,
 };
 use tracing::Instrument as _;
 
@@ -25,14 +23,21 @@ const LONGEST: Duration = Duration::from_secs(120);
 const LAST_GRACE: Duration = Duration::from_secs(15);
 
 /// One pass over one object.
-pub(super) async fn reconcile<E: Ecr>(object: Arc<Watched>, ctx: Arc<Context<E>>) -> Result<Requeue, Error> {
+pub(super) async fn reconcile<E: Ecr>(
+    object: Arc<Watched>,
+    ctx: Arc<Context<E>>,
+) -> Result<Requeue, Error> {
     let object = match &object.0 {
         Ok(object) => object.clone(),
         Err(invalid) => return Ok(unreadable(invalid, &ctx)),
     };
     let span = tracing::info_span!(
         "pass",
-        object = format!("{}/{}", object.namespace().unwrap_or_default(), object.name_any())
+        object = format!(
+            "{}/{}",
+            object.namespace().unwrap_or_default(),
+            object.name_any()
+        )
     );
     let pass = one_pass(&ctx, object).instrument(span);
     let outcome = tokio::select! {

@@ -70,7 +70,11 @@ pub async fn run<E: Ecr>(
     Controller::for_stream(changes, reader)
         .with_config(Config::default().concurrency(CONCURRENCY))
         .graceful_shutdown_on(shutdown.cancelled_owned())
-        .run(reconcile, |object, error, ctx| on_error(&object, error, &ctx), ctx)
+        .run(
+            reconcile,
+            |object, error, ctx| on_error(&object, error, &ctx),
+            ctx,
+        )
         .for_each(|outcome| {
             if let Err(error) = outcome {
                 tracing::debug!(%error, "a pass ended early");
@@ -127,9 +131,11 @@ fn explain(error: &watcher::Error) -> String {
         | watcher::Error::NoResourceVersion => None,
     };
     match refused.map(|status| status.code) {
-        Some(404) => "install the CRDs (kubectl apply --server-side -f crds/): the API server does \
+        Some(404) => {
+            "install the CRDs (kubectl apply --server-side -f crds/): the API server does \
                       not know ECRRepository"
-            .to_owned(),
+                .to_owned()
+        }
         Some(401 | 403) => {
             format!("grant the operator's RBAC (deploy/kustomize): {error}")
         }
@@ -144,7 +150,11 @@ fn asked(object: &Watched) -> Option<u64> {
     let meta = kube::Resource::meta(object);
     meta.generation.hash(&mut hasher);
     meta.deletion_timestamp.is_some().hash(&mut hasher);
-    for annotation in [RECONCILE_FLUX_ANNOTATION, RECONCILE_ANNOTATION, APPROVE_RECREATE_ANNOTATION] {
+    for annotation in [
+        RECONCILE_FLUX_ANNOTATION,
+        RECONCILE_ANNOTATION,
+        APPROVE_RECREATE_ANNOTATION,
+    ] {
         object.annotations().get(annotation).hash(&mut hasher);
     }
     Some(hasher.finish())

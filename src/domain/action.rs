@@ -78,8 +78,12 @@ impl Action {
             Self::TagResource(_) | Self::UntagResource(_) => Some(Aspect::Tags),
             Self::PutImageTagMutability(_) => Some(Aspect::ImageTagMutability),
             Self::PutImageScanningConfiguration(_) => Some(Aspect::ImageScanningConfiguration),
-            Self::PutLifecyclePolicy(_) | Self::DeleteLifecyclePolicy => Some(Aspect::LifecyclePolicy),
-            Self::SetRepositoryPolicy(_) | Self::DeleteRepositoryPolicy => Some(Aspect::RepositoryPolicy),
+            Self::PutLifecyclePolicy(_) | Self::DeleteLifecyclePolicy => {
+                Some(Aspect::LifecyclePolicy)
+            }
+            Self::SetRepositoryPolicy(_) | Self::DeleteRepositoryPolicy => {
+                Some(Aspect::RepositoryPolicy)
+            }
         }
     }
 
@@ -135,5 +139,9 @@ impl fmt::Display for Encryption {
 }
 
 fn list<'a>(words: impl IntoIterator<Item = &'a String>) -> String {
-    words.into_iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+    words
+        .into_iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(", ")
 }

@@ -15,7 +15,8 @@ use super::{
 };
 use crate::api::{
     Adoption as AdoptionSpec, AdoptionPolicy, Aspect, DeletionPolicy, ECRRepositorySpec,
-    EncryptionConfiguration, EncryptionType, ImageTagMutability, ManagementPolicy, RESERVED_TAG_PREFIX,
+    EncryptionConfiguration, EncryptionType, ImageTagMutability, ManagementPolicy,
+    RESERVED_TAG_PREFIX,
 };
 
 /// Something that is not sent to AWS, and what to do about it.
@@ -30,7 +31,10 @@ pub struct Refusal {
 
 impl Refusal {
     fn invalid(message: impl ToString) -> Self {
-        Self { reason: Reason::InvalidSpec, message: message.to_string() }
+        Self {
+            reason: Reason::InvalidSpec,
+            message: message.to_string(),
+        }
     }
 }
 
@@ -61,7 +65,9 @@ impl Encryption {
     #[must_use]
     pub fn contradicts(&self, held: &Self) -> bool {
         let other_key = match (&self.key, &held.key) {
-            (Some(key), Some(held)) if key.starts_with("arn:") && key.contains(":key/") => key != held,
+            (Some(key), Some(held)) if key.starts_with("arn:") && key.contains(":key/") => {
+                key != held
+            }
             (Some(_) | None, _) => false,
         };
         self.kind != held.kind || other_key
@@ -111,18 +117,29 @@ impl Desired {
     ///
     /// # Errors
     /// Where the object as a whole can't be acted on. What an aspect lacks stands in the aspect.
-    pub fn parse(owner: Owner, registry: Registry, spec: &ECRRepositorySpec) -> Result<Self, Refusal> {
+    pub fn parse(
+        owner: Owner,
+        registry: Registry,
+        spec: &ECRRepositorySpec,
+    ) -> Result<Self, Refusal> {
         Ok(Self {
-            identity: Identity { registry, name: repository_name(&owner, spec)? },
+            identity: Identity {
+                registry,
+                name: repository_name(&owner, spec)?,
+            },
             mutability: mutability(spec),
             scan_on_push: scan_on_push(spec),
-            encryption: spec.encryption_configuration.as_ref().map(encryption).transpose()?,
+            encryption: spec
+                .encryption_configuration
+                .as_ref()
+                .map(encryption)
+                .transpose()?,
             lifecycle: lifecycle::wanted(spec.lifecycle_policy.as_ref()).map_err(Refusal::invalid),
             policy: policy::with_access(
                 spec.repository_policy.as_ref().map(|policy| &policy.0),
                 spec.access.as_ref(),
             )
-                .map_err(Refusal::invalid),
+            .map_err(Refusal::invalid),
             tags: tags(spec.tags.as_ref()),
             adoption: adoption(spec.adoption.as_ref())?,
             management: spec.management_policy.unwrap_or_default(),
@@ -135,11 +152,29 @@ impl Desired {
     #[must_use]
     pub fn hashes(&self) -> BTreeMap<Aspect, String> {
         [
-            (Aspect::ImageTagMutability, hash(&self.mutability, |m| digest("mutability", &m.to_string()))),
-            (Aspect::ImageScanningConfiguration, hash(&self.scan_on_push, |scan| digest("scanning", &scan.to_string()))),
-            (Aspect::LifecyclePolicy, hash(&self.lifecycle, Lifecycle::hash)),
+            (
+                Aspect::ImageTagMutability,
+                hash(&self.mutability, |m| digest("mutability", &m.to_string())),
+            ),
+            (
+                Aspect::ImageScanningConfiguration,
+                hash(&self.scan_on_push, |scan| {
+                    digest("scanning", &scan.to_string())
+                }),
+            ),
+            (
+                Aspect::LifecyclePolicy,
+                hash(&self.lifecycle, Lifecycle::hash),
+            ),
             (Aspect::RepositoryPolicy, hash(&self.policy, Document::hash)),
-            (Aspect::Tags, self.tags.as_ref().ok().filter(|t| !t.is_empty()).map(|t| digest("tags", &format!("{t:?}")))),
+            (
+                Aspect::Tags,
+                self.tags
+                    .as_ref()
+                    .ok()
+                    .filter(|t| !t.is_empty())
+                    .map(|t| digest("tags", &format!("{t:?}"))),
+            ),
         ]
         .into_iter()
         .filter_map(|(aspect, hash)| Some((aspect, hash?)))
@@ -150,7 +185,10 @@ impl Desired {
     pub fn refusals(&self) -> impl Iterator<Item = (Aspect, &Refusal)> {
         [
             (Aspect::ImageTagMutability, self.mutability.as_ref().err()),
-            (Aspect::ImageScanningConfiguration, self.scan_on_push.as_ref().err()),
+            (
+                Aspect::ImageScanningConfiguration,
+                self.scan_on_push.as_ref().err(),
+            ),
             (Aspect::LifecyclePolicy, self.lifecycle.as_ref().err()),
             (Aspect::RepositoryPolicy, self.policy.as_ref().err()),
             (Aspect::Tags, self.tags.as_ref().err()),
@@ -178,7 +216,10 @@ fn repository_name(owner: &Owner, spec: &ECRRepositorySpec) -> Result<Repository
 }
 
 fn mutability(spec: &ECRRepositorySpec) -> Wanted<Mutability> {
-    let filters = spec.image_tag_mutability_exclusion_filters.as_deref().unwrap_or_default();
+    let filters = spec
+        .image_tag_mutability_exclusion_filters
+        .as_deref()
+        .unwrap_or_default();
     let exclusions: BTreeSet<_> = filters.iter().map(|f| f.filter.clone()).collect();
     match spec.image_tag_mutability {
         None if exclusions.is_empty() => Ok(Setting::Unmanaged),
@@ -196,7 +237,10 @@ fn mutability(spec: &ECRRepositorySpec) -> Wanted<Mutability> {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "every aspect is parsed to the same type")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "every aspect is parsed to the same type"
+)]
 fn scan_on_push(spec: &ECRRepositorySpec) -> Wanted<bool> {
     Ok(match &spec.image_scanning_configuration {
         None => Setting::Unmanaged,
@@ -210,7 +254,10 @@ fn encryption(spec: &EncryptionConfiguration) -> Result<Encryption, Refusal> {
             "Remove spec.encryptionConfiguration.kmsKey or set encryptionType to KMS: AES256 \
              takes no key",
         )),
-        (kind, key) => Ok(Encryption { kind, key: key.clone() }),
+        (kind, key) => Ok(Encryption {
+            kind,
+            key: key.clone(),
+        }),
     }
 }
 
@@ -219,7 +266,9 @@ fn encryption(spec: &EncryptionConfiguration) -> Result<Encryption, Refusal> {
 pub fn is_reserved(key: &str) -> bool {
     // Tag keys that start with aws: in any case are AWS's (AWS General Reference, "Tag naming
     // limits and requirements").
-    let aws = key.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
+    let aws = key
+        .get(..4)
+        .is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
     aws || key.starts_with(RESERVED_TAG_PREFIX)
 }
 
@@ -243,7 +292,9 @@ fn tags(spec: Option<&Tags>) -> Result<Tags, Refusal> {
 }
 
 fn adoption(spec: Option<&AdoptionSpec>) -> Result<Adoption, Refusal> {
-    let Some(AdoptionSpec { policy, from }) = spec else { return Ok(Adoption::Never) };
+    let Some(AdoptionSpec { policy, from }) = spec else {
+        return Ok(Adoption::Never);
+    };
     let owner = from.as_deref().map(|from| {
         Owner::parse(from).ok_or_else(|| {
             Refusal::invalid("Set spec.adoption.from to <cluster>/<namespace>/<name>")

@@ -37,7 +37,12 @@ pub struct Event {
 
 impl Event {
     fn new(warning: bool, reason: &'static str, action: &'static str, note: &str) -> Self {
-        Self { warning, reason, action, note: fit(note, LONGEST_MESSAGE) }
+        Self {
+            warning,
+            reason,
+            action,
+            note: fit(note, LONGEST_MESSAGE),
+        }
     }
 }
 
@@ -53,7 +58,10 @@ pub fn of_pass(before: &Status, after: &Status, done: &[Done], problems: &[Probl
 }
 
 fn writes(done: &[Done]) -> Option<Event> {
-    let (first, note) = (done.first()?, done.iter().map(|done| done.action.to_string()));
+    let (first, note) = (
+        done.first()?,
+        done.iter().map(|done| done.action.to_string()),
+    );
     let reason = match &first.action {
         Action::CreateRepository(_) => "Created",
         Action::DeleteRepository { .. } => "Deleted",
@@ -72,15 +80,24 @@ fn writes(done: &[Done]) -> Option<Event> {
 
 fn drift_repaired(done: &Done) -> Event {
     let aspect = done.action.aspect().map_or("repository", Aspect::as_str);
-    let note = format!("{aspect} was changed outside: it was {}; repaired by {}", done.before, done.action);
+    let note = format!(
+        "{aspect} was changed outside: it was {}; repaired by {}",
+        done.before, done.action
+    );
     Event::new(true, "DriftRepaired", done.action.operation(), &note)
 }
 
 fn loss(before: &Status, after: &Status) -> Option<Event> {
     let recreated = after.last_loss.is_some() && after.created_at != before.created_at;
     let note = "The repository was deleted outside and was created anew: its images are gone";
-    (recreated && before.created_at.is_some())
-        .then(|| Event::new(true, Reason::RepositoryLost.as_str(), "CreateRepository", note))
+    (recreated && before.created_at.is_some()).then(|| {
+        Event::new(
+            true,
+            Reason::RepositoryLost.as_str(),
+            "CreateRepository",
+            note,
+        )
+    })
 }
 
 fn releases(before: &Status, after: &Status) -> Vec<Event> {
@@ -88,7 +105,10 @@ fn releases(before: &Status, after: &Status) -> Vec<Event> {
     released(after)
         .filter(|aspect| !already.contains(aspect))
         .map(|aspect| {
-            let note = format!("{} is no longer managed and left as it is in ECR", aspect.as_str());
+            let note = format!(
+                "{} is no longer managed and left as it is in ECR",
+                aspect.as_str()
+            );
             Event::new(false, "Released", "Release", &note)
         })
         .collect()
@@ -103,8 +123,17 @@ fn new_problems(before: &Status, problems: &[Problem]) -> Vec<Event> {
                 && p.message.as_deref() == Some(&fit(&problem.message, LONGEST_MESSAGE))
         })
     };
-    let stalled = problems.iter().filter(|problem| problem.stalled && !told(problem));
+    let stalled = problems
+        .iter()
+        .filter(|problem| problem.stalled && !told(problem));
     stalled
-        .map(|problem| Event::new(true, problem.reason.as_str(), problem.action, &problem.message))
+        .map(|problem| {
+            Event::new(
+                true,
+                problem.reason.as_str(),
+                problem.action,
+                &problem.message,
+            )
+        })
         .collect()
 }

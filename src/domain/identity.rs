@@ -98,8 +98,7 @@ name!(
 /// `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
 fn is_path_component(component: &str) -> bool {
     let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let bounded =
-        component.starts_with(alphanumeric) && component.ends_with(alphanumeric);
+    let bounded = component.starts_with(alphanumeric) && component.ends_with(alphanumeric);
     let separators = component.split(alphanumeric).filter(|s| !s.is_empty());
     bounded
         && separators
@@ -226,14 +225,17 @@ pub fn bind(derived: Identity, binding: Option<&Binding>) -> Bound {
     match binding {
         None => Bound::Unbound(derived),
         Some(Binding { identity, .. }) if *identity == derived => Bound::Holds(derived),
-        Some(Binding { identity, established: false })
-            if identity.registry == derived.registry =>
-        {
-            Bound::Corrected { old: identity.clone(), new: derived }
-        }
-        Some(Binding { identity, .. }) => {
-            Bound::Changed { bound: identity.clone(), derived }
-        }
+        Some(Binding {
+            identity,
+            established: false,
+        }) if identity.registry == derived.registry => Bound::Corrected {
+            old: identity.clone(),
+            new: derived,
+        },
+        Some(Binding { identity, .. }) => Bound::Changed {
+            bound: identity.clone(),
+            derived,
+        },
     }
 }
 
@@ -243,11 +245,20 @@ mod tests {
 
     #[test]
     fn repository_names_are_those_of_ecr() {
-        for legal in ["ab", "a1/b2", "a__b", "a--b/c.d", "0a", "nashtech-devops-ecr-mgmt"] {
+        for legal in [
+            "ab",
+            "a1/b2",
+            "a__b",
+            "a--b/c.d",
+            "0a",
+            "nashtech-devops-ecr-mgmt",
+        ] {
             assert!(RepositoryName::parse(legal).is_ok(), "{legal}");
         }
         let long = "a".repeat(257);
-        for illegal in ["", "a", "A1", "a___b", "a..b", "a_-b", "-a", "a-", "a//b", "/a", "a/", "é1", &long] {
+        for illegal in [
+            "", "a", "A1", "a___b", "a..b", "a_-b", "-a", "a-", "a//b", "/a", "a/", "é1", &long,
+        ] {
             assert!(RepositoryName::parse(illegal).is_err(), "{illegal}");
         }
     }
@@ -256,7 +267,16 @@ mod tests {
     fn owners_survive_their_tag() {
         let owner = Owner::parse("prod.eu-1/payments/api").unwrap();
         assert_eq!(owner.to_string(), "prod.eu-1/payments/api");
-        for foreign in ["", "terraform", "a/b", "a/b/c/d", "A/b/c", "a//c", "/b/c", "a/b/"] {
+        for foreign in [
+            "",
+            "terraform",
+            "a/b",
+            "a/b/c/d",
+            "A/b/c",
+            "a//c",
+            "/b/c",
+            "a/b/",
+        ] {
             assert_eq!(Owner::parse(foreign), None, "{foreign}");
         }
     }
@@ -273,25 +293,50 @@ mod tests {
 
     #[test]
     fn the_binding_decides() {
-        let (a, b, elsewhere) = (at("111111111111", "aa"), at("111111111111", "bb"), at("222222222222", "aa"));
-        let bound = |identity: &Identity, established| Binding { identity: identity.clone(), established };
+        let (a, b, elsewhere) = (
+            at("111111111111", "aa"),
+            at("111111111111", "bb"),
+            at("222222222222", "aa"),
+        );
+        let bound = |identity: &Identity, established| Binding {
+            identity: identity.clone(),
+            established,
+        };
         assert_eq!(bind(a.clone(), None), Bound::Unbound(a.clone()));
         for established in [false, true] {
-            assert_eq!(bind(a.clone(), Some(&bound(&a, established))), Bound::Holds(a.clone()));
+            assert_eq!(
+                bind(a.clone(), Some(&bound(&a, established))),
+                Bound::Holds(a.clone())
+            );
             assert_eq!(
                 bind(elsewhere.clone(), Some(&bound(&a, established))),
-                Bound::Changed { bound: a.clone(), derived: elsewhere.clone() }
+                Bound::Changed {
+                    bound: a.clone(),
+                    derived: elsewhere.clone()
+                }
             );
         }
         assert_eq!(
             bind(b.clone(), Some(&bound(&a, false))),
-            Bound::Corrected { old: a.clone(), new: b.clone() }
+            Bound::Corrected {
+                old: a.clone(),
+                new: b.clone()
+            }
         );
-        assert_eq!(bind(b.clone(), Some(&bound(&a, true))), Bound::Changed { bound: a, derived: b });
+        assert_eq!(
+            bind(b.clone(), Some(&bound(&a, true))),
+            Bound::Changed {
+                bound: a,
+                derived: b
+            }
+        );
     }
 
     #[test]
     fn arns_name_their_partition() {
-        assert_eq!(at("111111111111", "a/b").arn(), "arn:aws-cn:ecr:cn-north-1:111111111111:repository/a/b");
+        assert_eq!(
+            at("111111111111", "a/b").arn(),
+            "arn:aws-cn:ecr:cn-north-1:111111111111:repository/a/b"
+        );
     }
 }

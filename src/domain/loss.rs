@@ -14,10 +14,19 @@ mod tests {
 
     #[test]
     fn five_or_a_twentieth_may_vanish() {
-        for (gone, expected, suspicious) in
-            [(5, 5, false), (6, 6, true), (6, 119, true), (6, 120, false), (50, 1000, false), (51, 1000, true)]
-        {
-            assert_eq!(is_suspicious(gone, expected), suspicious, "{gone} of {expected}");
+        for (gone, expected, suspicious) in [
+            (5, 5, false),
+            (6, 6, true),
+            (6, 119, true),
+            (6, 120, false),
+            (50, 1000, false),
+            (51, 1000, true),
+        ] {
+            assert_eq!(
+                is_suspicious(gone, expected),
+                suspicious,
+                "{gone} of {expected}"
+            );
         }
     }
 }

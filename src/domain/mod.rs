@@ -1,8 +1,21 @@
-//! What is asked, what is there, and what to do about the difference: pure, without I/O and clock.
+//! The pure core: what is wanted, what is there, what is to be written, what is to be said.
+//!
+//! No I/O, no clock and no async in here: time and dice are passed in, and everything can be tried
+//! in a test without a cluster.
 
+pub mod action;
+pub mod desired;
 mod digest;
+pub mod event;
+pub mod failure;
+pub mod identity;
 pub mod lifecycle;
+pub mod loss;
+pub mod observed;
+pub mod ownership;
+pub mod plan;
 pub mod policy;
+pub mod reason;
+pub mod retry;
 pub mod setting;
-
-pub(crate) use digest::digest;
+pub mod status;

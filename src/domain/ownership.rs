@@ -106,9 +106,9 @@ pub fn judge(tags: &Tags, claim: &Claim, other: OwnerObject) -> Rights {
     };
     match Owner::parse(tag) {
         Some(owner) if claim.is_mine(&owner) => judge_uid(tags, claim),
-        Some(owner) if claim.adoption == &Adoption::TakeOver(owner.clone()) => {
-            Rights::MayAdopt { stamps: claim.stamps() }
-        }
+        Some(owner) if claim.adoption == &Adoption::TakeOver(owner.clone()) => Rights::MayAdopt {
+            stamps: claim.stamps(),
+        },
         Some(owner) if claim.is_our_clusters(&owner, tags) => match other {
             OwnerObject::NotLookedUp => Rights::LookUp(owner),
             OwnerObject::Alive => Rights::Refused(Conflict::OtherOwner),
@@ -120,7 +120,9 @@ pub fn judge(tags: &Tags, claim: &Claim, other: OwnerObject) -> Rights {
 
 fn adopt_unowned(claim: &Claim) -> Rights {
     match claim.adoption {
-        Adoption::IfUnowned => Rights::MayAdopt { stamps: claim.stamps() },
+        Adoption::IfUnowned => Rights::MayAdopt {
+            stamps: claim.stamps(),
+        },
         Adoption::Never | Adoption::TakeOver(_) => Rights::Refused(Conflict::AlreadyExists),
     }
 }
@@ -132,8 +134,13 @@ fn judge_uid(tags: &Tags, claim: &Claim) -> Rights {
     if written != Some(ours) && claim.written_uid == Some(ours) {
         return Rights::Refused(Conflict::TwoClusters);
     }
-    let stamps = claim.stamps().into_iter().filter(|(key, value)| tags.get(key) != Some(value));
-    Rights::Ours { stamps: stamps.collect() }
+    let stamps = claim
+        .stamps()
+        .into_iter()
+        .filter(|(key, value)| tags.get(key) != Some(value));
+    Rights::Ours {
+        stamps: stamps.collect(),
+    }
 }
 
 impl Claim<'_> {
@@ -196,8 +203,14 @@ mod tests {
                 written_uid: self.written,
                 adoption: &self.adoption,
             };
-            let tags = [(OWNER_TAG, owner), (CLUSTER_UID_TAG, uid), ("team", Some("payments"))];
-            let tags = tags.into_iter().filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned())));
+            let tags = [
+                (OWNER_TAG, owner),
+                (CLUSTER_UID_TAG, uid),
+                ("team", Some("payments")),
+            ];
+            let tags = tags
+                .into_iter()
+                .filter_map(|(k, v)| Some((k.to_owned(), v?.to_owned())));
             judge(&tags.collect(), &claim, other)
         }
     }
@@ -217,7 +230,12 @@ mod tests {
     fn ours_is_ours_and_lacks_nothing() {
         let asking = Asking::new();
         let rights = asking.judge(Some("prod/payments/api"), Some("uid-1"), NONE);
-        assert_eq!(rights, Rights::Ours { stamps: Tags::new() });
+        assert_eq!(
+            rights,
+            Rights::Ours {
+                stamps: Tags::new()
+            }
+        );
     }
 
     #[test]
@@ -264,7 +282,12 @@ mod tests {
             Adoption::TakeOver(Owner::parse("other/payments/web").unwrap()),
         ] {
             asking.adoption = adoption;
-            for owner in ["other/payments/api", "prod/payments/web", "somebody else", ""] {
+            for owner in [
+                "other/payments/api",
+                "prod/payments/web",
+                "somebody else",
+                "",
+            ] {
                 let rights = asking.judge(Some(owner), Some("uid-9"), NONE);
                 assert_eq!(rights, Rights::Refused(Conflict::OtherOwner), "{owner}");
             }
@@ -276,12 +299,25 @@ mod tests {
     #[test]
     fn a_dead_owner_of_our_own_cluster_counts_as_none() {
         let mut asking = Asking::new();
-        let judge = |asking: &Asking, other| asking.judge(Some("prod/web/api"), Some("uid-1"), other);
+        let judge =
+            |asking: &Asking, other| asking.judge(Some("prod/web/api"), Some("uid-1"), other);
         assert!(matches!(judge(&asking, NONE), Rights::LookUp(_)));
-        assert_eq!(judge(&asking, OwnerObject::Alive), Rights::Refused(Conflict::OtherOwner));
-        assert_eq!(judge(&asking, OwnerObject::Gone), Rights::Refused(Conflict::AlreadyExists));
+        assert_eq!(
+            judge(&asking, OwnerObject::Alive),
+            Rights::Refused(Conflict::OtherOwner)
+        );
+        assert_eq!(
+            judge(&asking, OwnerObject::Gone),
+            Rights::Refused(Conflict::AlreadyExists)
+        );
         asking.adoption = Adoption::IfUnowned;
-        assert!(matches!(judge(&asking, OwnerObject::Gone), Rights::MayAdopt { .. }));
-        assert_eq!(judge(&asking, OwnerObject::Alive), Rights::Refused(Conflict::OtherOwner));
+        assert!(matches!(
+            judge(&asking, OwnerObject::Gone),
+            Rights::MayAdopt { .. }
+        ));
+        assert_eq!(
+            judge(&asking, OwnerObject::Alive),
+            Rights::Refused(Conflict::OtherOwner)
+        );
     }
 }

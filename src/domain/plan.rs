@@ -54,14 +54,21 @@ pub fn plan_creation(desired: &Desired, stamps: Tags) -> Plan {
     };
     let actions = [
         Some(Action::CreateRepository(new)),
-        present(&desired.lifecycle).cloned().map(Action::PutLifecyclePolicy),
-        present(&desired.policy).cloned().map(Action::SetRepositoryPolicy),
+        present(&desired.lifecycle)
+            .cloned()
+            .map(Action::PutLifecyclePolicy),
+        present(&desired.policy)
+            .cloned()
+            .map(Action::SetRepositoryPolicy),
     ];
     Plan {
         steps: actions
             .into_iter()
             .flatten()
-            .map(|action| Step { action, before: String::new() })
+            .map(|action| Step {
+                action,
+                before: String::new(),
+            })
             .collect(),
         refusals: refusals(desired),
     }
@@ -69,7 +76,12 @@ pub fn plan_creation(desired: &Desired, stamps: Tags) -> Plan {
 
 /// Plans a repository that exists. `ours` are the tag keys that were ours before.
 #[must_use]
-pub fn plan(desired: &Desired, observed: &Observed, rights: &Rights, ours: &BTreeSet<String>) -> Plan {
+pub fn plan(
+    desired: &Desired,
+    observed: &Observed,
+    rights: &Rights,
+    ours: &BTreeSet<String>,
+) -> Plan {
     match rights {
         Rights::LookUp(_) | Rights::Refused(_) => Plan::default(),
         // Adopting alone changes nothing but our tags: the rest follows once they are read back.
@@ -79,24 +91,40 @@ pub fn plan(desired: &Desired, observed: &Observed, rights: &Rights, ours: &BTre
         },
         Rights::Ours { stamps } => Plan {
             steps: steps(desired, observed, stamps, ours),
-            refusals: encryption(desired, observed).into_iter().chain(refusals(desired)).collect(),
+            refusals: encryption(desired, observed)
+                .into_iter()
+                .chain(refusals(desired))
+                .collect(),
         },
     }
 }
 
-fn steps(desired: &Desired, observed: &Observed, stamps: &Tags, ours: &BTreeSet<String>) -> Vec<Step> {
-    [mutability(desired, observed), scanning(desired, observed), lifecycle(desired, observed), policy(desired, observed)]
-        .into_iter()
-        .flatten()
-        .chain(tags(desired, observed, stamps, ours))
-        .collect()
+fn steps(
+    desired: &Desired,
+    observed: &Observed,
+    stamps: &Tags,
+    ours: &BTreeSet<String>,
+) -> Vec<Step> {
+    [
+        mutability(desired, observed),
+        scanning(desired, observed),
+        lifecycle(desired, observed),
+        policy(desired, observed),
+    ]
+    .into_iter()
+    .flatten()
+    .chain(tags(desired, observed, stamps, ours))
+    .collect()
 }
 
 /// For people, where AWS has a word that we don't know.
 const UNKNOWN: &str = "something that this version does not know";
 
 fn refusals(desired: &Desired) -> Vec<(Option<Aspect>, Refusal)> {
-    desired.refusals().map(|(aspect, refusal)| (Some(aspect), refusal.clone())).collect()
+    desired
+        .refusals()
+        .map(|(aspect, refusal)| (Some(aspect), refusal.clone()))
+        .collect()
 }
 
 /// The value that is asked for, if one is.
@@ -129,7 +157,10 @@ fn lifecycle(desired: &Desired, observed: &Observed) -> Option<Step> {
         Action::PutLifecyclePolicy,
         Action::DeleteLifecyclePolicy,
     )?;
-    Some(Step { action, before: before(&observed.lifecycle, Lifecycle::text) })
+    Some(Step {
+        action,
+        before: before(&observed.lifecycle, Lifecycle::text),
+    })
 }
 
 fn policy(desired: &Desired, observed: &Observed) -> Option<Step> {
@@ -139,7 +170,10 @@ fn policy(desired: &Desired, observed: &Observed) -> Option<Step> {
         Action::SetRepositoryPolicy,
         Action::DeleteRepositoryPolicy,
     )?;
-    Some(Step { action, before: before(&observed.policy, Document::text) })
+    Some(Step {
+        action,
+        before: before(&observed.policy, Document::text),
+    })
 }
 
 /// The write by which a document comes to match; none where it was not read.
@@ -150,10 +184,14 @@ fn document<T: Clone + PartialEq>(
     delete: Action,
 ) -> Option<Action> {
     match (wanted, held) {
-        (Setting::Unmanaged, _) | (_, Reading::NotRead) | (Setting::Absent, Reading::Absent) => None,
+        (Setting::Unmanaged, _) | (_, Reading::NotRead) | (Setting::Absent, Reading::Absent) => {
+            None
+        }
         (Setting::Absent, Reading::Stored(_)) => Some(delete),
         (Setting::Present(wanted), Reading::Stored(held)) if wanted == held => None,
-        (Setting::Present(wanted), Reading::Absent | Reading::Stored(_)) => Some(put(wanted.clone())),
+        (Setting::Present(wanted), Reading::Absent | Reading::Stored(_)) => {
+            Some(put(wanted.clone()))
+        }
     }
 }
 
@@ -166,15 +204,27 @@ fn before<T>(held: &Reading<T>, text: impl FnOnce(&T) -> String) -> String {
 }
 
 /// Tags go by key: ours are written, what was ours and is no longer named goes, the rest stays.
-fn tags(desired: &Desired, observed: &Observed, stamps: &Tags, ours: &BTreeSet<String>) -> Vec<Step> {
+fn tags(
+    desired: &Desired,
+    observed: &Observed,
+    stamps: &Tags,
+    ours: &BTreeSet<String>,
+) -> Vec<Step> {
     let held = &observed.tags;
     let mut write = stamps.clone();
     let mut remove = BTreeSet::new();
     if let Ok(wanted) = &desired.tags {
-        write.extend(wanted.iter().filter(|(key, value)| held.get(*key) != Some(*value)).map(owned));
+        write.extend(
+            wanted
+                .iter()
+                .filter(|(key, value)| held.get(*key) != Some(*value))
+                .map(owned),
+        );
         remove.extend(
             ours.iter()
-                .filter(|key| !wanted.contains_key(*key) && held.contains_key(*key) && !is_reserved(key))
+                .filter(|key| {
+                    !wanted.contains_key(*key) && held.contains_key(*key) && !is_reserved(key)
+                })
                 .cloned(),
         );
     }
@@ -199,13 +249,18 @@ fn tag_step(write: Tags, held: &Tags) -> Step {
 }
 
 fn said<'a>(tags: impl Iterator<Item = (&'a String, &'a String)>) -> String {
-    tags.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(", ")
+    tags.map(|(key, value)| format!("{key}={value}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// ECR can't change the encryption of a repository: it is never deleted and made anew for it.
 fn encryption(desired: &Desired, observed: &Observed) -> Option<(Option<Aspect>, Refusal)> {
     let held = observed.described.encryption.as_ref();
-    let wanted = desired.encryption.as_ref().filter(|wanted| held.is_none_or(|held| wanted.contradicts(held)))?;
+    let wanted = desired
+        .encryption
+        .as_ref()
+        .filter(|wanted| held.is_none_or(|held| wanted.contradicts(held)))?;
     let held = held.map_or_else(|| UNKNOWN.to_owned(), ToString::to_string);
     let refusal = Refusal {
         reason: Reason::ImmutableField,

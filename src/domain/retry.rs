@@ -61,14 +61,18 @@ const LONGEST: Duration = Duration::from_secs(300);
 #[must_use]
 pub fn back_off(count: u32, dice: f64) -> Duration {
     let doubled = Duration::from_secs(1).saturating_mul(2_u32.saturating_pow(count.min(16)));
-    doubled.min(LONGEST).mul_f64(0.5 + dice.clamp(0.0, 1.0) / 2.0)
+    doubled
+        .min(LONGEST)
+        .mul_f64(0.5 + dice.clamp(0.0, 1.0) / 2.0)
 }
 
 impl Attempts {
     /// The attempt that forbids `request` for now, if there is one.
     #[must_use]
     pub fn holding_back(&self, slot: Slot, request: &str, now: Moment) -> Option<&Attempt> {
-        self.0.get(&slot).filter(|attempt| attempt.request == request && attempt.due > now)
+        self.0
+            .get(&slot)
+            .filter(|attempt| attempt.request == request && attempt.due > now)
     }
 
     /// Notes a failure; `stalled_retry` is the wait where only a person can help.
@@ -137,7 +141,10 @@ mod tests {
     const SLOT: Slot = Slot::Aspect(Aspect::LifecyclePolicy);
 
     fn failure(class: Class) -> Failure {
-        Failure { class, said: String::new() }
+        Failure {
+            class,
+            said: String::new(),
+        }
     }
 
     fn at(seconds: u64) -> Moment {
@@ -159,14 +166,25 @@ mod tests {
         assert!(attempt.stalled);
         assert!(attempts.holding_back(SLOT, "a", at(1799)).is_some());
         assert!(attempts.holding_back(SLOT, "a", at(1800)).is_none());
-        assert!(attempts.holding_back(SLOT, "b", at(1)).is_none(), "another request is free");
+        assert!(
+            attempts.holding_back(SLOT, "b", at(1)).is_none(),
+            "another request is free"
+        );
     }
 
     #[test]
     fn a_denied_call_asks_for_help_after_five_minutes_and_goes_on() {
         let mut attempts = Attempts::default();
-        assert!(!attempts.failed(SLOT, "a", failure(Class::Denied), at(0), 1.0, REST).stalled);
-        assert!(!attempts.failed(SLOT, "a", failure(Class::Denied), at(299), 1.0, REST).stalled);
+        assert!(
+            !attempts
+                .failed(SLOT, "a", failure(Class::Denied), at(0), 1.0, REST)
+                .stalled
+        );
+        assert!(
+            !attempts
+                .failed(SLOT, "a", failure(Class::Denied), at(299), 1.0, REST)
+                .stalled
+        );
         let attempt = attempts.failed(SLOT, "a", failure(Class::Denied), at(300), 1.0, REST);
         assert!(attempt.stalled);
         assert!(attempt.due < at(300 + 300));
@@ -179,15 +197,32 @@ mod tests {
         let other = attempts.failed(SLOT, "b", failure(Class::PolicyRefused), at(700), 1.0, REST);
         assert!(!other.stalled);
         assert_eq!(other.due, at(701), "the other document starts afresh");
-        assert!(attempts.failed(SLOT, "b", failure(Class::PolicyRefused), at(1300), 1.0, REST).stalled);
+        assert!(
+            attempts
+                .failed(
+                    SLOT,
+                    "b",
+                    failure(Class::PolicyRefused),
+                    at(1300),
+                    1.0,
+                    REST
+                )
+                .stalled
+        );
     }
 
     #[test]
     fn an_outage_never_asks_for_a_person() {
         let mut attempts = Attempts::default();
         for hour in 0..100 {
-            let attempt =
-                attempts.failed(Slot::Look, "", failure(Class::Unavailable), at(hour * 3600), 1.0, REST);
+            let attempt = attempts.failed(
+                Slot::Look,
+                "",
+                failure(Class::Unavailable),
+                at(hour * 3600),
+                1.0,
+                REST,
+            );
             assert!(!attempt.stalled);
         }
     }

@@ -6,7 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::{apimachinery::pkg::apis::meta::v1::{Condition, Time}, jiff::Timestamp};
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
 
 use super::{
     identity::{Binding, Identity, Region, Registry, RegistryId, RepositoryName},
@@ -63,7 +66,10 @@ pub const LONGEST_MESSAGE: usize = 1024;
 #[must_use]
 pub fn fit(text: &str, longest: usize) -> String {
     let mut fit = String::new();
-    for c in text.chars().map(|c| if is_invisible(c) { '\u{fffd}' } else { c }) {
+    for c in text
+        .chars()
+        .map(|c| if is_invisible(c) { '\u{fffd}' } else { c })
+    {
         if fit.len() + c.len_utf8() > longest {
             break;
         }
@@ -73,7 +79,8 @@ pub fn fit(text: &str, longest: usize) -> String {
 }
 
 fn is_invisible(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// What status says was bound; `None` where it says nothing, or nothing legal.
@@ -86,7 +93,10 @@ pub fn binding(status: &Status) -> Option<Binding> {
         },
         name: RepositoryName::parse(status.repository_name.as_deref()?).ok()?,
     };
-    Some(Binding { identity, established: status.arn.is_some() })
+    Some(Binding {
+        identity,
+        established: status.arn.is_some(),
+    })
 }
 
 /// Records the binding; what was known of another place is forgotten.
@@ -112,8 +122,16 @@ pub const RELEASED: &str = "released";
 
 /// Records what is now in force: the `hashes` of the aspects that are ours, but not those of
 /// `undone`, which stay as they were. An aspect that is no longer ours is marked as released.
-pub fn record_applied(status: &mut Status, hashes: &BTreeMap<Aspect, String>, undone: &BTreeSet<Aspect>) {
-    let before: BTreeMap<_, _> = status.applied.drain(..).map(|a| (a.aspect, a.hash)).collect();
+pub fn record_applied(
+    status: &mut Status,
+    hashes: &BTreeMap<Aspect, String>,
+    undone: &BTreeSet<Aspect>,
+) {
+    let before: BTreeMap<_, _> = status
+        .applied
+        .drain(..)
+        .map(|a| (a.aspect, a.hash))
+        .collect();
     status.applied = Aspect::ALL
         .into_iter()
         .filter_map(|aspect| {
@@ -125,14 +143,21 @@ pub fn record_applied(status: &mut Status, hashes: &BTreeMap<Aspect, String>, un
                 None if aspect == Aspect::Tags => None,
                 None => before.map(|_| RELEASED.to_owned()),
             };
-            Some(AppliedAspect { aspect, hash: hash? })
+            Some(AppliedAspect {
+                aspect,
+                hash: hash?,
+            })
         })
         .collect();
 }
 
 /// The aspects that were ours and are left as they are in ECR.
 pub fn released(status: &Status) -> impl Iterator<Item = Aspect> {
-    status.applied.iter().filter(|a| a.hash == RELEASED).map(|a| a.aspect)
+    status
+        .applied
+        .iter()
+        .filter(|a| a.hash == RELEASED)
+        .map(|a| a.aspect)
 }
 
 /// Closes `next`: conditions, `pending` and `observedGeneration`.
@@ -163,12 +188,19 @@ struct Said {
 
 impl Said {
     fn new(type_: ConditionType, status: bool, reason: Reason, message: &str) -> Self {
-        Self { type_, status, reason, message: fit(message, LONGEST_MESSAGE) }
+        Self {
+            type_,
+            status,
+            reason,
+            message: fit(message, LONGEST_MESSAGE),
+        }
     }
 
     fn condition(self, last: Option<&Condition>, generation: i64, now: Timestamp) -> Condition {
         let status = if self.status { "True" } else { "False" };
-        let since = last.filter(|last| last.status == status).map(|last| last.last_transition_time.clone());
+        let since = last
+            .filter(|last| last.status == status)
+            .map(|last| last.last_transition_time.clone());
         Condition {
             type_: self.type_.as_str().to_owned(),
             status: status.to_owned(),
@@ -199,7 +231,10 @@ impl Verdict {
                 pending: Some(pending(&planned)),
             },
             Standing::Observed { problems, .. } => Self::by(&problems, Vec::new),
-            Standing::Suspended { undone } => Self { conditions: suspended(undone, status), pending: None },
+            Standing::Suspended { undone } => Self {
+                conditions: suspended(undone, status),
+                pending: None,
+            },
             Standing::Deleting(problems) => Self::by(&problems, || {
                 working(Reason::Deleting, "The repository is being deleted")
             }),
@@ -211,7 +246,10 @@ impl Verdict {
             None => without(),
             Some(worst) => hindered(worst, problems),
         };
-        Self { conditions, pending: Some(pending(problems)) }
+        Self {
+            conditions,
+            pending: Some(pending(problems)),
+        }
     }
 }
 
@@ -229,11 +267,19 @@ fn pending(problems: &[Problem]) -> Vec<PendingAction> {
 
 /// What needs a person comes before what heals by itself.
 fn worst(problems: &[Problem]) -> Option<&Problem> {
-    problems.iter().find(|problem| problem.stalled).or(problems.first())
+    problems
+        .iter()
+        .find(|problem| problem.stalled)
+        .or(problems.first())
 }
 
 fn accepted() -> Said {
-    Said::new(ConditionType::Accepted, true, Reason::Accepted, "The object is well-formed")
+    Said::new(
+        ConditionType::Accepted,
+        true,
+        Reason::Accepted,
+        "The object is well-formed",
+    )
 }
 
 fn settled(status: &Status) -> Vec<Said> {
@@ -241,7 +287,10 @@ fn settled(status: &Status) -> Vec<Said> {
     let message = if released.is_empty() {
         "ECR matches".to_owned()
     } else {
-        format!("ECR matches; no longer managed, and left as it is in ECR: {}", released.join(", "))
+        format!(
+            "ECR matches; no longer managed, and left as it is in ECR: {}",
+            released.join(", ")
+        )
     };
     vec![
         Said::new(ConditionType::Ready, true, Reason::Synced, &message),
@@ -263,10 +312,17 @@ fn hindered(worst: &Problem, problems: &[Problem]) -> Vec<Said> {
     let more = problems.len() - 1;
     let message = match more {
         0 => worst.message.clone(),
-        _ => format!("{} (and {more} more in status.pending)", fit(&worst.message, LONGEST_MESSAGE - 40)),
+        _ => format!(
+            "{} (and {more} more in status.pending)",
+            fit(&worst.message, LONGEST_MESSAGE - 40)
+        ),
     };
     let refused = problems.iter().find(|p| p.reason.is_refusal());
-    let sign = if worst.stalled { ConditionType::Stalled } else { ConditionType::Reconciling };
+    let sign = if worst.stalled {
+        ConditionType::Stalled
+    } else {
+        ConditionType::Reconciling
+    };
     vec![
         Said::new(ConditionType::Ready, false, worst.reason, &message),
         refused.map_or_else(accepted, |p| {
@@ -285,7 +341,12 @@ fn observed(planned: &[Problem]) -> Vec<Said> {
     vec![
         Said::new(ConditionType::Ready, true, Reason::Observed, &message),
         accepted(),
-        Said::new(ConditionType::Synced, planned.is_empty(), Reason::Observed, &message),
+        Said::new(
+            ConditionType::Synced,
+            planned.is_empty(),
+            Reason::Observed,
+            &message,
+        ),
     ]
 }
 

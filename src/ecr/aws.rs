@@ -6,11 +6,7 @@
 
 use std::{collections::BTreeSet, error::Error as StdError, future::Future, time::Duration};
 
-use aws_config::{
-    BehaviorVersion, SdkConfig,
-    retry::RetryConfig,
-    timeout::TimeoutConfig,
-};
+use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
 use aws_sdk_ecr::{
     Client,
     config::http::HttpResponse,
@@ -101,7 +97,8 @@ impl Aws {
         let began = Instant::now();
         let answer = send.await.map_err(|error| read(operation, &error));
         let code = answer.as_ref().map_or_else(Error::label, |_| "ok");
-        self.metrics.called(operation, code, began.elapsed(), waited);
+        self.metrics
+            .called(operation, code, began.elapsed(), waited);
         if let Err(error) = &answer {
             tracing::debug!(operation, code, said = %error.failure.said, "AWS said no");
         }
@@ -109,9 +106,13 @@ impl Aws {
     }
 
     async fn look_up_registry(&self) -> Result<Registry, Failure> {
-        let lacking = |said: String| Failure { class: Class::Credentials, said };
+        let lacking = |said: String| Failure {
+            class: Class::Credentials,
+            said,
+        };
         let region = self.region.as_deref().unwrap_or_default();
-        let region = Region::parse(region).map_err(|why| lacking(format!("set AWS_REGION: {why}")))?;
+        let region =
+            Region::parse(region).map_err(|why| lacking(format!("set AWS_REGION: {why}")))?;
         let call = self.sts.get_caller_identity().send();
         let caller = self.call(Kind::Read, "GetCallerIdentity", call).await?;
         let id = RegistryId::parse(caller.account().unwrap_or_default()).map_err(unreadable)?;
@@ -136,7 +137,9 @@ fn document<A, T>(
     parse: impl FnOnce(&A) -> Option<T>,
 ) -> Result<Reading<T>, Failure> {
     match answer {
-        Ok(answer) => parse(&answer).map(Reading::Stored).ok_or_else(|| unreadable("no text")),
+        Ok(answer) => parse(&answer)
+            .map(Reading::Stored)
+            .ok_or_else(|| unreadable("no text")),
         Err(error) if error.has_code(none) => Ok(Reading::Absent),
         Err(error) => Err(error.failure),
     }
@@ -148,7 +151,9 @@ impl Ecr for Aws {
         let mut account = self.account.lock().await;
         match &*account {
             Account::Known(registry) => return Ok(registry.clone()),
-            Account::Failed(failure, at) if at.elapsed() < ACCOUNT_RETRY => return Err(failure.clone()),
+            Account::Failed(failure, at) if at.elapsed() < ACCOUNT_RETRY => {
+                return Err(failure.clone());
+            }
             Account::Unknown | Account::Failed(..) => {}
         }
         let answer = self.look_up_registry().await;
@@ -166,15 +171,23 @@ impl Ecr for Aws {
             .registry_id(at.registry.id.as_str())
             .repository_names(at.name.as_str())
             .send();
-        let Some(answer) = if_there(self.call(Kind::Read, "DescribeRepositories", call).await)? else {
+        let Some(answer) = if_there(self.call(Kind::Read, "DescribeRepositories", call).await)?
+        else {
             return Ok(None);
         };
-        let repository = answer.repositories().first().ok_or_else(|| unreadable("no repository"))?;
+        let repository = answer
+            .repositories()
+            .first()
+            .ok_or_else(|| unreadable("no repository"))?;
         described(repository).map(Some)
     }
 
     async fn tags(&self, at: &Identity) -> Result<Option<Tags>, Failure> {
-        let call = self.ecr.list_tags_for_resource().resource_arn(at.arn()).send();
+        let call = self
+            .ecr
+            .list_tags_for_resource()
+            .resource_arn(at.arn())
+            .send();
         let answer = if_there(self.call(Kind::Read, "ListTagsForResource", call).await)?;
         Ok(answer.map(|answer| tags(answer.tags())))
     }
@@ -233,7 +246,12 @@ impl Ecr for Aws {
                 .set_next_token(next)
                 .send();
             let page = self.call(Kind::Read, "DescribeRepositories", call).await?;
-            names.extend(page.repositories().iter().filter_map(|r| r.repository_name()).map(ToOwned::to_owned));
+            names.extend(
+                page.repositories()
+                    .iter()
+                    .filter_map(|r| r.repository_name())
+                    .map(ToOwned::to_owned),
+            );
             next = page.next_token().map(ToOwned::to_owned);
             if next.is_none() {
                 return Ok(names);

@@ -22,17 +22,26 @@ use crate::{
 
 /// A required member that AWS left out, or text that the SDK can't build a request from.
 pub(super) fn unreadable(what: impl std::fmt::Display) -> Failure {
-    Failure { class: Class::Unavailable, said: format!("an answer without sense: {what}") }
+    Failure {
+        class: Class::Unavailable,
+        said: format!("an answer without sense: {what}"),
+    }
 }
 
 pub(super) fn described(repository: &types::Repository) -> Result<Described, Failure> {
-    let uri = repository.repository_uri().ok_or_else(|| unreadable("no repositoryUri"))?;
-    let created = repository.created_at().ok_or_else(|| unreadable("no createdAt"))?;
+    let uri = repository
+        .repository_uri()
+        .ok_or_else(|| unreadable("no repositoryUri"))?;
+    let created = repository
+        .created_at()
+        .ok_or_else(|| unreadable("no createdAt"))?;
     Ok(Described {
         uri: uri.to_owned(),
         created_at: created.fmt(DateTimeFormat::DateTime).map_err(unreadable)?,
         mutability: mutability(repository),
-        scan_on_push: repository.image_scanning_configuration().is_some_and(|c| c.scan_on_push),
+        scan_on_push: repository
+            .image_scanning_configuration()
+            .is_some_and(|c| c.scan_on_push),
         encryption: encryption(repository.encryption_configuration()),
     })
 }
@@ -57,17 +66,27 @@ fn encryption(held: Option<&EncryptionConfiguration>) -> Option<Encryption> {
         Some(AwsEncryptionType::KmsDsse) => EncryptionType::KmsDsse,
         Some(_) => return None,
     };
-    let key = held.and_then(EncryptionConfiguration::kms_key).map(ToOwned::to_owned);
+    let key = held
+        .and_then(EncryptionConfiguration::kms_key)
+        .map(ToOwned::to_owned);
     Some(Encryption { kind, key })
 }
 
 pub(super) fn tags(tags: &[types::Tag]) -> Tags {
-    tags.iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned())).collect()
+    tags.iter()
+        .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
+        .collect()
 }
 
 pub(super) fn to_tags(tags: &Tags) -> Result<Vec<types::Tag>, Failure> {
     tags.iter()
-        .map(|(key, value)| types::Tag::builder().key(key).value(value).build().map_err(unreadable))
+        .map(|(key, value)| {
+            types::Tag::builder()
+                .key(key)
+                .value(value)
+                .build()
+                .map_err(unreadable)
+        })
         .collect()
 }
 
@@ -99,7 +118,9 @@ pub(super) fn to_filters(
 }
 
 pub(super) fn to_scanning(scan_on_push: bool) -> ImageScanningConfiguration {
-    ImageScanningConfiguration::builder().scan_on_push(scan_on_push).build()
+    ImageScanningConfiguration::builder()
+        .scan_on_push(scan_on_push)
+        .build()
 }
 
 pub(super) fn to_encryption(encryption: &Encryption) -> Result<EncryptionConfiguration, Failure> {

@@ -32,7 +32,13 @@ impl Error {
     }
 
     fn unavailable(said: String) -> Self {
-        Self { code: None, failure: Failure { class: Class::Unavailable, said } }
+        Self {
+            code: None,
+            failure: Failure {
+                class: Class::Unavailable,
+                said,
+            },
+        }
     }
 }
 
@@ -50,13 +56,21 @@ where
     match error {
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
-            refused(operation, status, answer.err().code(), answer.err().message())
+            refused(
+                operation,
+                status,
+                answer.err().code(),
+                answer.err().message(),
+            )
         }
         SdkError::TimeoutError(_) => Error::unavailable(format!("{operation}: no answer in time")),
         other => match credentials(other) {
             Some(said) => Error {
                 code: None,
-                failure: Failure { class: Class::Credentials, said: format!("{operation}: {said}") },
+                failure: Failure {
+                    class: Class::Credentials,
+                    said: format!("{operation}: {said}"),
+                },
             },
             None => Error::unavailable(format!("{operation}: {}", innermost(other))),
         },
@@ -70,21 +84,40 @@ fn refused(operation: &str, status: u16, code: Option<&str>, message: Option<&st
         None => format!("{operation}: HTTP status {status}"),
     };
     let class = classify(operation, status, code.unwrap_or_default(), message);
-    Error { code: code.map(ToOwned::to_owned), failure: Failure { class, said } }
+    Error {
+        code: code.map(ToOwned::to_owned),
+        failure: Failure { class, said },
+    }
 }
 
 /// The class of a code: Amazon ECR API Reference, "Common Error Types" and each operation's errors.
 fn classify(operation: &str, status: u16, code: &str, message: &str) -> Class {
     match code {
-        "ThrottlingException" | "Throttling" | "TooManyRequestsException" | "RequestLimitExceeded"
-        | "RequestThrottledException" | "SlowDown" => Class::Throttled,
-        "AccessDeniedException" | "AccessDenied" | "NotAuthorized" | "UnauthorizedOperation"
-        | "OptInRequired" | "BlockedByOrganizationPolicyException" => Class::Denied,
-        "ExpiredTokenException" | "ExpiredToken" | "UnrecognizedClientException"
-        | "InvalidClientTokenId" | "InvalidSignatureException" | "SignatureDoesNotMatch"
-        | "MissingAuthenticationTokenException" | "MissingAuthenticationToken"
-        | "IncompleteSignatureException" | "IncompleteSignature" | "RequestExpired"
-        | "RequestTimeTooSkewed" | "InvalidToken" => Class::Credentials,
+        "ThrottlingException"
+        | "Throttling"
+        | "TooManyRequestsException"
+        | "RequestLimitExceeded"
+        | "RequestThrottledException"
+        | "SlowDown" => Class::Throttled,
+        "AccessDeniedException"
+        | "AccessDenied"
+        | "NotAuthorized"
+        | "UnauthorizedOperation"
+        | "OptInRequired"
+        | "BlockedByOrganizationPolicyException" => Class::Denied,
+        "ExpiredTokenException"
+        | "ExpiredToken"
+        | "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidSignatureException"
+        | "SignatureDoesNotMatch"
+        | "MissingAuthenticationTokenException"
+        | "MissingAuthenticationToken"
+        | "IncompleteSignatureException"
+        | "IncompleteSignature"
+        | "RequestExpired"
+        | "RequestTimeTooSkewed"
+        | "InvalidToken" => Class::Credentials,
         // IAM is eventually consistent, and ECR answers to a principal that it does not know yet as
         // it does to one that it will never know.
         "InvalidParameterException"
@@ -115,7 +148,9 @@ fn innermost<'a>(error: &'a (dyn StdError + 'static)) -> &'a (dyn StdError + 'st
     chain(error).last().unwrap_or(error)
 }
 
-fn chain<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(error), |error| (*error).source())
 }
 
@@ -126,22 +161,92 @@ mod tests {
     #[test]
     fn the_code_decides_and_then_the_status() {
         for (operation, status, code, message, class) in [
-            ("DescribeRepositories", 400, "ThrottlingException", "Rate exceeded", Class::Throttled),
+            (
+                "DescribeRepositories",
+                400,
+                "ThrottlingException",
+                "Rate exceeded",
+                Class::Throttled,
+            ),
             ("DescribeRepositories", 429, "", "", Class::Throttled),
             ("DescribeRepositories", 503, "", "", Class::Unavailable),
-            ("DescribeRepositories", 500, "ServerException", "", Class::Unavailable),
-            ("CreateRepository", 400, "AccessDeniedException", "", Class::Denied),
-            ("CreateRepository", 400, "ExpiredTokenException", "", Class::Credentials),
-            ("CreateRepository", 403, "InvalidClientTokenId", "", Class::Credentials),
-            ("CreateRepository", 400, "RepositoryAlreadyExistsException", "", Class::Exists),
-            ("DeleteRepository", 400, "RepositoryNotEmptyException", "", Class::NotEmpty),
+            (
+                "DescribeRepositories",
+                500,
+                "ServerException",
+                "",
+                Class::Unavailable,
+            ),
+            (
+                "CreateRepository",
+                400,
+                "AccessDeniedException",
+                "",
+                Class::Denied,
+            ),
+            (
+                "CreateRepository",
+                400,
+                "ExpiredTokenException",
+                "",
+                Class::Credentials,
+            ),
+            (
+                "CreateRepository",
+                403,
+                "InvalidClientTokenId",
+                "",
+                Class::Credentials,
+            ),
+            (
+                "CreateRepository",
+                400,
+                "RepositoryAlreadyExistsException",
+                "",
+                Class::Exists,
+            ),
+            (
+                "DeleteRepository",
+                400,
+                "RepositoryNotEmptyException",
+                "",
+                Class::NotEmpty,
+            ),
             ("TagResource", 400, "TooManyTagsException", "", Class::Limit),
-            ("PutLifecyclePolicy", 400, "InvalidParameterException", "Invalid repository policy provided", Class::Invalid),
-            ("SetRepositoryPolicy", 400, "InvalidParameterException", "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided'", Class::PolicyRefused),
-            ("SetRepositoryPolicy", 400, "InvalidParameterException", "too long", Class::Invalid),
-            ("SetRepositoryPolicy", 400, "SomethingNew", "", Class::Invalid),
+            (
+                "PutLifecyclePolicy",
+                400,
+                "InvalidParameterException",
+                "Invalid repository policy provided",
+                Class::Invalid,
+            ),
+            (
+                "SetRepositoryPolicy",
+                400,
+                "InvalidParameterException",
+                "Invalid parameter at 'PolicyText' failed to satisfy constraint: 'Invalid repository policy provided'",
+                Class::PolicyRefused,
+            ),
+            (
+                "SetRepositoryPolicy",
+                400,
+                "InvalidParameterException",
+                "too long",
+                Class::Invalid,
+            ),
+            (
+                "SetRepositoryPolicy",
+                400,
+                "SomethingNew",
+                "",
+                Class::Invalid,
+            ),
         ] {
-            assert_eq!(classify(operation, status, code, message), class, "{operation} {status} {code}");
+            assert_eq!(
+                classify(operation, status, code, message),
+                class,
+                "{operation} {status} {code}"
+            );
         }
     }
 }

@@ -19,7 +19,10 @@ pub struct Budget {
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { reads_per_second: nonzero(10), writes_per_second: nonzero(5) }
+        Self {
+            reads_per_second: nonzero(10),
+            writes_per_second: nonzero(5),
+        }
     }
 }
 
@@ -48,7 +51,10 @@ impl Pacing {
     #[must_use]
     pub fn new(budget: Budget) -> Self {
         let bucket = |rate: NonZeroU32| RateLimiter::keyed(Quota::per_second(rate));
-        Self { reads: bucket(budget.reads_per_second), writes: bucket(budget.writes_per_second) }
+        Self {
+            reads: bucket(budget.reads_per_second),
+            writes: bucket(budget.writes_per_second),
+        }
     }
 
     /// Waits for the operation's turn; tells how long that took.

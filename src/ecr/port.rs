@@ -36,22 +36,37 @@ pub trait Ecr: Send + Sync + 'static {
     fn registry(&self) -> impl Future<Output = Result<Registry, Failure>> + Send;
 
     /// DescribeRepositories of one name; `None` where there is none.
-    fn describe(&self, at: &Identity) -> impl Future<Output = Result<Option<Described>, Failure>> + Send;
+    fn describe(
+        &self,
+        at: &Identity,
+    ) -> impl Future<Output = Result<Option<Described>, Failure>> + Send;
 
     /// ListTagsForResource: the proof of ownership; `None` where there is no repository.
     fn tags(&self, at: &Identity) -> impl Future<Output = Result<Option<Tags>, Failure>> + Send;
 
     /// GetLifecyclePolicy.
-    fn lifecycle(&self, at: &Identity) -> impl Future<Output = Result<Reading<Lifecycle>, Failure>> + Send;
+    fn lifecycle(
+        &self,
+        at: &Identity,
+    ) -> impl Future<Output = Result<Reading<Lifecycle>, Failure>> + Send;
 
     /// GetRepositoryPolicy.
-    fn policy(&self, at: &Identity) -> impl Future<Output = Result<Reading<Document>, Failure>> + Send;
+    fn policy(
+        &self,
+        at: &Identity,
+    ) -> impl Future<Output = Result<Reading<Document>, Failure>> + Send;
 
     /// DescribeImages, one page.
-    fn count_images(&self, at: &Identity) -> impl Future<Output = Result<ImageCount, Failure>> + Send;
+    fn count_images(
+        &self,
+        at: &Identity,
+    ) -> impl Future<Output = Result<ImageCount, Failure>> + Send;
 
     /// DescribeRepositories of a whole registry, page by page: the names.
-    fn names(&self, registry: &Registry) -> impl Future<Output = Result<BTreeSet<String>, Failure>> + Send;
+    fn names(
+        &self,
+        registry: &Registry,
+    ) -> impl Future<Output = Result<BTreeSet<String>, Failure>> + Send;
 
     /// One write. What is to be removed and is gone already counts as removed. A creation answers
     /// with the repository.

@@ -15,49 +15,96 @@ use crate::domain::{
 };
 
 /// Makes the call. What is to be removed and is gone already counts as removed.
-pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<Option<Described>, Failure> {
+pub(super) async fn send(
+    aws: &Aws,
+    at: &Identity,
+    action: &Action,
+) -> Result<Option<Described>, Failure> {
     let operation = action.operation();
     let (id, name) = (at.registry.id.as_str(), at.name.as_str());
     let ecr = &aws.ecr;
     let answer = match action {
         Action::CreateRepository(new) => return create(aws, at, new).await.map(Some),
-        Action::PutImageTagMutability(mutability) => return put_mutability(aws, at, mutability).await,
+        Action::PutImageTagMutability(mutability) => {
+            return put_mutability(aws, at, mutability).await;
+        }
         Action::TagResource(tags) => {
-            let call = ecr.tag_resource().resource_arn(at.arn()).set_tags(Some(to_tags(tags)?));
-            aws.call(Kind::Write, operation, call.send()).await.map(drop)
+            let call = ecr
+                .tag_resource()
+                .resource_arn(at.arn())
+                .set_tags(Some(to_tags(tags)?));
+            aws.call(Kind::Write, operation, call.send())
+                .await
+                .map(drop)
         }
         Action::UntagResource(keys) => {
             let keys = keys.iter().cloned().collect();
-            let call = ecr.untag_resource().resource_arn(at.arn()).set_tag_keys(Some(keys));
-            aws.call(Kind::Write, operation, call.send()).await.map(drop)
+            let call = ecr
+                .untag_resource()
+                .resource_arn(at.arn())
+                .set_tag_keys(Some(keys));
+            aws.call(Kind::Write, operation, call.send())
+                .await
+                .map(drop)
         }
         Action::PutImageScanningConfiguration(scan) => {
-            let call = ecr.put_image_scanning_configuration().registry_id(id).repository_name(name);
+            let call = ecr
+                .put_image_scanning_configuration()
+                .registry_id(id)
+                .repository_name(name);
             let call = call.image_scanning_configuration(to_scanning(*scan));
-            aws.call(Kind::Write, operation, call.send()).await.map(drop)
+            aws.call(Kind::Write, operation, call.send())
+                .await
+                .map(drop)
         }
         Action::PutLifecyclePolicy(policy) => {
-            let call = ecr.put_lifecycle_policy().registry_id(id).repository_name(name);
+            let call = ecr
+                .put_lifecycle_policy()
+                .registry_id(id)
+                .repository_name(name);
             let call = call.lifecycle_policy_text(policy.text());
-            aws.call(Kind::Write, operation, call.send()).await.map(drop)
+            aws.call(Kind::Write, operation, call.send())
+                .await
+                .map(drop)
         }
         Action::DeleteLifecyclePolicy => {
-            let call = ecr.delete_lifecycle_policy().registry_id(id).repository_name(name);
-            aws.call(Kind::Write, operation, call.send()).await.map(drop)
+            let call = ecr
+                .delete_lifecycle_policy()
+                .registry_id(id)
+                .repository_name(name);
+            aws.call(Kind::Write, operation, call.send())
+                .await
+                .map(drop)
         }
         Action::SetRepositoryPolicy(policy) => {
             // force is never sent: it would let the operator lock itself out.
-            let call = ecr.set_repository_policy().registry_id(id).repository_name(name);
+            let call = ecr
+                .set_repository_policy()
+                .registry_id(id)
+                .repository_name(name);
             let call = call.policy_text(policy.text());
-            aws.call(Kind::Write, operation, call.send()).await.map(drop)
+            aws.call(Kind::Write, operation, call.send())
+                .await
+                .map(drop)
         }
         Action::DeleteRepositoryPolicy => {
-            let call = ecr.delete_repository_policy().registry_id(id).repository_name(name);
-            aws.call(Kind::Write, operation, call.send()).await.map(drop)
+            let call = ecr
+                .delete_repository_policy()
+                .registry_id(id)
+                .repository_name(name);
+            aws.call(Kind::Write, operation, call.send())
+                .await
+                .map(drop)
         }
         Action::DeleteRepository { force } => {
-            let call = ecr.delete_repository().registry_id(id).repository_name(name).force(*force);
-            aws.call(Kind::Write, operation, call.send()).await.map(drop)
+            let call = ecr
+                .delete_repository()
+                .registry_id(id)
+                .repository_name(name)
+                .force(*force);
+            aws.call(Kind::Write, operation, call.send())
+                .await
+                .map(drop)
         }
     };
     match answer {
@@ -95,8 +142,14 @@ async fn create(aws: &Aws, at: &Identity, new: &NewRepository) -> Result<Describ
         .set_image_tag_mutability_exclusion_filters(filters)
         .set_image_scanning_configuration(new.scan_on_push.map(to_scanning))
         .set_encryption_configuration(new.encryption.as_ref().map(to_encryption).transpose()?);
-    let answer = aws.call(Kind::Write, "CreateRepository", call.send()).await?;
-    described(answer.repository().ok_or_else(|| unreadable("no repository"))?)
+    let answer = aws
+        .call(Kind::Write, "CreateRepository", call.send())
+        .await?;
+    described(
+        answer
+            .repository()
+            .ok_or_else(|| unreadable("no repository"))?,
+    )
 }
 
 async fn put_mutability(
@@ -111,6 +164,7 @@ async fn put_mutability(
         .repository_name(at.name.as_str())
         .image_tag_mutability(to_mode(mutability.mode))
         .set_image_tag_mutability_exclusion_filters(to_filters(mutability)?);
-    aws.call(Kind::Write, "PutImageTagMutability", call.send()).await?;
+    aws.call(Kind::Write, "PutImageTagMutability", call.send())
+        .await?;
     Ok(None)
 }

@@ -24,7 +24,9 @@ pub async fn serve(
         .route("/livez", get(async || "ok\n"))
         .route("/readyz", get(readyz).with_state(health))
         .route("/metrics", get(scrape).with_state(metrics));
-    axum::serve(listener, router).with_graceful_shutdown(shutdown).await
+    axum::serve(listener, router)
+        .with_graceful_shutdown(shutdown)
+        .await
 }
 
 async fn readyz(State(health): State<Health>) -> impl IntoResponse {

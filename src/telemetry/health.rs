@@ -17,7 +17,9 @@ impl Default for Health {
 impl Health {
     /// The process does its work.
     pub fn ready(&self) {
-        let changed = self.0.send_if_modified(|state| std::mem::replace(state, Ok(())).is_err());
+        let changed = self
+            .0
+            .send_if_modified(|state| std::mem::replace(state, Ok(())).is_err());
         if changed {
             tracing::info!("ready");
         }

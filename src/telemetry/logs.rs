@@ -12,14 +12,29 @@ pub enum LogFormat {
     Json,
 }
 
-/// Starts logging. `filter` is a list of `target=level`, as of the tracing crate. The HTTP and AWS
-/// libraries stay at info whatever it says: below that they print headers, and so credentials.
+/// Targets that stay at warn whatever the filter says: the HTTP and AWS libraries print headers, and
+/// so credentials, and kube's span repeats ours.
+const QUIET: [&str; 11] = [
+    "aws_config",
+    "aws_runtime",
+    "aws_sdk_ecr",
+    "aws_sdk_sts",
+    "aws_sigv4",
+    "aws_smithy_runtime",
+    "aws_smithy_runtime_api",
+    "hyper",
+    "hyper_util",
+    "kube_runtime",
+    "rustls",
+];
+
+/// Starts logging. `filter` is a list of `target=level`, as of the tracing crate.
 ///
 /// # Errors
 /// Where the filter can't be read.
 pub fn init(format: LogFormat, filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
     let mut parsed = EnvFilter::try_new(filter)?;
-    for target in ["aws_smithy_runtime", "aws_smithy_runtime_api", "aws_sdk_ecr", "aws_sdk_sts", "aws_config", "aws_sigv4", "aws_runtime", "hyper", "hyper_util", "h2", "rustls"] {
+    for target in QUIET {
         parsed = parsed.add_directive(format!("{target}=warn").parse()?);
     }
     let registry = tracing_subscriber::registry().with(parsed);

@@ -47,26 +47,59 @@ impl Default for Metrics {
             passes: Family::default(),
             watch_errors: Counter::default(),
         };
-        Self { registry: Arc::new(metrics.register()), ..metrics }
+        Self {
+            registry: Arc::new(metrics.register()),
+            ..metrics
+        }
     }
 }
 
 impl Metrics {
     fn register(&self) -> Registry {
         let mut registry = Registry::with_prefix("ecr_operator");
-        registry.register("aws_calls", "Calls to AWS, by operation and outcome", self.calls.clone());
-        registry.register("aws_call_seconds", "How long calls to AWS took", self.call_seconds.clone());
-        registry.register("aws_wait_seconds", "How long calls waited for their turn", self.wait_seconds.clone());
-        registry.register("reconcile", "Passes over an object, by outcome", self.passes.clone());
-        registry.register("watch_errors", "Failures of the Kubernetes watch", self.watch_errors.clone());
+        registry.register(
+            "aws_calls",
+            "Calls to AWS, by operation and outcome",
+            self.calls.clone(),
+        );
+        registry.register(
+            "aws_call_seconds",
+            "How long calls to AWS took",
+            self.call_seconds.clone(),
+        );
+        registry.register(
+            "aws_wait_seconds",
+            "How long calls waited for their turn",
+            self.wait_seconds.clone(),
+        );
+        registry.register(
+            "reconcile",
+            "Passes over an object, by outcome",
+            self.passes.clone(),
+        );
+        registry.register(
+            "watch_errors",
+            "Failures of the Kubernetes watch",
+            self.watch_errors.clone(),
+        );
         registry
     }
 
     /// Counts a call to AWS.
-    pub fn called(&self, operation: &'static str, code: &'static str, took: Duration, waited: Duration) {
+    pub fn called(
+        &self,
+        operation: &'static str,
+        code: &'static str,
+        took: Duration,
+        waited: Duration,
+    ) {
         self.calls.get_or_create(&Call { operation, code }).inc();
-        self.call_seconds.get_or_create(&Operation { operation }).observe(took.as_secs_f64());
-        self.wait_seconds.get_or_create(&Operation { operation }).inc_by(waited.as_secs_f64());
+        self.call_seconds
+            .get_or_create(&Operation { operation })
+            .observe(took.as_secs_f64());
+        self.wait_seconds
+            .get_or_create(&Operation { operation })
+            .inc_by(waited.as_secs_f64());
     }
 
     /// Counts a pass over an object.
