@@ -3,6 +3,7 @@
 mod cases;
 mod files;
 mod kubectl;
+mod manifests;
 mod ratchet;
 mod schema;
 mod server;
