@@ -1,2 +1,64 @@
-//! Runs one task of the local stack.
-fn main() {}
+//! Runs one task of the local stack; the Makefile builds what they need first.
+
+mod local;
+mod narration;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+/// The local stack and the benches. Start them with make, which builds what they need.
+#[derive(Debug, Parser)]
+#[command(name = "xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Start the local stack in the background
+    Up {
+        /// Without the operator
+        #[arg(long)]
+        no_operator: bool,
+    },
+    /// Stop the local stack
+    Down,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let task = run(Arguments::parse().task);
+    // Dropped here on Ctrl-C, the task takes down what it has started.
+    let outcome = tokio::select! {
+        outcome = task => outcome,
+        signal = stop_signal() => signal,
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nfailed: {error:?}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(task: Task) -> Result<()> {
+    match task {
+        Task::Up { no_operator } => local::up(!no_operator).await,
+        Task::Down => local::down().await,
+    }
+}
+
+async fn stop_signal() -> Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    anyhow::bail!("stopped by a signal")
+}

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::patience::eventually;
+use crate::processes::started;
 
 /// Waits for the end of its stdin, which is when we are gone, and then kills the given pid.
 const GUARD: &str = "cat >/dev/null; kill -KILL \"$0\"";
@@ -65,20 +66,14 @@ impl Program {
     /// Waits until `look` finds what it looks for.
     ///
     /// # Errors
-    /// When it does not find it `within`; with the end of the log.
+    /// When it does not find it `within`, or the program ends before; with the end of the log.
     pub async fn until<T>(
         &self,
         what: &str,
         within: Duration,
         look: impl AsyncFn() -> Result<T>,
     ) -> Result<T> {
-        eventually(what, within, look).await.with_context(|| {
-            format!(
-                "{}; the end of its log:\n{}",
-                self.name,
-                tail(&self.log, 20)
-            )
-        })
+        alive_until(&self.name, self.pid(), &self.log, what, within, look).await
     }
 
     /// Sends a signal.
@@ -132,6 +127,27 @@ pub fn logged<'a>(command: &'a mut Command, log: &Path) -> Result<&'a mut Comman
     Ok(command.stdin(Stdio::null()).stdout(stdout).stderr(file))
 }
 
+/// Waits until `look` finds what it looks for, as long as the process lives.
+///
+/// # Errors
+/// When it does not find it `within`, or the process ends before; with the end of the log.
+pub async fn alive_until<T>(
+    name: &str,
+    pid: u32,
+    log: &Path,
+    what: &str,
+    within: Duration,
+    look: impl AsyncFn() -> Result<T>,
+) -> Result<T> {
+    let look = async || match look().await {
+        Ok(found) => Ok(Ok(found)),
+        Err(_) if started(pid).is_none() => Ok(Err(anyhow!("{name} has ended"))),
+        Err(seen) => Err(seen),
+    };
+    let outcome = eventually(what, within, look).await.flatten();
+    outcome.with_context(|| format!("{name}; the end of {}:\n{}", log.display(), tail(log, 20)))
+}
+
 /// The last lines of a file, indented.
 #[must_use]
 pub fn tail(path: &Path, lines: usize) -> String {
@@ -144,7 +160,6 @@ pub fn tail(path: &Path, lines: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::processes::started;
 
     fn sleeper(dir: &Path) -> Program {
         let mut command = Command::new("sleep");
