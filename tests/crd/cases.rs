@@ -52,7 +52,7 @@ fn creation() -> PostParams {
 pub(crate) async fn accepted(server: Arc<Server>) {
     let objects = server.objects("accepted").await;
     for case in table::<Creation>(include_str!("cases/accepted.yaml")) {
-        let sent = object(&case.name, case.spec.clone());
+        let sent = object(&case.name, &case.spec);
         let stored = match objects.create(&creation(), &sent).await {
             Ok(stored) => serde_json::to_value(stored).unwrap(),
             refused => panic!("{} is refused: {:#?}", case.case, refusal(refused)),
@@ -86,7 +86,7 @@ pub(crate) async fn refused(server: Arc<Server>) {
     for case in table::<Creation>(include_str!("cases/refused.yaml")) {
         let said = refusal(
             objects
-                .create(&creation(), &object(&case.name, case.spec))
+                .create(&creation(), &object(&case.name, &case.spec))
                 .await,
         );
         if said != case.refused || said.is_empty() {
@@ -123,7 +123,7 @@ async fn create(
     status: &Value,
 ) -> DynamicObject {
     let created = objects
-        .create(&creation(), &object(name, spec))
+        .create(&creation(), &object(name, &spec))
         .await
         .unwrap();
     if status.is_null() {
@@ -139,7 +139,7 @@ async fn create(
 /// The API server gives the rules of one object a budget: the greatest object must stay within it.
 pub(crate) async fn greatest(server: Arc<Server>) {
     let objects = server.objects("greatest").await;
-    let sent = object("greatest", greatest_spec());
+    let sent = object("greatest", &greatest_spec());
     let started = std::time::Instant::now();
     let said = refusal(objects.create(&creation(), &sent).await);
     assert!(said.is_empty(), "{said:#?}");
@@ -158,8 +158,8 @@ fn greatest_spec() -> Value {
             "action": {"type": "expire"},
         })
     };
-    let role = |number| format!("arn:aws:iam::111122223333:role/{}", text(600, number));
-    let principals: Vec<String> = (0..100).map(role).collect();
+    let arn = |number| format!("arn:aws:iam::111122223333:role/{}", text(600, number));
+    let principals: Vec<String> = (0..100).map(arn).collect();
     let filter = |number| json!({"filterType": "WILDCARD", "filter": text(128, number)});
     json!({
         "repositoryName": text(256, 0),

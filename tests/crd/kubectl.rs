@@ -14,7 +14,7 @@ pub(crate) async fn columns(server: Arc<Server>) {
     let objects = server.objects("columns").await;
     let spec = json!({"imageTagMutability": "IMMUTABLE", "imageScanningConfiguration": {"scanOnPush": true}, "deletionPolicy": "Delete"});
     objects
-        .create(&PostParams::default(), &object("api", spec))
+        .create(&PostParams::default(), &object("api", &spec))
         .await
         .unwrap();
     let ready = json!({
@@ -95,7 +95,8 @@ pub(crate) async fn explain(server: Arc<Server>) {
 
 /// A field that does not exist is a mistake in writing, and kubectl says so.
 pub(crate) async fn unknown_fields(server: Arc<Server>) {
-    let mut wrong = serde_json::to_value(object("wrong", json!({"repositoryNam": "a/b"}))).unwrap();
+    let mut wrong =
+        serde_json::to_value(object("wrong", &json!({"repositoryNam": "a/b"}))).unwrap();
     wrong["metadata"]["namespace"] = json!("default");
     for how in [
         &["apply", "-f", "-"][..],

@@ -1,5 +1,12 @@
 //! The custom resource definitions, in files and on a real API server.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod cases;
 mod files;
 mod kubectl;

@@ -58,7 +58,7 @@ pub(crate) async fn are_accepted(server: Arc<Server>) {
         for manifest in manifests(&file) {
             found += 1;
             let name = manifest["metadata"]["name"].as_str().unwrap_or_default();
-            let sent = object(name, manifest["spec"].clone());
+            let sent = object(name, &manifest["spec"]);
             let stored = objects.create(&dry_run, &sent).await;
             let kept = stored
                 .as_ref()

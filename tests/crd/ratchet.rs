@@ -39,7 +39,7 @@ pub(crate) async fn old_objects_are_not_locked_in(server: Arc<Server>) {
     let objects = server.objects("ratchet").await;
     let name = "a".repeat(129);
     objects
-        .create(&PostParams::default(), &object(&name, wrong_spec()))
+        .create(&PostParams::default(), &object(&name, &wrong_spec()))
         .await
         .unwrap();
     server.define(|_| ()).await;

@@ -81,7 +81,7 @@ impl Server {
             dry_run: true,
             field_manager: None,
         };
-        let wrong = object("probe", json!({"repositoryName": "WRONG"}));
+        let wrong = object("probe", &json!({"repositoryName": "WRONG"}));
         let end = Instant::now() + Duration::from_secs(30);
         loop {
             match objects.create(&dry_run, &wrong).await {
@@ -95,7 +95,7 @@ impl Server {
 }
 
 /// An object with this spec.
-pub(crate) fn object(name: &str, spec: Value) -> DynamicObject {
+pub(crate) fn object(name: &str, spec: &Value) -> DynamicObject {
     let kind = ApiResource::erase::<ECRRepository>(&());
     DynamicObject::new(name, &kind).data(json!({"spec": spec}))
 }

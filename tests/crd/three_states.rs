@@ -78,7 +78,7 @@ pub(crate) async fn are_told_apart(server: Arc<Server>) {
 async fn apply(objects: &Api<DynamicObject>, name: &str, spec: Value) -> DynamicObject {
     let manager = PatchParams::apply("gitops");
     match objects
-        .patch(name, &manager, &Patch::Apply(object(name, spec)))
+        .patch(name, &manager, &Patch::Apply(object(name, &spec)))
         .await
     {
         Ok(stored) => stored,

@@ -3,6 +3,13 @@
 //!
 //! Each rule takes one [`source::Source`] and gives its faults, so that it can be tried on a few lines.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod arrows;
 mod purity;
 mod source;
