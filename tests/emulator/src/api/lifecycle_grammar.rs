@@ -176,11 +176,12 @@ fn check_properties(
 }
 
 fn check_names(object: &Map<String, Value>, schema: &[Property], complaints: &mut Vec<String>) {
-    let missing: Vec<&str> = schema
+    let mut missing: Vec<&str> = schema
         .iter()
         .filter(|property| property.required && !object.contains_key(property.name))
         .map(|property| property.name)
         .collect();
+    missing.sort_unstable();
     if !missing.is_empty() {
         let names = quoted(&missing);
         complaints.push(format!(
