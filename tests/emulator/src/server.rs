@@ -26,7 +26,12 @@ pub(crate) async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
             ),
         ));
     }
-    TcpListener::bind(address).await
+    TcpListener::bind(address).await.map_err(|error| {
+        std::io::Error::new(
+            error.kind(),
+            format!("cannot listen on {address}: {error}; port 0 takes a free one"),
+        )
+    })
 }
 
 /// Serves connections until the task is aborted; the connections end with it.

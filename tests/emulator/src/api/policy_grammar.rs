@@ -71,6 +71,17 @@ pub(super) fn parse(text: &str, region: &str) -> Option<Policy> {
     })
 }
 
+/// The members of a statement: without Resource.
+const STATEMENT: &[&str] = &[
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Condition",
+];
+
 struct Reader {
     partition: &'static str,
     sids: BTreeSet<String>,
@@ -80,18 +91,7 @@ struct Reader {
 
 impl Reader {
     fn statement(&mut self, statement: &Map<String, Value>) -> Option<Node> {
-        only(
-            statement,
-            &[
-                "Sid",
-                "Effect",
-                "Principal",
-                "NotPrincipal",
-                "Action",
-                "NotAction",
-                "Condition",
-            ],
-        )?;
+        only(statement, STATEMENT)?;
         let mut members = Vec::new();
         if let Some(sid) = statement.get("Sid") {
             members.push(("Sid".to_owned(), self.sid(sid.as_str()?)?));

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Context, IMAGE_TAG, REGISTRY_ID, REPOSITORY_NAME, answer, manifest, text};
+use super::manifest::{self, Manifest};
+use super::{Context, IMAGE_TAG, REGISTRY_ID, REPOSITORY_NAME, answer, text};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::shape::{Member, Shape, matches, optional, required};
@@ -49,48 +50,24 @@ pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
 
 /// The image that is pushed, checked against what the repository holds.
 fn pushed(repository: &Repository, input: &Value, now: f64) -> Result<Image, Error> {
-    let text_of = text(input, "imageManifest");
-    let found = manifest::read(text_of, text(input, "imageManifestMediaType"))?;
-    let digest = format!("sha256:{}", sha256_hex(text_of.as_bytes()));
+    let manifest = text(input, "imageManifest");
+    let found = manifest::read(manifest, text(input, "imageManifestMediaType"))?;
+    let digest = format!("sha256:{}", sha256_hex(manifest.as_bytes()));
     let announced = text(input, "imageDigest");
     if !announced.is_empty() && announced != digest {
         return Err(Error::new(
             "ImageDigestDoesNotMatchException",
             format!(
-                "The image digest '{announced}' does not match the digest '{digest}' that was computed for the manifest"
+                "The image digest '{announced}' does not match the digest '{digest}' of the manifest"
             ),
         ));
     }
-    let missing = |digests: &[String], held: &dyn Fn(&String) -> bool| -> Vec<String> {
-        digests
-            .iter()
-            .filter(|digest| !held(digest))
-            .cloned()
-            .collect()
-    };
-    let layers = missing(&found.layers, &|digest| {
-        repository.layers.contains_key(digest)
-    });
-    if !layers.is_empty() {
-        return Err(not_found(
-            "LayersNotFoundException",
-            "Layers",
-            &layers,
-            repository,
-        ));
-    }
-    let children = missing(&found.children, &|digest| {
-        repository.images.contains_key(digest)
-    });
-    if !children.is_empty() {
-        let code = "ReferencedImagesNotFoundException";
-        return Err(not_found(code, "Images", &children, repository));
-    }
+    check_references(repository, &found)?;
     Ok(Image {
         size: size(repository, &found),
         digest,
         tags: Vec::new(),
-        manifest: text_of.to_owned(),
+        manifest: manifest.to_owned(),
         media_type: found.media_type,
         artifact_media_type: found.artifact_media_type,
         subject: found.subject,
@@ -100,9 +77,35 @@ fn pushed(repository: &Repository, input: &Value, now: f64) -> Result<Image, Err
     })
 }
 
+/// Layers and referenced images must be there before the manifest that names them.
+fn check_references(repository: &Repository, manifest: &Manifest) -> Result<(), Error> {
+    let missing = |digests: &[String], held: &dyn Fn(&String) -> bool| -> Vec<String> {
+        digests
+            .iter()
+            .filter(|digest| !held(digest))
+            .cloned()
+            .collect()
+    };
+    let layers = missing(&manifest.layers, &|digest| {
+        repository.layers.contains_key(digest)
+    });
+    if !layers.is_empty() {
+        let code = "LayersNotFoundException";
+        return Err(not_found(code, "Layers", &layers, repository));
+    }
+    let children = missing(&manifest.children, &|digest| {
+        repository.images.contains_key(digest)
+    });
+    if !children.is_empty() {
+        let code = "ReferencedImagesNotFoundException";
+        return Err(not_found(code, "Images", &children, repository));
+    }
+    Ok(())
+}
+
 /// The sum of config and layers; for a manifest list the largest of its images (model,
 /// `ImageDetail$imageSizeInBytes`).
-fn size(repository: &Repository, manifest: &manifest::Manifest) -> u64 {
+fn size(repository: &Repository, manifest: &Manifest) -> u64 {
     let layers = manifest
         .layers
         .iter()
@@ -147,16 +150,7 @@ fn check_tag(
         Some(image) if image.digest == digest => {
             return Err(already_exists(repository, digest, Some(tag)));
         }
-        Some(_) if is_immutable(repository, tag) => {
-            return Err(Error::new(
-                "ImageTagAlreadyExistsException",
-                format!(
-                    "The image tag '{tag}' already exists in the '{}' repository and cannot be \
-                     overwritten because the repository is immutable.",
-                    repository.name
-                ),
-            ));
-        }
+        Some(_) if is_immutable(repository, tag) => return Err(immutable(repository, tag)),
         _ => {}
     }
     let tags = repository
@@ -174,6 +168,17 @@ fn check_tag(
         ));
     }
     Ok(())
+}
+
+fn immutable(repository: &Repository, tag: &str) -> Error {
+    Error::new(
+        "ImageTagAlreadyExistsException",
+        format!(
+            "The image tag '{tag}' already exists in the '{}' repository and cannot be \
+             overwritten because the repository is immutable.",
+            repository.name
+        ),
+    )
 }
 
 fn already_exists(repository: &Repository, digest: &str, tag: Option<&str>) -> Error {

@@ -1,1 +1,243 @@
+//! Faults: each kind, whom they hit, and what the log says of it.
 
+use std::time::{Duration, Instant};
+
+use ecr_emulator::{Fault, Forever, Times};
+use serde_json::json;
+
+use crate::support::{
+    ACCOUNT, REGION, arn, assert_refused, authorization, client, client_of, create, http, refused,
+    start,
+};
+
+#[tokio::test]
+async fn a_fault_skips_strikes_and_goes() {
+    let emulator = start().await;
+    create(&emulator, "api");
+    let client = client(&emulator);
+    emulator.inject(Fault::on("ListTagsForResource").skip(1).times(2).throttle());
+    let mut codes = Vec::new();
+    for _ in 0..4 {
+        let answer = client
+            .list_tags_for_resource()
+            .resource_arn(arn("api"))
+            .send()
+            .await;
+        codes.push(answer.is_ok());
+        if answer.is_err() {
+            assert_refused(answer, "ThrottlingException", "Rate exceeded");
+        }
+        // Another operation is not hit.
+        client.describe_repositories().send().await.unwrap();
+    }
+    assert_eq!(codes, [true, false, false, true]);
+    let faults: Vec<_> = emulator
+        .log()
+        .into_iter()
+        .filter(|call| call.operation == "ListTagsForResource")
+        .map(|call| (call.fault, call.applied))
+        .collect();
+    let hit = || (Some("throttle".to_owned()), false);
+    assert_eq!(faults, [(None, true), hit(), hit(), (None, true)]);
+}
+
+#[tokio::test]
+async fn the_three_refusals_look_like_those_of_aws() {
+    let emulator = start().await;
+    create(&emulator, "team/api");
+    let client = client(&emulator);
+    let delete = || {
+        client
+            .delete_repository()
+            .repository_name("team/api")
+            .send()
+    };
+    emulator.inject(Fault::on("DeleteRepository").deny());
+    assert_refused(
+        delete().await,
+        "AccessDeniedException",
+        "User: arn:aws:iam::111122223333:user/emulator is not authorized to perform: \
+         ecr:DeleteRepository on resource: \
+         arn:aws:ecr:eu-central-1:111122223333:repository/team/api because no identity-based \
+         policy allows the ecr:DeleteRepository action",
+    );
+    emulator.inject(Fault::any().fail(400, "KmsException", "key gone"));
+    assert_refused(delete().await, "KmsException", "key gone");
+    emulator.inject(Fault::any().server_error());
+    let error = delete().await.unwrap_err();
+    assert_eq!(error.raw_response().unwrap().status().as_u16(), 500);
+    assert_eq!(refused::<(), _>(Err(error)).0, "ServerException");
+    delete().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_fault_may_be_for_some_only() {
+    let emulator = start().await;
+    let mine = client_of(&emulator, "AKIAMINE", REGION);
+    let others = client_of(&emulator, ACCOUNT, "us-east-1");
+    for (fault, hits_mine) in [
+        (Fault::any().account("123456789012"), true),
+        (Fault::any().account(ACCOUNT), false),
+        (Fault::any().region(REGION), true),
+        (Fault::any().region("us-east-1"), false),
+        (Fault::any().access_key("AKIAMINE"), true),
+        (Fault::any().access_key(ACCOUNT), false),
+    ] {
+        emulator.inject(fault.clone().forever());
+        assert_eq!(
+            mine.describe_repositories().send().await.is_err(),
+            hits_mine,
+            "{fault:?}"
+        );
+        assert_eq!(
+            others.describe_repositories().send().await.is_err(),
+            !hits_mine,
+            "{fault:?}"
+        );
+        emulator.clear_faults();
+    }
+    mine.create_repository()
+        .repository_name("one")
+        .send()
+        .await
+        .unwrap();
+    mine.create_repository()
+        .repository_name("two")
+        .send()
+        .await
+        .unwrap();
+    emulator.inject(Fault::any().repository("one").forever().throttle());
+    let tags = |name: &str| {
+        let arn = format!("arn:aws:ecr:{REGION}:123456789012:repository/{name}");
+        mine.list_tags_for_resource().resource_arn(arn).send()
+    };
+    assert!(tags("one").await.is_err());
+    tags("two").await.unwrap();
+    let delete = |name: &str| mine.delete_repository().repository_name(name).send();
+    assert!(delete("one").await.is_err());
+    delete("two").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_lost_answer_takes_effect() {
+    let emulator = start().await;
+    let client = client(&emulator);
+    emulator.inject(Fault::on("CreateRepository").lose_answer());
+    let lost = client
+        .create_repository()
+        .repository_name("api")
+        .send()
+        .await
+        .unwrap_err();
+    assert!(lost.as_service_error().is_none(), "{lost:?}");
+    assert_eq!(emulator.repositories(ACCOUNT, REGION), ["api"]);
+    let call = &emulator.log()[0];
+    assert!(call.applied);
+    assert_eq!(call.fault.as_deref(), Some("loseAnswer"));
+    assert_eq!(
+        call.answer.as_ref().unwrap()["repository"]["repositoryName"],
+        "api"
+    );
+    let again = client
+        .create_repository()
+        .repository_name("api")
+        .send()
+        .await;
+    assert_eq!(refused(again).0, "RepositoryAlreadyExistsException");
+}
+
+#[tokio::test]
+async fn a_dropped_call_has_no_effect() {
+    let emulator = start().await;
+    let client = client(&emulator);
+    emulator.inject(Fault::on("CreateRepository").drop_call());
+    let lost = client
+        .create_repository()
+        .repository_name("api")
+        .send()
+        .await
+        .unwrap_err();
+    assert!(lost.as_service_error().is_none(), "{lost:?}");
+    assert!(emulator.repositories(ACCOUNT, REGION).is_empty());
+    let call = &emulator.log()[0];
+    assert!(!call.applied);
+    assert_eq!(call.answer.as_ref().unwrap_err().code, "ConnectionReset");
+    client
+        .create_repository()
+        .repository_name("api")
+        .send()
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_cut_connection_carries_not_a_byte() {
+    let emulator = start().await;
+    for fault in [Fault::any().lose_answer(), Fault::any().drop_call()] {
+        emulator.inject(fault);
+        let headers = [
+            (
+                "x-amz-target",
+                "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories",
+            ),
+            ("authorization", &authorization(ACCOUNT, REGION, "ecr")),
+        ];
+        assert_eq!(http(&emulator, "POST", "/", &headers, "{}").await, None);
+    }
+    assert_eq!(emulator.calls().get("DescribeRepositories"), Some(&2));
+}
+
+#[tokio::test]
+async fn delays_add_up_and_then_the_call_goes_on() {
+    let emulator = start().await;
+    let client = client(&emulator);
+    emulator.inject(Fault::any().delay(Duration::from_millis(30)));
+    emulator.inject(Fault::any().delay(Duration::from_millis(20)));
+    emulator.inject(Fault::any().throttle());
+    let start = Instant::now();
+    let answer = client.describe_repositories().send().await;
+    assert!(start.elapsed() >= Duration::from_millis(50));
+    assert_eq!(refused(answer).0, "ThrottlingException");
+    assert_eq!(
+        emulator.log()[0].fault.as_deref(),
+        Some("delay 50 ms, throttle")
+    );
+    emulator.configure(|settings| settings.latency_millis = 25);
+    let start = Instant::now();
+    client.describe_repositories().send().await.unwrap();
+    assert!(start.elapsed() >= Duration::from_millis(25));
+}
+
+#[test]
+fn faults_are_written_as_the_readme_says() {
+    let full = json!({
+        "operation": "PutImage", "account": ACCOUNT, "region": REGION, "repository": "api",
+        "accessKey": "AKIA", "skip": 2, "times": "forever",
+        "effect": { "fail": { "code": "KmsException", "message": "m", "status": 400 } },
+    });
+    let fault: Fault = serde_json::from_value(full.clone()).unwrap();
+    let built = Fault::on("PutImage")
+        .account(ACCOUNT)
+        .region(REGION)
+        .repository("api")
+        .access_key("AKIA")
+        .skip(2)
+        .forever()
+        .fail(400, "KmsException", "m");
+    assert_eq!(fault, built);
+    assert_eq!(serde_json::to_value(&built).unwrap(), full);
+    assert_eq!(built.times, Times::Always(Forever::Forever));
+    for (effect, built) in [
+        (json!("throttle"), Fault::any().throttle()),
+        (json!("deny"), Fault::any().deny()),
+        (json!("loseAnswer"), Fault::any().lose_answer()),
+        (json!("drop"), Fault::any().drop_call()),
+        (
+            json!({ "delay": { "millis": 5 } }),
+            Fault::any().delay(Duration::from_millis(5)),
+        ),
+    ] {
+        let fault: Fault = serde_json::from_value(json!({ "effect": effect })).unwrap();
+        assert_eq!(fault, built);
+    }
+}

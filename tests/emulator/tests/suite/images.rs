@@ -1,6 +1,8 @@
 //! Images, from push to deletion.
 
-use aws_sdk_ecr::types::{DescribeImagesFilter, ImageIdentifier, ListImagesFilter, TagStatus};
+use aws_sdk_ecr::types::{
+    DescribeImagesFilter, ImageIdentifier, ImageStatus, ListImagesFilter, TagStatus,
+};
 use serde_json::{Value, json};
 
 use crate::support::{
@@ -59,7 +61,7 @@ async fn an_image_is_pushed_and_described() {
         Some("application/vnd.oci.image.config.v1+json")
     );
     assert_eq!(
-        detail.image_status().map(|status| status.as_str()),
+        detail.image_status().map(ImageStatus::as_str),
         Some("ACTIVE")
     );
     assert!(detail.image_pushed_at().unwrap().secs() > 1_700_000_000);

@@ -32,7 +32,9 @@ fn complete(id: &str, digest: &str) -> Value {
 async fn a_layer_is_uploaded_in_parts() {
     let emulator = start().await;
     create(&emulator, "api");
-    let bytes: Vec<u8> = (0..PART + 3).map(|index| (index % 251) as u8).collect();
+    let bytes: Vec<u8> = (0..PART + 3)
+        .map(|index| u8::try_from(index % 251).unwrap())
+        .collect();
     let id = begin(&emulator);
     let first = apply(
         &emulator,

@@ -130,6 +130,7 @@ fn transition_last(priority: u64) -> Value {
 }
 
 /// Document and refusal, for what ECR's schema refuses: one line for each complaint.
+#[expect(clippy::too_many_lines, reason = "it is a table")]
 fn refused_by_schema() -> Vec<(&'static str, String, &'static str)> {
     const SELECTION: &str = "instance failed to match exactly one schema (matched 0 out of 4)\n";
     const ACTION: &str = "instance failed to match exactly one schema (matched 0 out of 2)\n";

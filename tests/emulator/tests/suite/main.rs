@@ -1,5 +1,9 @@
 //! The emulator, driven as its users drive it: through the AWS SDK and through raw HTTP.
 #![cfg(test)]
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "the tests write `json!({…})` where it is used"
+)]
 
 mod constraints;
 mod faults;

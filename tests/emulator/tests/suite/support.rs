@@ -74,12 +74,18 @@ pub(crate) async fn http(
 ) -> Option<(u16, String)> {
     let address = emulator.url().replace("http://", "");
     let mut stream = TcpStream::connect(address).await.unwrap();
-    let mut request =
-        format!("{method} {path} HTTP/1.1\r\nhost: emulator\r\nconnection: close\r\n");
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    request.push_str(&format!("content-length: {}\r\n\r\n{body}", body.len()));
+    let length = body.len().to_string();
+    let own = [
+        ("host", "emulator"),
+        ("connection", "close"),
+        ("content-length", &length),
+    ];
+    let lines: Vec<String> = own
+        .iter()
+        .chain(headers)
+        .map(|(name, value)| format!("{name}: {value}\r\n"))
+        .collect();
+    let request = format!("{method} {path} HTTP/1.1\r\n{}\r\n{body}", lines.concat());
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.ok()?;
@@ -140,11 +146,11 @@ pub(crate) fn arn(name: &str) -> String {
 /// The SHA-256 digest of some bytes.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     use sha2::{Digest as _, Sha256};
-    let hex: String = Sha256::digest(bytes)
+    let hex: Vec<String> = Sha256::digest(bytes)
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect();
-    format!("sha256:{hex}")
+    format!("sha256:{}", hex.concat())
 }
 
 /// Uploads a layer, as a docker push does, and returns its digest.
