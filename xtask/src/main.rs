@@ -1,5 +1,6 @@
 //! Runs one task of the local stack; the Makefile builds what they need first.
 
+mod demo;
 mod local;
 mod narration;
 
@@ -26,6 +27,8 @@ enum Task {
     },
     /// Stop the local stack
     Down,
+    /// Show the main job, in a stack of its own
+    Demo,
 }
 
 #[tokio::main]
@@ -39,7 +42,10 @@ async fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("\nfailed: {error:?}");
+            eprintln!("\nfailed: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("because: {cause}");
+            }
             ExitCode::FAILURE
         }
     }
@@ -49,6 +55,7 @@ async fn run(task: Task) -> Result<()> {
     match task {
         Task::Up { no_operator } => local::up(!no_operator).await,
         Task::Down => local::down().await,
+        Task::Demo => Box::pin(demo::run()).await,
     }
 }
 
