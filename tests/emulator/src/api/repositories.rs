@@ -149,8 +149,8 @@ fn require_own_registry(
 }
 
 /// Tag mutability and the filters, which must be there if and only if the mutability has an
-/// exclusion. ECR's words for filters that are too many are known, those for the other two
-/// refusals are ours.
+/// exclusion. The words for filters that are missing are ECR's; those for filters that are too many
+/// have not been quoted by anybody and are ours.
 fn mutability(input: &Value) -> Result<(String, Vec<String>), Error> {
     const AT: &str = "imageTagMutabilityExclusionFilters";
     let mutability = match text(input, "imageTagMutability") {
