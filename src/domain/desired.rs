@@ -15,9 +15,11 @@ use super::{
 };
 use crate::api::{
     Adoption as AdoptionSpec, AdoptionPolicy, Aspect, DeletionPolicy, ECRRepositorySpec,
-    EncryptionConfiguration, EncryptionType, ImageTagMutability, ManagementPolicy,
-    RESERVED_TAG_PREFIX,
+    EncryptionConfiguration, ManagementPolicy, RESERVED_TAG_PREFIX,
 };
+
+/// AWS's words, for those who speak to AWS and do not know the custom resource.
+pub use crate::api::{EncryptionType, ImageTagMutability};
 
 /// Something that is not sent to AWS, and what to do about it.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]

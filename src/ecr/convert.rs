@@ -11,13 +11,10 @@ use aws_sdk_ecr::{
     },
 };
 
-use crate::{
-    api::{EncryptionType, ImageTagMutability},
-    domain::{
-        desired::{Encryption, Mutability},
-        failure::{Class, Failure},
-        observed::{Described, Tags},
-    },
+use crate::domain::{
+    desired::{Encryption, EncryptionType, ImageTagMutability, Mutability},
+    failure::{Class, Failure},
+    observed::{Described, Tags},
 };
 
 /// A required member that AWS left out, or text that the SDK can't build a request from.

@@ -1,0 +1,6 @@
+//! Scenarios: the operator as a process of its own, under its own ServiceAccount, against a real API
+//! server and the ECR emulator. Each ends with the invariants of `world::invariants`.
+
+mod world;
+
+mod aspects;

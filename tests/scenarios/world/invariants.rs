@@ -1,0 +1,296 @@
+//! What must hold in every scenario, over the emulator's call log and the API server's watch. The
+//! numbers are those of ARCHITECTURE.md.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::{Duration, UNIX_EPOCH},
+};
+
+use ecr_emulator::Call;
+use ecr_operator::api::{ECRRepository, ManagementPolicy, OWNER_TAG};
+use kube::{ResourceExt, api::ListParams};
+use serde_json::Value;
+
+use super::{SECRET, World, condition, kstatus, recorder::Version, told, truth};
+
+const WRITES: [&str; 10] = [
+    "CreateRepository",
+    "DeleteLifecyclePolicy",
+    "DeleteRepository",
+    "DeleteRepositoryPolicy",
+    "PutImageScanningConfiguration",
+    "PutImageTagMutability",
+    "PutLifecyclePolicy",
+    "SetRepositoryPolicy",
+    "TagResource",
+    "UntagResource",
+];
+
+const READS: [&str; 6] = [
+    "DescribeImages",
+    "DescribeRepositories",
+    "GetCallerIdentity",
+    "GetLifecyclePolicy",
+    "GetRepositoryPolicy",
+    "ListTagsForResource",
+];
+
+fn is_write(call: &Call) -> bool {
+    WRITES.contains(&call.operation.as_str())
+}
+
+/// 4 and 5: what is settled stays so for two resyncs, without a write to ECR or to Kubernetes.
+pub(crate) async fn rests(world: &World) {
+    let watched: Vec<_> = objects(world)
+        .await
+        .into_iter()
+        .filter(is_settled)
+        .collect();
+    let mark = world.calls().len();
+    for object in &watched {
+        world.looks(&in_ecr(object), 2).await;
+    }
+    let names: BTreeSet<_> = watched.iter().map(in_ecr).collect();
+    let written: Vec<_> = world.calls()[mark..]
+        .iter()
+        .filter(|call| is_write(call) && addressed(call).is_some_and(|name| names.contains(&name)))
+        .map(told)
+        .collect();
+    assert!(written.is_empty(), "settled means no writes: {written:#?}");
+    for before in watched {
+        let now = world.get(&before.name_any()).await;
+        assert_eq!(
+            (now.resource_version(), &now.status),
+            (before.resource_version(), &before.status),
+            "at rest nothing is patched"
+        );
+    }
+}
+
+async fn objects(world: &World) -> Vec<ECRRepository> {
+    world
+        .api()
+        .list(&ListParams::default())
+        .await
+        .unwrap()
+        .items
+}
+
+fn is_settled(object: &ECRRepository) -> bool {
+    object.metadata.deletion_timestamp.is_none()
+        && object.spec.suspend != Some(true)
+        && condition(object, "Ready").is_some_and(|(ready, _)| ready == "True")
+}
+
+fn in_ecr(object: &ECRRepository) -> String {
+    let bound = object
+        .status
+        .as_ref()
+        .and_then(|s| s.repository_name.clone());
+    bound.unwrap_or_default()
+}
+
+/// The repository that a call is about.
+fn addressed(call: &Call) -> Option<String> {
+    let by_name = call.input.get("repositoryName").and_then(Value::as_str);
+    let by_arn = call.input.get("resourceArn").and_then(Value::as_str);
+    by_name
+        .or_else(|| Some(by_arn?.split_once(":repository/")?.1))
+        .map(ToOwned::to_owned)
+}
+
+/// All the others.
+pub(crate) async fn hold(world: &World, log: &str) {
+    let versions = world.recorder.versions();
+    let calls = world.calls();
+    only_known_calls(&calls);
+    no_unowned_write(world, &calls);
+    nothing_is_lost(world, &calls, &versions);
+    one_creation(world, &calls, &versions);
+    the_object_is_the_users(&versions);
+    status_is_true(world).await;
+    for Version { object, .. } in &versions {
+        let broken = kstatus::broken(object);
+        assert!(broken.is_empty(), "{broken:?} in {:#?}", object.status);
+    }
+    no_secret(world, &versions, log).await;
+    assert!(!log.contains("panicked"), "12: no panic:\n{log}");
+}
+
+fn only_known_calls(calls: &[Call]) {
+    for call in calls {
+        let known = is_write(call) || READS.contains(&call.operation.as_str());
+        assert!(
+            known,
+            "2: an operation that the operator has no business with: {}",
+            told(call)
+        );
+    }
+}
+
+fn owner(call: &Call) -> Option<&str> {
+    call.owner_before
+        .as_ref()?
+        .get(OWNER_TAG)
+        .map(String::as_str)
+}
+
+/// 1 and 10: no write but to what is ours by its tag at that moment.
+fn no_unowned_write(world: &World, calls: &[Call]) {
+    for (index, call) in calls.iter().enumerate() {
+        if !is_write(call) || !call.applied || !call.existed_before {
+            continue;
+        }
+        let ours = owner(call).is_some_and(|owner| {
+            let cluster = owner.split('/').next().unwrap_or_default();
+            let previous = world.flags.iter().any(|flag| {
+                flag.strip_prefix("--previous-cluster-names=")
+                    .is_some_and(|names| names.split(',').any(|n| n == cluster))
+            });
+            (cluster == world.cluster || previous)
+                && owner.split('/').nth(1) == Some(world.namespace.as_str())
+        });
+        let adopts = call.operation == "TagResource"
+            && addressed(call).is_some_and(|name| {
+                let read = calls[..index]
+                    .iter()
+                    .rev()
+                    .find(|c| addressed(c).as_ref() == Some(&name));
+                let proved = read.is_some_and(|c| c.operation == "ListTagsForResource");
+                proved
+                    && world
+                        .adopters
+                        .contains(name.rsplit('/').next().unwrap_or_default())
+            });
+        assert!(
+            ours || adopts,
+            "1: a write to what is not ours: {} (owner {:?})",
+            told(call),
+            owner(call)
+        );
+    }
+}
+
+/// 2 and 8: no repository goes but by the policy of an object that is being deleted.
+fn nothing_is_lost(world: &World, calls: &[Call], versions: &[Version]) {
+    for call in calls
+        .iter()
+        .filter(|c| c.operation == "DeleteRepository" && c.applied && c.answer.is_ok())
+    {
+        let object = versions
+            .iter()
+            .rev()
+            .find(|v| {
+                v.object.metadata.deletion_timestamp.is_some()
+                    && owner(call)
+                        == Some(&format!(
+                            "{}/{}/{}",
+                            world.cluster,
+                            world.namespace,
+                            v.object.name_any()
+                        ))
+            })
+            .unwrap_or_else(|| panic!("2: deleted without an object that goes: {}", told(call)));
+        let policy = format!(
+            "{:?}",
+            object.object.spec.deletion_policy.unwrap_or_default()
+        );
+        let force = call.input.get("force") == Some(&Value::Bool(true));
+        let permitted = matches!(
+            (policy.as_str(), force),
+            ("Delete", false) | ("DeleteWithImages", true)
+        );
+        assert!(permitted, "2: {policy} does not permit {}", told(call));
+        assert!(
+            force || call.images_before == 0,
+            "2: images are gone by {}",
+            told(call)
+        );
+    }
+}
+
+/// 3: one creation for each object and disappearance, none once its deletion began.
+fn one_creation(world: &World, calls: &[Call], versions: &[Version]) {
+    let mut created: BTreeMap<String, usize> = BTreeMap::new();
+    for call in calls
+        .iter()
+        .filter(|c| c.operation == "CreateRepository" && c.applied && c.answer.is_ok())
+    {
+        let name = addressed(call).unwrap_or_default();
+        *created.entry(name.clone()).or_default() += 1;
+        let at = UNIX_EPOCH + Duration::from_secs_f64(call.time);
+        let live = versions.iter().any(|v| {
+            v.object.metadata.deletion_timestamp.is_none() && v.at <= at + Duration::from_secs(1)
+        });
+        assert!(live, "3: created for no object: {}", told(call));
+    }
+    for (name, count) in created {
+        let lost = world.lost.iter().filter(|lost| **lost == name).count();
+        let objects: BTreeSet<_> = versions.iter().map(|v| v.object.uid()).collect();
+        assert!(
+            count <= objects.len() + lost,
+            "3: {name} was created {count} times"
+        );
+    }
+}
+
+/// 6: of the object we own status and one finalizer.
+fn the_object_is_the_users(versions: &[Version]) {
+    for Version { object, .. } in versions {
+        for entry in object.managed_fields() {
+            if entry.manager.as_deref() != Some("ecr-operator")
+                || entry.subresource.as_deref() == Some("status")
+            {
+                continue;
+            }
+            let fields = entry
+                .fields_v1
+                .as_ref()
+                .map(|f| f.0.clone())
+                .unwrap_or_default();
+            let ours = fields.as_object().is_none_or(|top| {
+                top.iter().all(|(key, value)| {
+                    key == "f:metadata"
+                        && value
+                            .as_object()
+                            .is_some_and(|m| m.keys().all(|key| key == "f:finalizers"))
+                })
+            });
+            assert!(ours, "6: the operator wrote {fields}");
+        }
+    }
+}
+
+/// 7: what says Ready is so in ECR.
+async fn status_is_true(world: &World) {
+    for object in objects(world).await {
+        let observes = object.spec.management_policy == Some(ManagementPolicy::Observe);
+        let current = object.status.as_ref().and_then(|s| s.observed_generation)
+            == object.metadata.generation;
+        if !is_settled(&object) || observes || !current {
+            continue;
+        }
+        let name = in_ecr(&object);
+        let repository = world
+            .emulator
+            .repository(super::ACCOUNT, super::REGION, &name);
+        let repository = repository.unwrap_or_else(|| panic!("7: {name} is Ready and not there"));
+        let differences = truth::differences(&object, &repository);
+        assert!(
+            differences.is_empty(),
+            "7: {name} is Ready and not so: {differences:#?}"
+        );
+    }
+}
+
+/// 11: the secret shows up nowhere.
+async fn no_secret(world: &World, versions: &[Version], log: &str) {
+    assert!(!log.contains(SECRET), "11: the secret is in the log");
+    for Version { object, .. } in versions {
+        let text = serde_json::to_string(object).unwrap();
+        assert!(!text.contains(SECRET), "11: the secret is in an object");
+        for (_, _, note) in world.events(&object.name_any()).await {
+            assert!(!note.contains(SECRET), "11: the secret is in an event");
+        }
+    }
+}

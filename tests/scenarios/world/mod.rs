@@ -1,0 +1,449 @@
+//! The world of one scenario: a namespace of its own, an ECR of its own, an operator of its own, on
+//! the one API server that all share.
+
+mod http;
+mod invariants;
+mod kstatus;
+mod operator;
+mod recorder;
+mod server;
+mod truth;
+
+use std::{collections::BTreeSet, fmt::Debug, time::Duration};
+
+use ecr_emulator::{Call, Emulator, Repository};
+use ecr_operator::api::{ECRRepository, FINALIZER};
+use k8s_openapi::api::{core::v1::Namespace, events::v1::Event};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
+    runtime::wait::{await_condition, conditions::is_deleted},
+};
+use serde_json::{Value, json};
+
+pub(crate) use operator::{Operator, SECRET};
+pub(crate) use server::Server;
+
+use recorder::Recorder;
+
+/// The account behind the operator's credentials.
+pub(crate) const ACCOUNT: &str = "123456789012";
+/// The operator's region.
+pub(crate) const REGION: &str = "ap-southeast-1";
+/// The cluster's name in owner tags.
+pub(crate) const CLUSTER: &str = "test-cluster";
+
+/// How long a state may take to come about on a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Everything that one scenario needs.
+pub(crate) struct World {
+    pub(crate) namespace: String,
+    pub(crate) emulator: Emulator,
+    pub(crate) client: Client,
+    pub(crate) server: Server,
+    operator: Option<Operator>,
+    flags: Vec<String>,
+    cluster: String,
+    recorder: Recorder,
+    /// Objects whose adoption the scenario permits, by name.
+    adopters: BTreeSet<String>,
+    /// Repositories that the scenario deletes behind the operator's back, by name.
+    lost: Vec<String>,
+}
+
+impl World {
+    /// A world whose operator runs.
+    pub(crate) async fn new(name: &str) -> Self {
+        let mut world = Self::without_operator(name).await;
+        world.start_operator().await;
+        world
+    }
+
+    /// A world whose operator is started by the scenario.
+    pub(crate) async fn without_operator(name: &str) -> Self {
+        let server = Server::shared().await;
+        let client = server.client().await;
+        let namespace = create_namespace(&client, name).await;
+        let emulator = Emulator::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let recorder = Recorder::start(client.clone(), &namespace).await;
+        let flags = [
+            "--resync-seconds=2",
+            "--policy-resync-seconds=3",
+            "--stalled-retry-seconds=3",
+        ];
+        Self {
+            namespace,
+            emulator,
+            client,
+            server,
+            operator: None,
+            flags: flags.map(ToOwned::to_owned).to_vec(),
+            cluster: CLUSTER.to_owned(),
+            recorder,
+            adopters: BTreeSet::new(),
+            lost: Vec::new(),
+        }
+    }
+
+    /// A further flag for operators that are started from now on.
+    pub(crate) fn flag(&mut self, flag: &str) {
+        self.flags.push(flag.to_owned());
+    }
+
+    /// The cluster name of operators that are started from now on.
+    pub(crate) fn cluster(&mut self, name: &str) {
+        name.clone_into(&mut self.cluster);
+    }
+
+    pub(crate) async fn start_operator(&mut self) {
+        let operator = self.spawn_operator(&[]);
+        operator.ready().await;
+        self.operator = Some(operator);
+    }
+
+    /// An operator process of this world, which may not become ready; `environment` comes on top.
+    pub(crate) fn spawn_operator(&self, environment: &[(&str, &str)]) -> Operator {
+        let mut flags = vec![
+            format!("--cluster-name={}", self.cluster),
+            format!("--watch-namespace={}", self.namespace),
+        ];
+        flags.extend(self.flags.iter().cloned());
+        Operator::spawn(&self.server, &self.emulator.url(), &flags, environment)
+    }
+
+    /// Puts an operator that was spawned by the scenario in the place of the usual one.
+    pub(crate) fn adopt_operator(&mut self, operator: Operator) {
+        self.operator = Some(operator);
+    }
+
+    pub(crate) fn operator(&self) -> &Operator {
+        self.operator
+            .as_ref()
+            .expect("the scenario started an operator")
+    }
+
+    /// SIGTERM, and a clean end.
+    pub(crate) async fn stop_operator(&mut self) {
+        if let Some(operator) = self.operator.take() {
+            operator.stop().await;
+        }
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill_operator(&mut self) {
+        drop(self.operator.take());
+    }
+
+    pub(crate) fn api(&self) -> Api<ECRRepository> {
+        Api::namespaced(self.client.clone(), &self.namespace)
+    }
+
+    /// Server-side apply, as a team's GitOps would.
+    pub(crate) async fn apply(&self, name: &str, spec: Value) -> ECRRepository {
+        self.try_apply(name, spec).await.unwrap()
+    }
+
+    pub(crate) async fn try_apply(
+        &self,
+        name: &str,
+        spec: Value,
+    ) -> Result<ECRRepository, kube::Error> {
+        let object = json!({
+            "apiVersion": "ecr-operator.dev/v1alpha1",
+            "kind": "ECRRepository",
+            "metadata": {"name": name, "labels": {"team": "payments"}, "annotations": {"example.com/note": "ours"}},
+            "spec": spec,
+        });
+        let params = PatchParams::apply("team").force();
+        self.api().patch(name, &params, &Patch::Apply(object)).await
+    }
+
+    pub(crate) async fn annotate(&self, name: &str, key: &str, value: &str) {
+        let patch = json!({"metadata": {"annotations": {key: value}}});
+        let params = PatchParams {
+            field_manager: Some("person".to_owned()),
+            ..PatchParams::default()
+        };
+        self.api()
+            .patch(name, &params, &Patch::Merge(patch))
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn get(&self, name: &str) -> ECRRepository {
+        self.api().get(name).await.unwrap()
+    }
+
+    /// Asks for the deletion, and does not wait for it.
+    pub(crate) async fn delete(&self, name: &str) {
+        self.api()
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap();
+    }
+
+    /// Waits until the object is gone.
+    pub(crate) async fn gone(&self, object: &ECRRepository) {
+        let uid = object.uid().unwrap();
+        let name = object.name_any();
+        let gone = await_condition(self.api(), &name, is_deleted(&uid));
+        self.patiently(&format!("{name} goes"), gone).await.unwrap();
+    }
+
+    /// Waits until the object is as `is` wants it.
+    pub(crate) async fn wait(
+        &self,
+        name: &str,
+        what: &str,
+        is: impl Fn(&ECRRepository) -> bool + Send,
+    ) -> ECRRepository {
+        let condition = |object: Option<&ECRRepository>| object.is_some_and(&is);
+        let waiting = await_condition(self.api(), name, condition);
+        self.patiently(&format!("{name}: {what}"), waiting)
+            .await
+            .unwrap()
+            .unwrap()
+    }
+
+    async fn patiently<T>(&self, what: &str, waiting: impl Future<Output = T>) -> T {
+        match tokio::time::timeout(PATIENCE, waiting).await {
+            Ok(done) => done,
+            Err(_) => panic!("waited in vain for {what}\n{}", self.all_told().await),
+        }
+    }
+
+    /// What a person would look at when a scenario fails.
+    async fn all_told(&self) -> String {
+        let objects = self.api().list(&ListParams::default()).await.unwrap();
+        let statuses: Vec<_> = objects
+            .iter()
+            .map(|o| {
+                format!(
+                    "{}: {}",
+                    o.name_any(),
+                    json!({"spec": o.spec, "status": o.status})
+                )
+            })
+            .collect();
+        let calls: Vec<_> = self.calls().iter().map(told).collect();
+        let log = self
+            .operator
+            .as_ref()
+            .map(Operator::log)
+            .unwrap_or_default();
+        format!(
+            "objects:\n{}\ncalls:\n{}\nlog:\n{log}",
+            statuses.join("\n"),
+            calls.join("\n")
+        )
+    }
+
+    /// Waits for Ready=True of the generation that is there now.
+    pub(crate) async fn ready(&self, name: &str) -> ECRRepository {
+        let generation = self.get(name).await.metadata.generation;
+        self.wait(name, "Ready", |object| {
+            condition(object, "Ready") == Some(("True", "Synced"))
+                && object
+                    .status
+                    .as_ref()
+                    .is_some_and(|s| s.observed_generation >= generation)
+        })
+        .await
+    }
+
+    /// Waits for Stalled=True with this reason, of the generation that is there now.
+    pub(crate) async fn stalled(&self, name: &str, reason: &str) -> ECRRepository {
+        let generation = self.get(name).await.metadata.generation;
+        self.wait(name, reason, |object| {
+            condition(object, "Stalled") == Some(("True", reason))
+                && object
+                    .status
+                    .as_ref()
+                    .is_some_and(|s| s.observed_generation >= generation)
+        })
+        .await
+    }
+
+    /// The repository that the object of this name stands for.
+    pub(crate) fn repository(&self, name: &str) -> Option<Repository> {
+        self.emulator
+            .repository(ACCOUNT, REGION, &self.in_ecr(name))
+    }
+
+    /// The name in ECR of an object that names none.
+    pub(crate) fn in_ecr(&self, name: &str) -> String {
+        format!("{}/{name}", self.namespace)
+    }
+
+    /// Does something in ECR behind the operator's back.
+    pub(crate) fn outside(&self, operation: &str, input: Value) -> Value {
+        self.emulator
+            .call(ACCOUNT, REGION, operation, input)
+            .unwrap()
+    }
+
+    /// Deletes a repository behind the operator's back.
+    pub(crate) fn lose(&mut self, repository: &str) {
+        self.outside(
+            "DeleteRepository",
+            json!({"repositoryName": repository, "force": true}),
+        );
+        self.lost.push(repository.to_owned());
+    }
+
+    /// Permits an object's adoption of what exists already.
+    pub(crate) fn permit_adoption(&mut self, name: &str) {
+        self.adopters.insert(name.to_owned());
+    }
+
+    /// Waits until the emulator is as `is` wants it.
+    pub(crate) async fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        let waiting = async {
+            while !is(self) {
+                ticks.tick().await;
+            }
+        };
+        self.patiently(what, waiting).await;
+    }
+
+    /// All calls of operators of this world.
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.emulator.log()
+    }
+
+    /// The operator's calls of one operation.
+    pub(crate) fn count(&self, operation: &str) -> usize {
+        self.calls()
+            .iter()
+            .filter(|call| call.operation == operation)
+            .count()
+    }
+
+    /// Waits until the operator has looked at the repository so many times more.
+    pub(crate) async fn looks(&self, repository: &str, times: usize) {
+        let looked = |world: &Self| {
+            let calls = world.calls();
+            calls
+                .iter()
+                .filter(|call| is_look(call, repository))
+                .count()
+        };
+        let before = looked(self);
+        self.until(&format!("{times} looks at {repository}"), |world| {
+            looked(world) >= before + times
+        })
+        .await;
+    }
+
+    /// The events that were told of an object, oldest first: type, reason, note.
+    pub(crate) async fn events(&self, name: &str) -> Vec<(String, String, String)> {
+        let api: Api<Event> = Api::namespaced(self.client.clone(), &self.namespace);
+        let mut events = api.list(&ListParams::default()).await.unwrap().items;
+        events.retain(|e| e.regarding.as_ref().and_then(|r| r.name.as_deref()) == Some(name));
+        events.sort_by_key(|e| e.event_time.clone());
+        let text = Option::unwrap_or_default;
+        events
+            .into_iter()
+            .map(|e| (text(e.type_), text(e.reason), text(e.note)))
+            .collect()
+    }
+
+    /// Waits until an event with this reason was told of the object; gives its note.
+    pub(crate) async fn event(&self, name: &str, reason: &str) -> String {
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
+        let waiting = async {
+            loop {
+                let events = self.events(name).await;
+                if let Some((_, _, note)) = events.into_iter().find(|(_, r, _)| r == reason) {
+                    return note;
+                }
+                ticks.tick().await;
+            }
+        };
+        self.patiently(&format!("an event {reason} of {name}"), waiting)
+            .await
+    }
+
+    /// Ends the scenario: everything rests, every invariant holds.
+    pub(crate) async fn finish(mut self) {
+        if self.operator.is_some() {
+            invariants::rests(&self).await;
+        }
+        let log = self
+            .operator
+            .as_ref()
+            .map(Operator::log)
+            .unwrap_or_default();
+        self.stop_operator().await;
+        invariants::hold(&self, &log).await;
+    }
+}
+
+fn is_look(call: &Call, repository: &str) -> bool {
+    call.operation == "DescribeRepositories"
+        && call.input.get("repositoryNames") == Some(&json!([repository]))
+}
+
+fn told(call: &Call) -> String {
+    let answer = match &call.answer {
+        Ok(_) => "ok".to_owned(),
+        Err(error) => format!("{}: {}", error.code, error.message),
+    };
+    format!(
+        "{} {} {} -> {answer} {:?}",
+        call.seq, call.operation, call.input, call.fault
+    )
+}
+
+async fn create_namespace(client: &Client, name: &str) -> String {
+    let namespace = Namespace {
+        metadata: ObjectMeta {
+            generate_name: Some(format!("{name}-")),
+            ..ObjectMeta::default()
+        },
+        ..Namespace::default()
+    };
+    let namespace = Api::all(client.clone())
+        .create(&PostParams::default(), &namespace)
+        .await
+        .unwrap();
+    namespace.name_any()
+}
+
+/// Status and reason of a condition.
+pub(crate) fn condition<'a>(object: &'a ECRRepository, type_: &str) -> Option<(&'a str, &'a str)> {
+    let conditions = &object.status.as_ref()?.conditions;
+    let found = conditions
+        .iter()
+        .find(|condition| condition.type_ == type_)?;
+    Some((&found.status, &found.reason))
+}
+
+/// The message of a condition.
+pub(crate) fn message<'a>(object: &'a ECRRepository, type_: &str) -> &'a str {
+    let conditions = object
+        .status
+        .as_ref()
+        .map(|s| s.conditions.as_slice())
+        .unwrap_or_default();
+    conditions
+        .iter()
+        .find(|c| c.type_ == type_)
+        .map_or("", |c| c.message.as_str())
+}
+
+/// Whether our finalizer is there.
+pub(crate) fn has_finalizer(object: &ECRRepository) -> bool {
+    object.finalizers().iter().any(|f| f == FINALIZER)
+}
+
+/// Asserts that the text says something, and shows it if not.
+#[track_caller]
+pub(crate) fn assert_says(text: &(impl AsRef<str> + Debug + ?Sized), what: &str) {
+    assert!(
+        text.as_ref().contains(what),
+        "expected {what:?} in {text:?}"
+    );
+}

@@ -1,0 +1,155 @@
+//! The operator as a process of its own, which never outlives its scenario.
+
+use std::{
+    fs::File,
+    path::PathBuf,
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::atomic::{AtomicU32, Ordering},
+    time::Duration,
+};
+
+use super::{PATIENCE, REGION, Server, http};
+
+/// The operator's access key id: any that has not twelve digits stands for the account.
+pub(crate) const KEY: &str = "AKIAOPERATOR";
+/// The operator's secret, which must never show up anywhere.
+pub(crate) const SECRET: &str = "canary/secret+access-key";
+
+/// A running operator.
+pub(crate) struct Operator {
+    child: Child,
+    log: PathBuf,
+}
+
+impl Operator {
+    pub(crate) fn spawn(
+        server: &Server,
+        endpoint: &str,
+        flags: &[String],
+        environment: &[(&str, &str)],
+    ) -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("operator-{}-{number}.log", std::process::id()));
+        let child = Command::new(env!("CARGO_BIN_EXE_ecr-operator"))
+            .args(["run", "--admin-addr=127.0.0.1:0"])
+            .args(flags)
+            .env_clear()
+            .env("KUBECONFIG", &server.operator)
+            .env("AWS_ENDPOINT_URL", endpoint)
+            .env("AWS_REGION", REGION)
+            .env("AWS_ACCESS_KEY_ID", KEY)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        Self { child, log }
+    }
+
+    /// What it logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Where its admin server listens, once it says so.
+    fn admin(&self) -> Option<String> {
+        let log = self.log();
+        let (_, rest) = log.split_once("admin=")?;
+        rest.split_whitespace().next().map(ToOwned::to_owned)
+    }
+
+    /// The answer of /readyz, if it answers.
+    pub(crate) async fn readyz(&self) -> Option<(u16, String)> {
+        http::get(&self.admin()?, "/readyz").await
+    }
+
+    pub(crate) async fn metrics(&self) -> String {
+        http::get(&self.admin().unwrap(), "/metrics")
+            .await
+            .unwrap()
+            .1
+    }
+
+    /// Waits until it is ready.
+    pub(crate) async fn ready(&self) {
+        self.readiness(|status, _| status == 200).await;
+    }
+
+    /// Waits until /readyz answers as `is` wants it.
+    pub(crate) async fn readiness(&self, is: impl Fn(u16, &str) -> bool) {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        let waiting = async {
+            loop {
+                if let Some((status, body)) = self.readyz().await
+                    && is(status, &body)
+                {
+                    return;
+                }
+                ticks.tick().await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        assert!(
+            waited.is_ok(),
+            "not as wanted: {:?}\n{}",
+            self.readyz().await,
+            self.log()
+        );
+    }
+
+    /// Waits until it ends by itself.
+    pub(crate) async fn ended(mut self) -> (ExitStatus, String) {
+        let status = self.exit().await;
+        (status, self.log())
+    }
+
+    async fn exit(&mut self) -> ExitStatus {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        let waiting = async {
+            loop {
+                if let Some(status) = self.child.try_wait().unwrap() {
+                    return status;
+                }
+                ticks.tick().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting)
+            .await
+            .expect("the operator ends")
+    }
+
+    /// SIGTERM, and a clean end.
+    pub(crate) async fn stop(mut self) {
+        let kill = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(kill.success());
+        let status = self.exit().await;
+        assert!(
+            status.success(),
+            "SIGTERM ended in {status}\n{}",
+            self.log()
+        );
+    }
+
+    /// Stops it for a while, as a machine that hangs; `SIGCONT` lets it go on.
+    pub(crate) fn signal(&self, signal: &str) {
+        let kill = Command::new("kill")
+            .args(["-s", signal, &self.child.id().to_string()])
+            .status();
+        assert!(kill.unwrap().success());
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,79 @@
+//! The one API server that all scenarios share, with the CRDs and the operator's own rights.
+
+use std::path::{Path, PathBuf};
+
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
+use tokio::sync::OnceCell;
+use xtask::{
+    control_plane::ControlPlane,
+    install::{apply_install, operator_kubeconfig},
+    kubectl::Kubectl,
+};
+
+/// It ends with this process: its supervisor sees the pipe close.
+static SHARED: OnceCell<(ControlPlane, Server)> = OnceCell::const_new();
+
+/// Where the API server is, and how to speak to it.
+#[derive(Clone, Debug)]
+pub(crate) struct Server {
+    admin: PathBuf,
+    /// The kubeconfig of the operator's own ServiceAccount.
+    pub(crate) operator: PathBuf,
+    pub(crate) kubectl: Kubectl,
+}
+
+impl Server {
+    pub(crate) async fn shared() -> Self {
+        let start = || async {
+            let dir = directory("shared");
+            let control_plane = ControlPlane::start(&dir).await.unwrap();
+            apply_install(control_plane.kubeconfig()).await.unwrap();
+            let server = Self::of(&control_plane, &dir).await;
+            (control_plane, server)
+        };
+        SHARED.get_or_init(start).await.1.clone()
+    }
+
+    /// One of the scenario's own, without the CRDs.
+    pub(crate) async fn bare(name: &str) -> (ControlPlane, PathBuf) {
+        let dir = directory(name);
+        (ControlPlane::start(&dir).await.unwrap(), dir)
+    }
+
+    /// A server whose installation has been applied.
+    pub(crate) async fn of(control_plane: &ControlPlane, dir: &Path) -> Self {
+        let operator = dir.join("operator.kubeconfig");
+        operator_kubeconfig(control_plane.kubeconfig(), &operator)
+            .await
+            .unwrap();
+        Self {
+            admin: control_plane.kubeconfig().to_owned(),
+            operator,
+            kubectl: control_plane.kubectl().unwrap(),
+        }
+    }
+
+    /// A client of the running test's own: connections end with the runtime that they began in.
+    pub(crate) async fn client(&self) -> Client {
+        let kubeconfig = Kubeconfig::read_from(&self.admin).unwrap();
+        let options = KubeConfigOptions::default();
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .unwrap();
+        Client::try_from(config).unwrap()
+    }
+}
+
+/// A fresh directory under target/.
+fn directory(name: &str) -> PathBuf {
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("scenarios")
+        .join(name);
+    if dir.exists() {
+        std::fs::remove_dir_all(&dir).unwrap();
+    }
+    dir
+}

@@ -1,0 +1,194 @@
+//! Whether ECR matches an object, by a reading of both that is not the operator's.
+
+use std::collections::BTreeSet;
+
+use ecr_emulator::Repository;
+use ecr_operator::api::ECRRepository;
+use serde_json::{Value, json};
+
+/// All in which the repository is not as the object asks.
+pub(crate) fn differences(object: &ECRRepository, repository: &Repository) -> Vec<String> {
+    let spec = serde_json::to_value(&object.spec).unwrap();
+    let mut differences = Vec::new();
+    let mut compare = |what: &str, wanted: Value, held: Value| {
+        if wanted != held {
+            differences.push(format!("{what}: wanted {wanted}, ECR holds {held}"));
+        }
+    };
+    if let Some(mode) = spec.get("imageTagMutability") {
+        compare(
+            "mutability",
+            mode.clone(),
+            json!(repository.image_tag_mutability),
+        );
+        let filters = spec
+            .get("imageTagMutabilityExclusionFilters")
+            .and_then(Value::as_array);
+        let wanted: BTreeSet<_> = filters
+            .into_iter()
+            .flatten()
+            .map(|f| f["filter"].clone().to_string())
+            .collect();
+        let held: BTreeSet<_> = repository
+            .exclusion_filters
+            .iter()
+            .map(|f| json!(f).to_string())
+            .collect();
+        compare("filters", json!(wanted), json!(held));
+    }
+    if let Some(scanning) = spec.get("imageScanningConfiguration") {
+        let wanted = scanning.get("scanOnPush").cloned().unwrap_or(json!(false));
+        compare("scanning", wanted, json!(repository.scan_on_push));
+    }
+    if let Some(encryption) = spec.get("encryptionConfiguration") {
+        compare(
+            "encryption",
+            encryption["encryptionType"].clone(),
+            json!(repository.encryption_type),
+        );
+    }
+    if let Some(policy) = spec.get("lifecyclePolicy") {
+        let held = repository.lifecycle_policy.as_deref().map(parse);
+        compare(
+            "lifecycle",
+            rules(policy),
+            held.as_ref().map_or(json!([]), rules),
+        );
+    }
+    if spec.get("repositoryPolicy").is_some() || spec.get("access").is_some() {
+        let held = repository.policy.as_deref().map(parse);
+        compare(
+            "policy",
+            wanted_statements(&spec),
+            held.as_ref().map_or(json!([]), statements),
+        );
+    }
+    let keys = object
+        .status
+        .as_ref()
+        .map(|s| s.tag_keys.clone())
+        .unwrap_or_default();
+    let wanted = object.spec.tags.clone().unwrap_or_default();
+    compare(
+        "tag keys",
+        json!(keys),
+        json!(wanted.keys().collect::<Vec<_>>()),
+    );
+    for (key, value) in wanted {
+        compare(&key, json!(value), json!(repository.tags.get(&key)));
+    }
+    differences
+}
+
+fn parse(text: &str) -> Value {
+    serde_json::from_str(text).unwrap()
+}
+
+/// Lifecycle rules by priority, their lists in order, their defaults left out.
+fn rules(policy: &Value) -> Value {
+    let mut rules = policy["rules"].as_array().cloned().unwrap_or_default();
+    for (index, rule) in rules.iter_mut().enumerate() {
+        let rule = rule.as_object_mut().unwrap();
+        rule.entry("rulePriority").or_insert(json!(index + 1));
+        let selection = rule["selection"].as_object_mut().unwrap();
+        selection.retain(|key, value| !(key == "storageClass" && value == "standard"));
+        for list in ["tagPatternList", "tagPrefixList"] {
+            if let Some(list) = selection.get_mut(list) {
+                *list = sorted(list.as_array().unwrap().clone());
+            }
+        }
+    }
+    rules.sort_by_key(|rule| rule["rulePriority"].as_i64());
+    json!(rules)
+}
+
+fn sorted(mut values: Vec<Value>) -> Value {
+    values.sort_by_key(Value::to_string);
+    values.dedup();
+    json!(values)
+}
+
+const PULL: [&str; 3] = [
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:GetDownloadUrlForLayer",
+];
+const PUSH: [&str; 4] = [
+    "ecr:CompleteLayerUpload",
+    "ecr:InitiateLayerUpload",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+];
+
+/// The user's statements and those that `access` stands for.
+fn wanted_statements(spec: &Value) -> Value {
+    let policy = spec.get("repositoryPolicy").cloned().unwrap_or_default();
+    let mut all = match policy.get("Statement").cloned().unwrap_or(json!([])) {
+        Value::Array(statements) => statements,
+        one => vec![one],
+    };
+    for (kind, sid, actions) in [
+        ("pull", "EcrOperatorPull", PULL.to_vec()),
+        (
+            "push",
+            "EcrOperatorPush",
+            [PULL.as_slice(), PUSH.as_slice()].concat(),
+        ),
+    ] {
+        let who = spec
+            .pointer(&format!("/access/{kind}"))
+            .and_then(Value::as_array)
+            .cloned();
+        if let Some(who) = who.filter(|who| !who.is_empty()) {
+            let (services, others): (Vec<_>, Vec<_>) = who
+                .into_iter()
+                .partition(|w| w.as_str().is_some_and(|w| w.ends_with(".amazonaws.com")));
+            let mut principal = json!({});
+            if !services.is_empty() {
+                principal["Service"] = json!(services);
+            }
+            if !others.is_empty() {
+                principal["AWS"] = json!(others);
+            }
+            all.push(
+                json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": actions}),
+            );
+        }
+    }
+    statements(&json!({"Statement": all}))
+}
+
+/// Statements with every scalar as a list, every list in order, account ids as root ARNs.
+fn statements(policy: &Value) -> Value {
+    let statements = match &policy["Statement"] {
+        Value::Array(statements) => statements.clone(),
+        one => vec![one.clone()],
+    };
+    sorted(
+        statements
+            .iter()
+            .map(|statement| normal(statement, 0))
+            .collect(),
+    )
+}
+
+fn normal(value: &Value, depth: usize) -> Value {
+    match value {
+        Value::Object(map) => map
+            .iter()
+            .map(|(k, v)| (k.clone(), normal(v, depth + 1)))
+            .collect(),
+        Value::Array(values) => sorted(values.iter().map(word).collect()),
+        scalar => json!([word(scalar)]),
+    }
+}
+
+fn word(value: &Value) -> Value {
+    match value.as_str() {
+        Some(id) if id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit()) => {
+            json!(format!("arn:aws:iam::{id}:root"))
+        }
+        Some(text) => json!(text),
+        None => json!(value.to_string()),
+    }
+}
