@@ -1,5 +1,6 @@
 //! Runs one task of the local stack; the Makefile builds what they need first.
 
+mod bench;
 mod demo;
 mod local;
 mod narration;
@@ -29,6 +30,8 @@ enum Task {
     Down,
     /// Show the main job, in a stack of its own
     Demo,
+    /// Measure, in a stack of its own
+    Bench,
 }
 
 #[tokio::main]
@@ -56,6 +59,7 @@ async fn run(task: Task) -> Result<()> {
         Task::Up { no_operator } => local::up(!no_operator).await,
         Task::Down => local::down().await,
         Task::Demo => Box::pin(demo::run()).await,
+        Task::Bench => Box::pin(bench::run()).await,
     }
 }
 

@@ -1,0 +1,298 @@
+//! One measure after the other.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use tokio::time::sleep;
+use xtask::kubectl::Kubectl;
+use xtask::operator::Operator;
+use xtask::patience::eventually;
+use xtask::stack::Stack;
+use xtask::{paths, processes};
+
+use super::audit::Audit;
+use super::table::Row;
+use super::{OBJECTS, manifest};
+use crate::narration::seconds;
+
+/// Where the measured objects live.
+pub(super) const NAMESPACE: &str = "bench";
+
+const MEGABYTE: f64 = 1024.0 * 1024.0;
+
+/// How long nothing may happen until all is said to be done.
+const QUIET: Duration = Duration::from_secs(3);
+
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// The writes of one operation that ECR is asked for in a second, unless a class says otherwise.
+const WRITES_PER_SECOND: f64 = 5.0;
+
+/// A stack, and what was measured on it so far.
+pub(super) struct Bench {
+    stack: Stack,
+    kubectl: Kubectl,
+    pub(super) rows: Vec<Row>,
+}
+
+impl Bench {
+    pub(super) fn new(stack: Stack) -> Result<Self> {
+        let kubectl = stack.kubectl()?;
+        Ok(Self {
+            stack,
+            kubectl,
+            rows: Vec::new(),
+        })
+    }
+
+    pub(super) async fn start(&self, flags: &[&str]) -> Result<Operator> {
+        println!("· starting the operator {}", flags.join(" "));
+        self.stack.operator("bench", flags).await
+    }
+
+    pub(super) fn binary(&mut self) -> Result<()> {
+        let bytes = paths::release("ecr-operator")?.metadata()?.len();
+        self.rows.push(Row::limited(
+            "size of the program",
+            megabytes(bytes),
+            20.0,
+            "MB",
+        ));
+        Ok(())
+    }
+
+    pub(super) async fn idle(&mut self, operator: &Operator) -> Result<()> {
+        self.quiet().await?;
+        let resident = megabytes(processes::resident(operator.pid())?);
+        self.rows
+            .push(Row::noted("resident memory, no objects", resident, "MB"));
+        Ok(())
+    }
+
+    pub(super) async fn create_one(&mut self) -> Result<()> {
+        println!("· creating one repository with lifecycle policy, repository policy and a tag");
+        self.kubectl
+            .run(&["create", "namespace", NAMESPACE])
+            .await?;
+        let audit = self.zero().await?;
+        self.create(&manifest(0, "Delete").to_string(), 1).await?;
+        let calls = self.calls().await?;
+        let seen = audit.seen_without_refusals()?;
+        let ready = seen.until_last_write()?.as_secs_f64() * 1000.0;
+        self.rows.extend([
+            Row::limited("ECR calls to create one", calls, 3.0, "calls"),
+            Row::limited(
+                "Kubernetes writes to the object to create it",
+                real(seen.writes),
+                3.0,
+                "writes",
+            ),
+            Row::noted("Events of that", real(seen.events), "events"),
+            Row::noted("from its arrival at the API server to Ready", ready, "ms"),
+        ]);
+        Ok(())
+    }
+
+    pub(super) async fn create_many(&mut self, operator: &Operator) -> Result<()> {
+        let more = OBJECTS - 1;
+        println!(
+            "· creating {more} more, about {:.0} s at the pace that ECR is asked for",
+            f64::from(more) / WRITES_PER_SECOND
+        );
+        let items: Vec<_> = (1..OBJECTS)
+            .map(|number| manifest(number, "Retain"))
+            .collect();
+        let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+        let audit = self.zero().await?;
+        let (cpu, clock) = (cpu_millis(operator)?, Instant::now());
+        self.create(&list, OBJECTS).await?;
+        let took = clock.elapsed().saturating_sub(QUIET).as_secs_f64();
+        let cpu = cpu_millis(operator)? - cpu;
+        let resident = megabytes(processes::resident(operator.pid())?);
+        let (calls, writes) = (
+            self.calls().await?,
+            real(audit.seen_without_refusals()?.writes),
+        );
+        let more = f64::from(more);
+        self.rows.extend([
+            Row::limited(
+                "ECR calls for each of 499 more",
+                calls / more,
+                3.05,
+                "calls",
+            ),
+            Row::limited(
+                "Kubernetes writes for each of them",
+                writes / more,
+                3.0,
+                "writes",
+            ),
+            Row::limited("CPU for each of them", cpu / more, 5.0, "ms"),
+            Row::limited(
+                "until all were Ready, at 5 writes a second of each operation",
+                took,
+                1.1 * more / WRITES_PER_SECOND,
+                "s",
+            ),
+            Row::limited("resident memory, 500 objects", resident, 25.0, "MB"),
+        ]);
+        Ok(())
+    }
+
+    pub(super) async fn delete_one(&mut self) -> Result<()> {
+        println!("· deleting an empty one");
+        let audit = self.zero().await?;
+        self.kubectl
+            .run(&[
+                "delete",
+                "ecrrepo",
+                "r0000",
+                "-n",
+                NAMESPACE,
+                "--timeout=120s",
+            ])
+            .await?;
+        self.quiet().await?;
+        let calls = self.calls().await?;
+        let writes = real(audit.seen_without_refusals()?.writes);
+        self.rows.extend([
+            Row::limited("ECR calls to delete an empty one", calls, 2.0, "calls"),
+            Row::noted(
+                "Kubernetes writes to the object to delete it",
+                writes,
+                "writes",
+            ),
+        ]);
+        Ok(())
+    }
+
+    pub(super) async fn restart(&mut self) -> Result<Operator> {
+        println!("· restarting the operator, nothing changed");
+        let audit = self.zero().await?;
+        let operator = self.start(&[]).await?;
+        self.quiet().await?;
+        let (calls, seen) = (self.calls().await?, audit.seen_without_refusals()?);
+        let resident = megabytes(processes::resident(operator.pid())?);
+        let objects = f64::from(OBJECTS - 1);
+        self.rows.extend([
+            Row::limited(
+                "ECR calls per repository at a restart",
+                calls / objects,
+                0.02,
+                "calls",
+            ),
+            Row::limited(
+                "Kubernetes writes at a restart",
+                real(seen.writes),
+                0.0,
+                "writes",
+            ),
+            Row::limited("resident memory after it", resident, 25.0, "MB"),
+        ]);
+        Ok(operator)
+    }
+
+    /// Counts over a stretch that holds a known number of resyncs, so it does not matter when the
+    /// first of them comes.
+    pub(super) async fn resync(&mut self) -> Result<()> {
+        const EVERY: u32 = 20;
+        const RESYNCS: u32 = 3;
+        let operator = self
+            .start(&["--resync-seconds", &EVERY.to_string()])
+            .await?;
+        self.quiet().await?;
+        let audit = self.zero().await?;
+        let cpu = cpu_millis(&operator)?;
+        println!("· watching {RESYNCS} resyncs of {EVERY} s");
+        sleep(Duration::from_secs(u64::from(EVERY * RESYNCS))).await;
+        let resyncs = f64::from(RESYNCS);
+        let calls = self.calls().await? / resyncs;
+        let writes = real(audit.seen_without_refusals()?.writes) / resyncs;
+        let cpu = (cpu_millis(&operator)? - cpu) / resyncs;
+        // A page of 1,000 repositories, and a page of tags for each 100 that are ours.
+        let sweep = (f64::from(OBJECTS) / 1000.0).ceil() + (f64::from(OBJECTS) / 100.0).ceil();
+        self.rows.extend([
+            Row::limited("ECR calls of a resync of all 499", calls, sweep, "calls"),
+            Row::limited("Kubernetes writes of a resync", writes, 0.0, "writes"),
+            Row::noted("CPU of a resync", cpu, "ms"),
+        ]);
+        operator.stop().await?;
+        Ok(())
+    }
+
+    /// Sets the counters to zero.
+    async fn zero(&self) -> Result<Audit> {
+        self.stack.emulator.reset().await?;
+        Audit::now(&self.stack.dir)
+    }
+
+    async fn calls(&self) -> Result<f64> {
+        Ok(real(self.stack.emulator.calls().await?.values().sum()))
+    }
+
+    /// Creates objects and waits until as many as `ready` in all are, and it is quiet again.
+    async fn create(&self, manifest: &str, ready: u32) -> Result<()> {
+        let clock = Instant::now();
+        self.kubectl
+            .run_with(&["create", "-f", "-"], manifest)
+            .await?;
+        let each = r#"{.items[*].status.conditions[?(@.type=="Ready")].status}"#;
+        let output = format!("jsonpath={each}");
+        let look = ["get", "ecrrepo", "-n", NAMESPACE, "-o", &output];
+        eventually(
+            &format!("{ready} objects are Ready"),
+            PATIENCE,
+            async || {
+                let conditions = self.kubectl.run(&look).await?;
+                let count = conditions
+                    .split_whitespace()
+                    .filter(|status| *status == "True")
+                    .count();
+                ensure!(count == usize::try_from(ready)?, "{count} are");
+                Ok(())
+            },
+        )
+        .await?;
+        println!("  Ready after {}", seconds(clock.elapsed()));
+        self.quiet().await
+    }
+
+    /// Waits until neither ECR nor the API server hears of the operator any more.
+    async fn quiet(&self) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        let mut last = (self.calls().await?, Audit::now(&self.stack.dir)?);
+        let mut since = Instant::now();
+        while since.elapsed() < QUIET {
+            ensure!(
+                Instant::now() < end,
+                "the operator is not quiet after {PATIENCE:?}"
+            );
+            sleep(Duration::from_millis(200)).await;
+            let calls = self.calls().await?;
+            let seen = last.1.seen().context("read the audit log")?;
+            if real(0) < (calls - last.0).abs() || seen.writes + seen.events > 0 {
+                last = (calls, Audit::now(&self.stack.dir)?);
+                since = Instant::now();
+            }
+        }
+        Ok(())
+    }
+}
+
+fn cpu_millis(operator: &Operator) -> Result<f64> {
+    Ok(processes::cpu(operator.pid())?.as_secs_f64() * 1000.0)
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    real(bytes) / MEGABYTE
+}
+
+/// Counts here are far below where a float would lose any of them.
+#[allow(
+    clippy::cast_precision_loss,
+    reason = "counts of calls and bytes stay below 2^52"
+)]
+fn real(count: u64) -> f64 {
+    count as f64
+}
