@@ -54,8 +54,9 @@ pub(super) struct Flags {
     #[arg(long, env = "ECR_OPERATOR_STALLED_RETRY_SECONDS", default_value_t = 1_800, value_parser = clap::value_parser!(u64).range(1..))]
     stalled_retry_seconds: u64,
 
-    /// Where /livez, /readyz and /metrics are served.
-    #[arg(long, env = "ECR_OPERATOR_ADMIN_ADDR", default_value = "0.0.0.0:8080")]
+    /// Where /livez, /readyz and /metrics are served; by default on a free port of the loopback
+    /// interface, which the log names.
+    #[arg(long, env = "ECR_OPERATOR_ADMIN_ADDR", default_value = "127.0.0.1:0")]
     admin_addr: SocketAddr,
 
     /// The one namespace to watch; all when absent.
@@ -122,7 +123,8 @@ async fn serve(flags: Flags) -> anyhow::Result<()> {
         shutdown.clone().cancelled_owned(),
     );
     let admin = tokio::spawn(admin);
-    let work = work(flags, client, (metrics, health), shutdown.clone());
+    // Boxed: the future holds the whole controller.
+    let work = Box::pin(work(flags, client, (metrics, health), shutdown.clone()));
     let outcome = until_signal(work, shutdown.clone()).await;
     shutdown.cancel();
     admin.await?.context("the admin server failed")?;
@@ -192,12 +194,11 @@ async fn cluster_uid(client: &Client, health: &Health) -> ClusterUid {
 
 /// Works until a signal, and then until the passes that are under way have ended.
 async fn until_signal(
-    work: impl Future<Output = ()>,
+    mut work: impl Future<Output = ()> + Unpin,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::pin!(work);
     tokio::select! {
         () = &mut work => bail!("the watch ended: restart the operator"),
         _ = terminate.recv() => {}

@@ -51,9 +51,9 @@ pub(super) async fn run<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Option<Duratio
     }
 }
 
-fn with_way_out(problem: Problem) -> Problem {
-    let message = format!("{} ({WAY_OUT})", problem.message);
-    Problem { message, ..problem }
+fn with_way_out(mut problem: Problem) -> Problem {
+    problem.message = format!("{} ({WAY_OUT})", problem.message);
+    problem
 }
 
 async fn remove_repository<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Left, Error> {

@@ -2,33 +2,23 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use k8s_openapi::jiff::Timestamp;
-
-use super::{
-    documents::write_of, error::Error, execute::Executed, kubernetes::look_up, pass::Pass,
-};
+use super::{error::Error, execute::Executed, pass::Pass};
 use crate::{
-    api::{APPROVE_RECREATE_ANNOTATION, Aspect, CLUSTER_UID_TAG, Loss, ManagementPolicy},
+    api::{Aspect, CLUSTER_UID_TAG, ManagementPolicy},
     domain::{
-        action::Action,
         desired::{Desired, is_reserved},
         event::Done,
         failure::{Class, Failure},
         identity::{Bound, Identity, bind},
-        loss::is_suspicious,
         observed::{Described, Observed, Reading, Tags},
         ownership::{Conflict, OwnerObject, Rights, judge},
-        plan::{Plan, Step, plan, plan_creation},
+        plan::{Plan, Step, plan as plan_repository, plan_creation},
         reason::Reason,
         retry::Slot,
         status::{Problem, Standing, binding, record_applied, record_binding, record_repository},
     },
     ecr::Ecr,
 };
-
-/// How long an adoption waits before it reads its own tag back: longer than any call of another
-/// adopter that read before us may still be under way (design, rule 5).
-const ADOPTION_WAIT: Duration = Duration::from_secs(12);
 
 /// What ECR holds, and whose it is.
 type Found = Option<(Described, Tags)>;
@@ -48,20 +38,14 @@ pub(super) async fn run<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Duration, Erro
         Ok(desired) => desired,
         Err(refusal) => {
             pass.refused(None, "CreateRepository", refusal);
-            return finish(pass).await;
+            return pass.finish().await;
         }
     };
     pass.finalizer(wanted).await?;
     if !bound(pass, &desired).await? {
-        return finish(pass).await;
+        return pass.finish().await;
     }
     converge(pass, &desired).await
-}
-
-/// Ends a pass by its problems.
-async fn finish<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Duration, Error> {
-    let problems = std::mem::take(&mut pass.problems);
-    pass.conclude(Standing::Enforced(problems)).await
 }
 
 async fn suspended<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Duration, Error> {
@@ -134,16 +118,20 @@ async fn converge<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<D
         if let Some(found) = found {
             return manage(pass, desired, found).await;
         }
-        if !may_recreate(pass, desired).await? {
-            return finish(pass).await;
+        if is_established(pass) && !pass.may_recreate(&desired.identity.registry).await {
+            return pass.finish().await;
         }
     }
     create(pass, desired).await
 }
 
+/// Whether the repository was created or adopted, as far as status says.
+fn is_established<E>(pass: &Pass<'_, E>) -> bool {
+    binding(&pass.before).is_some_and(|binding| binding.established)
+}
+
 /// A new object creates first and reads only if the repository exists: one call instead of three.
 fn looks_first<E: Ecr>(pass: &Pass<'_, E>, desired: &Desired) -> bool {
-    let known = binding(&pass.before).is_some_and(|binding| binding.established);
     let contested = pass.before.conditions.iter().any(|condition| {
         matches!(condition.type_.as_str(), "Stalled" | "Reconciling")
             && [
@@ -156,7 +144,7 @@ fn looks_first<E: Ecr>(pass: &Pass<'_, E>, desired: &Desired) -> bool {
             .chain([Reason::Adopting])
             .any(|reason| condition.reason == reason.as_str())
     });
-    known || contested || desired.management == ManagementPolicy::Observe
+    is_established(pass) || contested || desired.management == ManagementPolicy::Observe
 }
 
 async fn look<E: Ecr>(pass: &mut Pass<'_, E>, at: &Identity) -> Result<Found, Failure> {
@@ -167,58 +155,12 @@ async fn look<E: Ecr>(pass: &mut Pass<'_, E>, at: &Identity) -> Result<Found, Fa
     Ok(described.zip(tags))
 }
 
-/// Whether a repository that is not there may be created. One that was ours is a loss; many at
-/// once need a person's word.
-async fn may_recreate<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<bool, Error> {
-    let known = binding(&pass.before).is_some_and(|binding| binding.established);
-    if !known {
-        return Ok(true);
-    }
-    let lost = Loss {
-        at: Timestamp::now().to_string(),
-        previous_created_at: pass.before.created_at.clone(),
-    };
-    let noted = pass.before.last_loss.clone();
-    let noted = noted.filter(|noted| noted.previous_created_at == lost.previous_created_at);
-    let loss = noted.unwrap_or(lost);
-    pass.status.last_loss = Some(loss.clone());
-    let registry = &desired.identity.registry;
-    let names = match pass.ctx.sweeps.names(&pass.ctx.ecr, registry).await {
-        Ok(names) => names,
-        Err(failure) => {
-            pass.failed(Slot::Look, "", "DescribeRepositories", failure);
-            return Ok(false);
-        }
-    };
-    let expected = pass.ctx.bound_names(registry);
-    let gone = expected.difference(&names).count();
-    let approved = pass.object.metadata.annotations.as_ref();
-    let approved = approved.and_then(|all| all.get(APPROVE_RECREATE_ANNOTATION)) == Some(&loss.at);
-    if approved || !is_suspicious(gone, expected.len()) {
-        return Ok(true);
-    }
-    pass.problems.push(Problem {
-        aspect: None,
-        action: "CreateRepository",
-        reason: Reason::ManyRepositoriesLost,
-        message: format!(
-            "Check that the operator sees the right account; then annotate this object with \
-             {APPROVE_RECREATE_ANNOTATION}={} to re-create its repository, without its images: \
-             {gone} of {} repositories are gone at once",
-            loss.at,
-            expected.len()
-        ),
-        stalled: true,
-    });
-    Ok(false)
-}
-
 /// The repository does not exist, as far as is known.
 async fn create<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<Duration, Error> {
     let stamps = pass.claim(&desired.owner, &desired.adoption).stamps();
     let plan = plan_creation(desired, stamps);
     if desired.management == ManagementPolicy::Observe {
-        return observe(pass, plan).await;
+        return pass.observe(plan).await;
     }
     remember_tag_keys(pass, &plan);
     pass.begin().await?;
@@ -258,41 +200,47 @@ async fn manage<E: Ecr>(
     desired: &Desired,
     (described, tags): (Described, Tags),
 ) -> Result<Duration, Error> {
-    let rights = match rights(pass, desired, &tags).await {
-        Rights::Refused(conflict) => {
-            pass.problems.push(contested(conflict));
-            return finish(pass).await;
-        }
+    let rights = match pass.rights(desired, &tags).await {
+        Rights::Refused(conflict) => return pass.contested(conflict).await,
+        Rights::Ours { .. } if pass.is_adopting() => return pass.adopting().await,
         rights => rights,
     };
+    let only_looks = desired.management == ManagementPolicy::Observe;
     let mut observed = Observed {
         described,
         tags,
         lifecycle: Reading::NotRead,
         policy: Reading::NotRead,
     };
-    if matches!(rights, Rights::Ours { .. }) {
+    let is_ours = matches!(rights, Rights::Ours { .. });
+    if is_ours {
         record_repository(&mut pass.status, &desired.identity, &observed.described);
+    }
+    if is_ours || only_looks {
         let documents = pass
             .read_documents(&desired.identity, &desired.hashes())
             .await;
         (observed.lifecycle, observed.policy) = (documents.lifecycle, documents.policy);
     }
     let ours: BTreeSet<_> = pass.before.tag_keys.iter().cloned().collect();
-    let plan = plan(desired, &observed, &rights, &ours);
-    if desired.management == ManagementPolicy::Observe {
-        return observe(pass, plan).await;
+    let mut plan = plan_repository(desired, &observed, &rights, &ours);
+    if only_looks {
+        if !is_ours {
+            // What Enforce would do once it has adopted.
+            let then = Rights::Ours {
+                stamps: Tags::new(),
+            };
+            plan.append(plan_repository(desired, &observed, &then, &ours));
+        }
+        return pass.observe(plan).await;
     }
-    if remember_tag_keys(pass, &plan) || pass.status.repository_name != pass.before.repository_name
-    {
-        pass.begin().await?;
-    }
-    let adopts = matches!(rights, Rights::MayAdopt { .. });
+    remember_tag_keys(pass, &plan);
+    pass.begin().await?;
     let executed = pass
         .execute(&desired.identity, plan, &desired.hashes())
         .await;
-    if adopts {
-        return adopted(pass).await;
+    if !is_ours {
+        return pass.adopted().await;
     }
     if observed.tags.get(CLUSTER_UID_TAG).map(String::as_str) == Some(pass.ctx.cluster.uid.as_str())
         || stamped(&pass.done)
@@ -303,63 +251,18 @@ async fn manage<E: Ecr>(
 }
 
 fn stamped(done: &[Done]) -> bool {
-    done.iter().any(|done| match &done.action {
-        Action::TagResource(tags) => tags.contains_key(CLUSTER_UID_TAG),
-        _ => false,
-    })
+    let mut tags = done.iter().filter_map(|done| done.action.tags());
+    tags.any(|tags| tags.contains_key(CLUSTER_UID_TAG))
 }
 
-async fn rights<E: Ecr>(pass: &Pass<'_, E>, desired: &Desired, tags: &Tags) -> Rights {
-    let claim = pass.claim(&desired.owner, &desired.adoption);
-    match judge(tags, &claim, OwnerObject::NotLookedUp) {
-        Rights::LookUp(owner) => judge(tags, &claim, look_up(pass.ctx, &owner).await),
-        rights => rights,
-    }
-}
-
-fn contested(conflict: Conflict) -> Problem {
-    Problem {
-        aspect: None,
-        action: "CreateRepository",
-        reason: conflict.reason(),
-        message: conflict.message().to_owned(),
-        stalled: true,
-    }
-}
-
-/// Our tag is written. Another adopter may have written its own since: come back and read.
-async fn adopted<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Duration, Error> {
-    if pass.problems.is_empty() {
-        pass.problems.push(Problem {
-            aspect: None,
-            action: "TagResource",
-            reason: Reason::Adopting,
-            message: "Nothing to do: the repository is tagged as this object's, and the rest \
-                      follows once the tag is read back"
-                .to_owned(),
-            stalled: false,
-        });
-    }
-    let next = finish(pass).await?;
-    Ok(next.min(ADOPTION_WAIT))
-}
-
-/// Remembers the tag keys that are about to be ours, before they are (design, rule 3). True where
-/// there are new ones.
-fn remember_tag_keys<E>(pass: &mut Pass<'_, E>, plan: &Plan) -> bool {
+/// Remembers the tag keys that are about to be ours, before they are (design, rule 3).
+fn remember_tag_keys<E>(pass: &mut Pass<'_, E>, plan: &Plan) {
     let mut keys: BTreeSet<_> = pass.before.tag_keys.iter().cloned().collect();
-    let before = keys.len();
     for Step { action, .. } in &plan.steps {
-        match action {
-            Action::CreateRepository(new) => keys.extend(new.tags.keys().cloned()),
-            Action::TagResource(tags) => keys.extend(tags.keys().cloned()),
-            _ => {}
-        }
+        keys.extend(action.tags().into_iter().flat_map(Tags::keys).cloned());
     }
     keys.retain(|key| !is_reserved(key));
-    let grew = keys.len() > before;
     pass.status.tag_keys = keys.into_iter().collect();
-    grew
 }
 
 /// Ends a pass that may have written: what is in force now, and what is not.
@@ -377,30 +280,5 @@ async fn settle<E: Ecr>(
     if let (Ok(tags), false) = (&desired.tags, undone.contains(&Aspect::Tags)) {
         pass.status.tag_keys = tags.keys().cloned().collect();
     }
-    finish(pass).await
-}
-
-/// Writes nothing and shows the plan.
-async fn observe<E: Ecr>(pass: &mut Pass<'_, E>, plan: Plan) -> Result<Duration, Error> {
-    let planned = plan.steps.iter().map(planned).collect();
-    for (aspect, refusal) in plan.refusals {
-        pass.refused(aspect, aspect.map_or("CreateRepository", write_of), refusal);
-    }
-    let problems = std::mem::take(&mut pass.problems);
-    pass.conclude(Standing::Observed { planned, problems })
-        .await
-}
-
-fn planned(step: &Step) -> Problem {
-    let message = match step.before.as_str() {
-        "" => step.action.to_string(),
-        before => format!("{}; ECR holds {before}", step.action),
-    };
-    Problem {
-        aspect: step.action.aspect(),
-        action: step.action.operation(),
-        reason: Reason::Observed,
-        message,
-        stalled: false,
-    }
+    pass.finish().await
 }

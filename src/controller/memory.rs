@@ -18,6 +18,8 @@ pub(super) struct Memory {
     pub(super) policies_due: Option<Moment>,
     /// When ECR was last seen.
     pub(super) seen: Option<Moment>,
+    /// Until when an adopted repository's tag may still be overwritten by another adopter.
+    pub(super) adopting_until: Option<Moment>,
     /// The resource version that our last write to the object led to.
     pub(super) written: Option<u64>,
     /// How often in a row Kubernetes failed us.

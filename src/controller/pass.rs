@@ -153,8 +153,13 @@ impl<'a, E: Ecr> Pass<'a, E> {
         }
     }
 
-    /// Says that work begins, and remembers what must be known should we crash in the middle.
+    /// Before the first write to AWS: saves what must be known should we crash in the middle, and
+    /// says that work begins. A retry finds it saved and writes nothing.
     pub(super) async fn begin(&mut self) -> Result<(), Error> {
+        if memory_of(&self.status) == memory_of(&self.before) && !self.before.conditions.is_empty()
+        {
+            return Ok(());
+        }
         let generation = self.generation();
         conclude(
             &mut self.status,
@@ -190,6 +195,12 @@ impl<'a, E: Ecr> Pass<'a, E> {
         let saved = self.save().await;
         self.tell(&told).await;
         saved.map(|()| self.next())
+    }
+
+    /// Ends the pass by its problems.
+    pub(super) async fn finish(&mut self) -> Result<Duration, Error> {
+        let problems = std::mem::take(&mut self.problems);
+        self.conclude(Standing::Enforced(problems)).await
     }
 
     /// Publishes what the pass did; each write once, also where its status could not be saved.
@@ -265,8 +276,7 @@ impl<'a, E: Ecr> Pass<'a, E> {
         let now = self.ctx.now();
         let seen = *self.memory.seen.get_or_insert(now);
         if !self.at_rest() {
-            let problems = std::mem::take(&mut self.problems);
-            return self.conclude(Standing::Enforced(problems)).await;
+            return self.finish().await;
         }
         if now.0.saturating_sub(seen.0) < OUTDATED {
             self.problems.clear();
@@ -317,8 +327,14 @@ impl<'a, E: Ecr> Pass<'a, E> {
     }
 }
 
+/// All of status that a later pass relies on.
+fn memory_of(status: &Status) -> impl PartialEq + '_ {
+    let binding = (&status.registry_id, &status.region, &status.repository_name);
+    (binding, &status.tag_keys, &status.last_loss)
+}
+
 /// How old what is known of ECR may get before status says so.
-const OUTDATED: Duration = Duration::from_secs(24 * 60 * 60);
+const OUTDATED: Duration = Duration::from_hours(24);
 
 fn problem(slot: Slot, action: &'static str, attempt: &Attempt) -> Problem {
     Problem {

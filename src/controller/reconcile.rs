@@ -3,7 +3,9 @@
 use std::{sync::Arc, time::Duration};
 
 use kube::{
-    ResourceExt as _, core::error_boundary::InvalidObject, runtime::controller::Action as Requeue,
+    ResourceExt as _,
+    core::error_boundary::InvalidObject,
+    runtime::{controller::Action as Requeue, reflector::ObjectRef},
 };
 use tracing::Instrument as _;
 
@@ -17,7 +19,7 @@ use super::{
 use crate::{api::ECRRepository, domain::retry::back_off, ecr::Ecr};
 
 /// How long one pass may take; every request in it has a shorter limit of its own.
-const LONGEST: Duration = Duration::from_secs(120);
+const LONGEST: Duration = Duration::from_mins(2);
 
 /// How long a pass under way may go on once the process is to stop.
 const LAST_GRACE: Duration = Duration::from_secs(15);
@@ -96,10 +98,21 @@ async fn one_pass<E: Ecr>(ctx: &Context<E>, object: ECRRepository) -> Result<Req
     }
     let memory = std::mem::take(&mut pass.memory);
     match next {
-        Ok(None) => ctx.memories.forget(&uid),
-        Ok(Some(_)) | Err(_) => ctx.memories.keep(&uid, memory),
+        Ok(Some(_)) | Err(_) if is_watched(ctx, &uid, &pass.object) => {
+            ctx.memories.keep(&uid, memory);
+        }
+        Ok(_) | Err(_) => ctx.memories.forget(&uid),
     }
     Ok(next?.map_or_else(Requeue::await_change, Requeue::requeue))
+}
+
+/// Whether the object is still there as far as the watch knows; nothing is remembered of others.
+fn is_watched<E>(ctx: &Context<E>, uid: &str, object: &ECRRepository) -> bool {
+    let namespace = object.namespace().unwrap_or_default();
+    let watched = ctx
+        .store
+        .get(&ObjectRef::new(&object.name_any()).within(&namespace));
+    watched.is_some_and(|watched| watched.uid().as_deref() == Some(uid))
 }
 
 /// The cache may lag behind our own last write, and what it lacks would be forgotten: an object

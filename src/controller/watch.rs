@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use kube::{
     Api, Client, ResourceExt as _,
     runtime::{
-        Controller, WatchStreamExt as _,
+        Controller, PredicateConfig, WatchStreamExt as _,
         controller::Config,
         reflector::store,
         utils::Backoff,
@@ -23,7 +23,9 @@ use tokio_util::sync::CancellationToken;
 use super::{
     context::{Cluster, Context, Settings, Watched},
     events::Events,
+    memory::Memories,
     reconcile::{on_error, reconcile},
+    sweep::Sweeps,
 };
 use crate::{
     api::{APPROVE_RECREATE_ANNOTATION, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION},
@@ -60,8 +62,8 @@ pub async fn run<E: Ecr>(
         cluster,
         settings,
         store: reader.clone(),
-        memories: Default::default(),
-        sweeps: Default::default(),
+        memories: Memories::default(),
+        sweeps: Sweeps::default(),
         metrics,
         began: Instant::now(),
         shutdown: shutdown.clone(),
@@ -107,7 +109,10 @@ fn changes<E: Ecr>(
         .reflect(writer)
         .applied_objects()
         .filter(|change| future::ready(change.is_ok()))
-        .predicate_filter(asked, Default::default())
+        .predicate_filter(
+            |object: &Watched| Some(asked(object)),
+            PredicateConfig::default(),
+        )
 }
 
 fn note<E>(event: &Event<Watched>, ctx: &Context<E>, health: &Health) {
@@ -123,8 +128,8 @@ fn explain(error: &watcher::Error) -> String {
     let refused = match error {
         watcher::Error::InitialListFailed(kube::Error::Api(status))
         | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status),
-        watcher::Error::WatchError(status) => Some(status),
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => Some(status),
         watcher::Error::InitialListFailed(_)
         | watcher::Error::WatchStartFailed(_)
         | watcher::Error::WatchFailed(_)
@@ -145,7 +150,7 @@ fn explain(error: &watcher::Error) -> String {
 
 /// A digest of all that makes a pass worthwhile. Our own writes, to status and finalizer, are not
 /// among it.
-fn asked(object: &Watched) -> Option<u64> {
+fn asked(object: &Watched) -> u64 {
     let mut hasher = DefaultHasher::new();
     let meta = kube::Resource::meta(object);
     meta.generation.hash(&mut hasher);
@@ -157,7 +162,7 @@ fn asked(object: &Watched) -> Option<u64> {
     ] {
         object.annotations().get(annotation).hash(&mut hasher);
     }
-    Some(hasher.finish())
+    hasher.finish()
 }
 
 /// The watch's own back-off, at most ten seconds.

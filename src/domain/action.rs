@@ -87,6 +87,23 @@ impl Action {
         }
     }
 
+    /// The tags that it writes, if it writes tags.
+    #[must_use]
+    pub const fn tags(&self) -> Option<&Tags> {
+        match self {
+            Self::CreateRepository(new) => Some(&new.tags),
+            Self::TagResource(tags) => Some(tags),
+            Self::UntagResource(_)
+            | Self::PutImageTagMutability(_)
+            | Self::PutImageScanningConfiguration(_)
+            | Self::PutLifecyclePolicy(_)
+            | Self::DeleteLifecyclePolicy
+            | Self::SetRepositoryPolicy(_)
+            | Self::DeleteRepositoryPolicy
+            | Self::DeleteRepository { .. } => None,
+        }
+    }
+
     /// Equal for requests that AWS would answer alike; what failed is held back by it.
     #[must_use]
     pub fn fingerprint(&self) -> String {

@@ -82,7 +82,7 @@ impl Class {
             (Self::PolicyRefused, true) => Reason::InvalidPolicy,
             (Self::Limit, _) => Reason::LimitExceeded,
             (Self::Kms, _) => Reason::KmsKeyUnusable,
-            (Self::Gone, _) => Reason::RepositoryLost,
+            (Self::Gone, _) => Reason::Progressing,
             (Self::Exists, _) => Reason::AlreadyExists,
             (Self::NotEmpty, _) => Reason::RepositoryNotEmpty,
         }

@@ -34,6 +34,12 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// Adds what would follow.
+    pub fn append(&mut self, then: Self) {
+        self.steps.extend(then.steps);
+        self.refusals.extend(then.refusals);
+    }
+
     /// Nothing to write and nothing refused.
     #[must_use]
     pub fn is_empty(&self) -> bool {
