@@ -103,7 +103,10 @@ fn changes<E: Ecr>(
         })
         .inspect_err(move |error| {
             metrics.watch_failed();
-            health.unready(explain(error));
+            match explain(error) {
+                Some(why) => health.unready(why),
+                None => tracing::warn!(%error, "the watch is made again"),
+            }
         })
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
@@ -123,28 +126,28 @@ fn note<E>(event: &Event<Watched>, ctx: &Context<E>, health: &Health) {
     }
 }
 
-/// What the watch's error means, and what to do.
-fn explain(error: &watcher::Error) -> String {
-    let refused = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status))
-        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
-        | watcher::Error::WatchFailed(kube::Error::Api(status))
-        | watcher::Error::WatchError(status) => Some(status),
-        watcher::Error::InitialListFailed(_)
-        | watcher::Error::WatchStartFailed(_)
+/// What the error of a watch means, and what to do. `None` where the watch goes on from where it
+/// was: nobody would tell us that it does, so it says nothing of being ready.
+fn explain(error: &watcher::Error) -> Option<String> {
+    let (refused, lists) = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status)) => (Some(status.code), true),
+        watcher::Error::WatchStartFailed(kube::Error::Api(status)) => (Some(status.code), false),
+        watcher::Error::InitialListFailed(_) => (None, true),
+        watcher::Error::WatchStartFailed(_)
         | watcher::Error::WatchFailed(_)
-        | watcher::Error::NoResourceVersion => None,
+        | watcher::Error::WatchError(_)
+        | watcher::Error::NoResourceVersion => (None, false),
     };
-    match refused.map(|status| status.code) {
-        Some(404) => {
-            "install the CRDs (kubectl apply --server-side -f crds/): the API server does \
-                      not know ECRRepository"
-                .to_owned()
-        }
-        Some(401 | 403) => {
-            format!("grant the operator's RBAC (deploy/kustomize): {error}")
-        }
-        _ => format!("ECRRepository can't be watched: {error}"),
+    match refused {
+        Some(404) => Some(
+            "install the CRDs (kubectl apply --server-side -f crds/): the API server does not \
+             know ECRRepository"
+                .to_owned(),
+        ),
+        Some(401 | 403) if lists => Some(format!(
+            "grant the operator's RBAC (deploy/kustomize): {error}"
+        )),
+        _ => lists.then(|| format!("ECRRepository can't be listed: {error}")),
     }
 }
 

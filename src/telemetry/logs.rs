@@ -12,8 +12,8 @@ pub enum LogFormat {
     Json,
 }
 
-/// Targets that stay at warn whatever the filter says: the HTTP and AWS libraries print headers, and
-/// so credentials, and kube's span repeats ours.
+/// Targets that say no more than errors, whatever the filter says: the HTTP and AWS libraries print
+/// headers, and so credentials, and what kube says we say with what to do about it.
 const QUIET: [&str; 11] = [
     "aws_config",
     "aws_runtime",
@@ -35,7 +35,7 @@ const QUIET: [&str; 11] = [
 pub fn init(format: LogFormat, filter: &str) -> Result<(), tracing_subscriber::filter::ParseError> {
     let mut parsed = EnvFilter::try_new(filter)?;
     for target in QUIET {
-        parsed = parsed.add_directive(format!("{target}=warn").parse()?);
+        parsed = parsed.add_directive(format!("{target}=error").parse()?);
     }
     let registry = tracing_subscriber::registry().with(parsed);
     let stderr = fmt::layer().with_writer(std::io::stderr);
