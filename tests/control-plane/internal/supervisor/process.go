@@ -81,27 +81,26 @@ func (p *process) stop() {
 	<-p.done
 }
 
-// ended says how the process ended and shows the end of its log.
+// ended says how the process ended and shows the end of its log. It is errPortTaken where somebody
+// took its port between our look and its start.
 func (p *process) ended() error {
 	how := "exit status 0"
 	if p.err != nil {
 		how = p.err.Error()
 	}
-	return fmt.Errorf("%s ended by itself (%s); the end of %s:\n%s", p.name, how, p.logPath, tail(p.logPath, 15))
-}
-
-// lostPort says whether it ended because somebody took its port between our look and its start.
-func (p *process) lostPort() bool {
 	content, err := os.ReadFile(p.logPath)
-	return err == nil && strings.Contains(string(content), "address already in use")
+	if err != nil {
+		content = []byte(err.Error())
+	}
+	log := string(content)
+	if strings.Contains(log, "address already in use") {
+		return fmt.Errorf("%s: %w", p.name, errPortTaken)
+	}
+	return fmt.Errorf("%s ended by itself (%s); the end of %s:\n%s", p.name, how, p.logPath, tail(log, 15))
 }
 
-func tail(path string, lines int) string {
-	content, err := os.ReadFile(path)
-	if err != nil {
-		return err.Error()
-	}
-	all := strings.Split(strings.TrimRight(string(content), "\n"), "\n")
+func tail(log string, lines int) string {
+	all := strings.Split(strings.TrimRight(log, "\n"), "\n")
 	return "  " + strings.Join(all[max(0, len(all)-lines):], "\n  ")
 }
 

@@ -63,39 +63,41 @@ func startAll(ctx context.Context, options Options, spawn spawner, at ports, ca 
 
 // await waits until url answers 200, a component ends, the deadline passes or ctx ends.
 func (r running) await(ctx context.Context, client *http.Client, url string, deadline <-chan time.Time) error {
+	// Also ends a request that is under way: where another program has our port, it may never be
+	// answered.
+	alive, cancel := r.whileAlive(ctx)
+	defer cancel(nil)
 	tick := time.NewTicker(25 * time.Millisecond)
 	defer tick.Stop()
-	ended := r.firstEnd()
-	for {
+	for !answers(alive, client, url) {
 		select {
-		case <-ctx.Done():
-			return nil
-		case p := <-ended:
-			if p.lostPort() {
-				return errPortTaken
+		case <-alive.Done():
+			if ctx.Err() != nil {
+				return nil
 			}
-			return p.ended()
+			return context.Cause(alive)
 		case <-deadline:
 			return fmt.Errorf("%s does not answer 200 within the --timeout; look at the logs beside %s",
 				url, r[0].logPath)
 		case <-tick.C:
-			if answers(ctx, client, url) {
-				return nil
-			}
 		}
 	}
+	return nil
 }
 
-// firstEnd yields the first component that ends by itself.
-func (r running) firstEnd() <-chan *process {
-	first := make(chan *process, len(r))
+// whileAlive ends with the first component that ends by itself; the cause says which, and how.
+func (r running) whileAlive(ctx context.Context) (context.Context, context.CancelCauseFunc) {
+	alive, cancel := context.WithCancelCause(ctx)
 	for _, p := range r {
 		go func() {
-			<-p.done
-			first <- p
+			select {
+			case <-p.done:
+				cancel(p.ended())
+			case <-alive.Done():
+			}
 		}()
 	}
-	return first
+	return alive, cancel
 }
 
 // stop stops the last one started first.

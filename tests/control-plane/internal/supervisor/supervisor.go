@@ -74,12 +74,14 @@ func runOnce(ctx context.Context, options Options, spawn spawner, out io.Writer)
 	if err := report(out, options.Dir, at, ca); err != nil {
 		return err
 	}
-	select {
-	case <-ctx.Done():
+	alive, cancel := running.whileAlive(ctx)
+	defer cancel(nil)
+	<-alive.Done()
+	if ctx.Err() != nil {
 		return nil
-	case ended := <-running.firstEnd():
-		return ended.ended()
 	}
+	// %v: whoever reads our line counts on this start, so it is not made again.
+	return fmt.Errorf("after it was ready: %v", context.Cause(alive))
 }
 
 func report(out io.Writer, dir string, at ports, ca *pki) error {
