@@ -333,8 +333,8 @@ pub enum DeletionPolicy {
 #[serde(rename_all = "camelCase")]
 pub struct Adoption {
     /// When such a repository is adopted (ECR: TagResource). Never: never. IfUnowned: when no object
-    /// owns it. TakeOver: when it is owned by the object named in from, or by none. Adopting by itself
-    /// changes nothing but the operator's own tags.
+    /// owns it. TakeOver: when it is owned by the object named in from. Adopting by itself changes nothing
+    /// but the operator's own tags.
     pub policy: AdoptionPolicy,
     /// Owner that is replaced, as <cluster>/<namespace>/<name>: the value of the repository's tag
     /// ecr-operator.dev/owner. Needed with TakeOver, refused with the others.
@@ -352,7 +352,7 @@ pub enum AdoptionPolicy {
     Never,
     /// When it has no owner.
     IfUnowned,
-    /// When it has the owner named in `from`, or none.
+    /// When it has the owner named in `from`.
     TakeOver,
 }
 
