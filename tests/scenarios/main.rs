@@ -1,6 +1,9 @@
 //! Scenarios: the operator as a process of its own, under its own ServiceAccount, against a real API
 //! server and the ECR emulator. Each ends with the invariants of `world::invariants`.
 
+mod looking;
+mod samples;
 mod world;
 
 mod aspects;
+mod deletion;

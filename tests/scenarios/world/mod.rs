@@ -1,6 +1,7 @@
 //! The world of one scenario: a namespace of its own, an ECR of its own, an operator of its own, on
 //! the one API server that all share.
 
+mod crash;
 mod http;
 mod invariants;
 mod kstatus;
@@ -9,7 +10,7 @@ mod recorder;
 mod server;
 mod truth;
 
-use std::{collections::BTreeSet, fmt::Debug, time::Duration};
+use std::{collections::BTreeSet, fmt::Debug, sync::Arc, time::Duration};
 
 use ecr_emulator::{Call, Emulator, Repository};
 use ecr_operator::api::{ECRRepository, FINALIZER};
@@ -21,7 +22,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
-pub(crate) use operator::{Operator, SECRET};
+pub(crate) use operator::{KEY, Operator, SECRET};
 pub(crate) use server::Server;
 
 use recorder::Recorder;
@@ -39,12 +40,18 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// Everything that one scenario needs.
 pub(crate) struct World {
     pub(crate) namespace: String,
-    pub(crate) emulator: Emulator,
+    pub(crate) emulator: Arc<Emulator>,
     pub(crate) client: Client,
     pub(crate) server: Server,
     operator: Option<Operator>,
+    /// What operators logged that have ended.
+    past_log: String,
     flags: Vec<String>,
     cluster: String,
+    /// The access key id of this world's operators.
+    key: String,
+    /// Those of other worlds that share the emulator.
+    strangers: BTreeSet<String>,
     recorder: Recorder,
     /// Objects whose adoption the scenario permits, by name.
     adopters: BTreeSet<String>,
@@ -62,10 +69,27 @@ impl World {
 
     /// A world whose operator is started by the scenario.
     pub(crate) async fn without_operator(name: &str) -> Self {
-        let server = Server::shared().await;
+        Self::on(Server::shared().await, name).await
+    }
+
+    /// The same on a server of the scenario's own.
+    pub(crate) async fn on(server: Server, name: &str) -> Self {
+        let emulator = Emulator::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+        Self::with(server, name, Arc::new(emulator)).await
+    }
+
+    /// A second world with the same ECR: another namespace, and an operator that the scenario starts.
+    pub(crate) async fn sibling(&mut self, name: &str) -> Self {
+        let mut sibling = Self::with(self.server.clone(), name, Arc::clone(&self.emulator)).await;
+        sibling.key = format!("AKIASIBLING{}", self.strangers.len());
+        self.strangers.insert(sibling.key.clone());
+        sibling.strangers.insert(self.key.clone());
+        sibling
+    }
+
+    async fn with(server: Server, name: &str, emulator: Arc<Emulator>) -> Self {
         let client = server.client().await;
         let namespace = create_namespace(&client, name).await;
-        let emulator = Emulator::start(([127, 0, 0, 1], 0).into()).await.unwrap();
         let recorder = Recorder::start(client.clone(), &namespace).await;
         let flags = [
             "--resync-seconds=2",
@@ -78,16 +102,21 @@ impl World {
             client,
             server,
             operator: None,
+            past_log: String::new(),
             flags: flags.map(ToOwned::to_owned).to_vec(),
             cluster: CLUSTER.to_owned(),
+            key: KEY.to_owned(),
+            strangers: BTreeSet::new(),
             recorder,
             adopters: BTreeSet::new(),
             lost: Vec::new(),
         }
     }
 
-    /// A further flag for operators that are started from now on.
+    /// A flag for operators that are started from now on, in place of one of the same name.
     pub(crate) fn flag(&mut self, flag: &str) {
+        let name = flag.split('=').next().unwrap_or_default();
+        self.flags.retain(|f| f.split('=').next() != Some(name));
         self.flags.push(flag.to_owned());
     }
 
@@ -97,7 +126,11 @@ impl World {
     }
 
     pub(crate) async fn start_operator(&mut self) {
-        let operator = self.spawn_operator(&[]);
+        self.start_operator_with(&[]).await;
+    }
+
+    pub(crate) async fn start_operator_with(&mut self, environment: &[(&str, &str)]) {
+        let operator = self.spawn_operator(environment);
         operator.ready().await;
         self.operator = Some(operator);
     }
@@ -109,7 +142,8 @@ impl World {
             format!("--watch-namespace={}", self.namespace),
         ];
         flags.extend(self.flags.iter().cloned());
-        Operator::spawn(&self.server, &self.emulator.url(), &flags, environment)
+        let environment = [&[("AWS_ACCESS_KEY_ID", self.key.as_str())], environment].concat();
+        Operator::spawn(&self.server, &self.emulator.url(), &flags, &environment)
     }
 
     /// Puts an operator that was spawned by the scenario in the place of the usual one.
@@ -126,13 +160,15 @@ impl World {
     /// SIGTERM, and a clean end.
     pub(crate) async fn stop_operator(&mut self) {
         if let Some(operator) = self.operator.take() {
-            operator.stop().await;
+            self.past_log += &operator.stop().await;
         }
     }
 
     /// SIGKILL.
     pub(crate) fn kill_operator(&mut self) {
-        drop(self.operator.take());
+        if let Some(operator) = self.operator.take() {
+            self.past_log += &operator.kill();
+        }
     }
 
     pub(crate) fn api(&self) -> Api<ECRRepository> {
@@ -310,7 +346,9 @@ impl World {
 
     /// All calls of operators of this world.
     pub(crate) fn calls(&self) -> Vec<Call> {
-        self.emulator.log()
+        let mut calls = self.emulator.log();
+        calls.retain(|call| !self.strangers.contains(&call.access_key));
+        calls
     }
 
     /// The operator's calls of one operation.
@@ -371,13 +409,11 @@ impl World {
         if self.operator.is_some() {
             invariants::rests(&self).await;
         }
-        let log = self
-            .operator
-            .as_ref()
-            .map(Operator::log)
-            .unwrap_or_default();
         self.stop_operator().await;
-        invariants::hold(&self, &log).await;
+        let catching_up = self.recorder.catch_up(self.client.clone(), &self.namespace);
+        self.patiently("the recorder to catch up", catching_up)
+            .await;
+        invariants::hold(&self, &self.past_log).await;
     }
 }
 

@@ -122,8 +122,8 @@ impl Operator {
             .expect("the operator ends")
     }
 
-    /// SIGTERM, and a clean end.
-    pub(crate) async fn stop(mut self) {
+    /// SIGTERM, and a clean end. Gives its log.
+    pub(crate) async fn stop(mut self) -> String {
         let kill = Command::new("kill")
             .arg(self.child.id().to_string())
             .status()
@@ -135,6 +135,14 @@ impl Operator {
             "SIGTERM ended in {status}\n{}",
             self.log()
         );
+        self.log()
+    }
+
+    /// SIGKILL. Gives its log.
+    pub(crate) fn kill(mut self) -> String {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        self.log()
     }
 
     /// Stops it for a while, as a machine that hangs; `SIGCONT` lets it go on.

@@ -2,16 +2,20 @@
 
 use std::{
     sync::{Arc, Mutex},
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
-use ecr_operator::api::ECRRepository;
+use ecr_operator::api::{ECRRepository, ECRRepositorySpec};
 use futures::StreamExt;
 use kube::{
-    Api, Client,
+    Api, Client, ResourceExt as _,
+    api::PostParams,
     runtime::watcher::{self, Event},
 };
 use tokio::{sync::oneshot, task::AbortHandle};
+
+/// The object by which the recorder knows that it has caught up.
+const SENTINEL: &str = "the-end";
 
 /// One version of an object, and when it was told.
 #[derive(Clone, Debug)]
@@ -60,8 +64,32 @@ impl Recorder {
         }
     }
 
+    /// What was told so far, but for the sentinels.
     pub(crate) fn versions(&self) -> Vec<Version> {
-        self.versions.lock().unwrap().clone()
+        let mut versions = self.versions.lock().unwrap().clone();
+        versions.retain(|version| version.object.name_any() != SENTINEL);
+        versions
+    }
+
+    /// Waits until all has been told that happened until now: watches tell in order, so a last
+    /// object of our own comes after everything else.
+    pub(crate) async fn catch_up(&self, client: Client, namespace: &str) {
+        let api = Api::namespaced(client, namespace);
+        let sentinel = ECRRepository::new(SENTINEL, ECRRepositorySpec::default());
+        if api.create(&PostParams::default(), &sentinel).await.is_err() {
+            // A namespace that is going takes nothing new, and its controller waits longer than any
+            // watch before the last object goes.
+            return;
+        }
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        while !self.has_told(SENTINEL) {
+            ticks.tick().await;
+        }
+    }
+
+    fn has_told(&self, name: &str) -> bool {
+        let versions = self.versions.lock().unwrap();
+        versions.iter().any(|v| v.object.name_any() == name)
     }
 }
 
