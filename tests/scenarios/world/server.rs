@@ -67,13 +67,26 @@ impl Server {
     }
 }
 
-/// A fresh directory under target/.
+/// A fresh directory under target/, of this process: two test runs may go on side by side.
 fn directory(name: &str) -> PathBuf {
-    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join("scenarios")
-        .join(name);
+    let all = Path::new(env!("CARGO_TARGET_TMPDIR")).join("scenarios");
+    sweep(&all);
+    let dir = all.join(std::process::id().to_string()).join(name);
     if dir.exists() {
         std::fs::remove_dir_all(&dir).unwrap();
     }
     dir
+}
+
+/// Removes what runs have left that are over, where the system tells which those are.
+fn sweep(all: &Path) {
+    if !Path::new("/proc/self").exists() {
+        return;
+    }
+    for left in std::fs::read_dir(all).into_iter().flatten().flatten() {
+        if !Path::new("/proc").join(left.file_name()).exists() {
+            // Another run may be sweeping too.
+            let _ = std::fs::remove_dir_all(left.path());
+        }
+    }
 }
