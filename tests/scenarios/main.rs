@@ -1,6 +1,13 @@
 //! Scenarios: the operator as a process of its own, under its own ServiceAccount, against a real API
 //! server and the ECR emulator. Each ends with the invariants of `world::invariants`.
 
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test that cannot go on has failed"
+)]
+
 mod looking;
 mod samples;
 mod world;

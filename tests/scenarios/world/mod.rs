@@ -219,6 +219,22 @@ impl World {
             .unwrap();
     }
 
+    pub(crate) async fn delete_namespace(&self) {
+        Api::<Namespace>::all(self.client.clone())
+            .delete(&self.namespace, &DeleteParams::default())
+            .await
+            .unwrap();
+    }
+
+    /// Waits until the namespace is gone, which its controller removes when it is empty.
+    pub(crate) async fn namespace_gone(&self) {
+        let namespaces: Api<Namespace> = Api::all(self.client.clone());
+        let gone = await_condition(namespaces, &self.namespace, |n: Option<&Namespace>| {
+            n.is_none()
+        });
+        self.patiently("the namespace to go", gone).await.unwrap();
+    }
+
     /// Waits until the object is gone.
     pub(crate) async fn gone(&self, object: &ECRRepository) {
         let uid = object.uid().unwrap();
