@@ -2,6 +2,7 @@
 //! server and the ECR emulator. Each ends with the invariants of `world::invariants`.
 
 #![allow(
+    clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
