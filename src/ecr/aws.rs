@@ -16,7 +16,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::{
     convert::{described, tags, unreadable},
-    error::{Error, read},
+    error::{Error, NO_LIFECYCLE_POLICY, NO_REPOSITORY_POLICY, read},
     pacing::{Kind, Pacing},
     port::{Ecr, ImageCount},
     write,
@@ -200,7 +200,7 @@ impl Ecr for Aws {
             .repository_name(at.name.as_str())
             .send();
         let answer = self.call(Kind::Read, "GetLifecyclePolicy", call).await;
-        document(answer, "LifecyclePolicyNotFoundException", |answer| {
+        document(answer, NO_LIFECYCLE_POLICY, |answer| {
             answer.lifecycle_policy_text().map(Lifecycle::stored)
         })
     }
@@ -213,7 +213,7 @@ impl Ecr for Aws {
             .repository_name(at.name.as_str())
             .send();
         let answer = self.call(Kind::Read, "GetRepositoryPolicy", call).await;
-        document(answer, "RepositoryPolicyNotFoundException", |answer| {
+        document(answer, NO_REPOSITORY_POLICY, |answer| {
             answer.policy_text().map(Document::stored)
         })
     }

@@ -12,6 +12,11 @@ use aws_sdk_ecr::{
 
 use crate::domain::failure::{Class, Failure};
 
+/// AWS's word that a repository has no lifecycle policy.
+pub(super) const NO_LIFECYCLE_POLICY: &str = "LifecyclePolicyNotFoundException";
+/// AWS's word that a repository has no policy.
+pub(super) const NO_REPOSITORY_POLICY: &str = "RepositoryPolicyNotFoundException";
+
 /// What AWS answered instead of an answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Error {
@@ -26,8 +31,11 @@ impl Error {
         self.code.as_deref() == Some(code)
     }
 
-    /// The value of the metric label: AWS's code, from a closed list so that it stays bounded.
+    /// The value of the metric label. That there is no document is an answer like any other.
     pub(super) fn label(&self) -> &'static str {
+        if self.has_code(NO_LIFECYCLE_POLICY) || self.has_code(NO_REPOSITORY_POLICY) {
+            return "absent";
+        }
         self.failure.class.label()
     }
 

@@ -3,7 +3,7 @@
 use super::{
     aws::Aws,
     convert::{described, to_encryption, to_filters, to_mode, to_scanning, to_tags, unreadable},
-    error::Error,
+    error::{Error, NO_LIFECYCLE_POLICY, NO_REPOSITORY_POLICY},
     pacing::Kind,
 };
 use crate::domain::{
@@ -117,8 +117,8 @@ pub(super) async fn send(
 fn is_removed(action: &Action, error: &Error) -> bool {
     match action {
         Action::DeleteRepository { .. } => error.failure.class == Class::Gone,
-        Action::DeleteLifecyclePolicy => error.has_code("LifecyclePolicyNotFoundException"),
-        Action::DeleteRepositoryPolicy => error.has_code("RepositoryPolicyNotFoundException"),
+        Action::DeleteLifecyclePolicy => error.has_code(NO_LIFECYCLE_POLICY),
+        Action::DeleteRepositoryPolicy => error.has_code(NO_REPOSITORY_POLICY),
         Action::CreateRepository(_)
         | Action::TagResource(_)
         | Action::UntagResource(_)
