@@ -11,7 +11,7 @@ use super::{
 };
 use crate::api::{Aspect, EncryptionType};
 
-/// All that CreateRepository takes, so that a repository is never half-made.
+/// All that `CreateRepository` takes, so that a repository is never half-made.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct NewRepository {
     /// Tag mutability; ECR's default where absent.

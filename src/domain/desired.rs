@@ -32,6 +32,10 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "it stands in map_err, which gives the error away"
+    )]
     fn invalid(message: impl ToString) -> Self {
         Self {
             reason: Reason::InvalidSpec,

@@ -49,7 +49,7 @@ pub enum Pace {
     Rest,
 }
 
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 impl Class {
     /// How it is tried again (design, rule 7).

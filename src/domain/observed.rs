@@ -23,7 +23,7 @@ pub enum Reading<T> {
     Stored(T),
 }
 
-/// What DescribeRepositories says of a repository.
+/// What `DescribeRepositories` says of a repository.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Described {
     /// What `docker pull` and `docker push` take, without a tag.

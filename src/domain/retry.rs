@@ -54,7 +54,7 @@ pub struct Attempt {
 pub struct Attempts(BTreeMap<Slot, Attempt>);
 
 /// The longest wait between two attempts of what may heal by itself.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 
 /// The wait before attempt `count + 1`: one second, doubled each time up to five minutes, the
 /// upper half of it by `dice` (0 to 1), so that many objects do not come back in step.
@@ -137,7 +137,7 @@ fn verdict(
 mod tests {
     use super::*;
 
-    const REST: Duration = Duration::from_secs(1800);
+    const REST: Duration = Duration::from_mins(30);
     const SLOT: Slot = Slot::Aspect(Aspect::LifecyclePolicy);
 
     fn failure(class: Class) -> Failure {

@@ -35,34 +35,34 @@ pub trait Ecr: Send + Sync + 'static {
     /// The account of the operator's own credentials, and its region.
     fn registry(&self) -> impl Future<Output = Result<Registry, Failure>> + Send;
 
-    /// DescribeRepositories of one name; `None` where there is none.
+    /// `DescribeRepositories` of one name; `None` where there is none.
     fn describe(
         &self,
         at: &Identity,
     ) -> impl Future<Output = Result<Option<Described>, Failure>> + Send;
 
-    /// ListTagsForResource: the proof of ownership; `None` where there is no repository.
+    /// `ListTagsForResource`: the proof of ownership; `None` where there is no repository.
     fn tags(&self, at: &Identity) -> impl Future<Output = Result<Option<Tags>, Failure>> + Send;
 
-    /// GetLifecyclePolicy.
+    /// `GetLifecyclePolicy`.
     fn lifecycle(
         &self,
         at: &Identity,
     ) -> impl Future<Output = Result<Reading<Lifecycle>, Failure>> + Send;
 
-    /// GetRepositoryPolicy.
+    /// `GetRepositoryPolicy`.
     fn policy(
         &self,
         at: &Identity,
     ) -> impl Future<Output = Result<Reading<Document>, Failure>> + Send;
 
-    /// DescribeImages, one page.
+    /// `DescribeImages`, one page.
     fn count_images(
         &self,
         at: &Identity,
     ) -> impl Future<Output = Result<ImageCount, Failure>> + Send;
 
-    /// DescribeRepositories of a whole registry, page by page: the names.
+    /// `DescribeRepositories` of a whole registry, page by page: the names.
     fn names(
         &self,
         registry: &Registry,
