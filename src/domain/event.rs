@@ -9,7 +9,7 @@ use super::{
     reason::Reason,
     status::{LONGEST_MESSAGE, Problem, fit, released},
 };
-use crate::api::{Aspect, ECRRepositoryStatus as Status};
+use crate::api::{Aspect, ConditionType, ECRRepositoryStatus as Status};
 
 /// A write that was made.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,17 +78,27 @@ fn writes(done: &[Done]) -> Option<Event> {
     Some(Event::new(false, reason, first.action.operation(), &note))
 }
 
+/// How much of what ECR held stands in a note: what was done about it must fit as well.
+const LONGEST_HELD: usize = 700;
+
 fn drift_repaired(done: &Done) -> Event {
     let aspect = done.action.aspect().map_or("repository", Aspect::as_str);
+    let held = match done.before.as_str() {
+        "" => "none".to_owned(),
+        long if long.len() > LONGEST_HELD => format!("{}…", fit(long, LONGEST_HELD)),
+        held => held.to_owned(),
+    };
     let note = format!(
-        "{aspect} was changed outside: it was {}; repaired by {}",
-        done.before, done.action
+        "{aspect} was changed outside: it was {held}; repaired by {}",
+        done.action
     );
     Event::new(true, "DriftRepaired", done.action.operation(), &note)
 }
 
 fn loss(before: &Status, after: &Status) -> Option<Event> {
-    let recreated = after.last_loss.is_some() && after.created_at != before.created_at;
+    let recreated = after.last_loss.is_some()
+        && after.created_at.is_some()
+        && after.created_at != before.created_at;
     let note = "The repository was deleted outside and was created anew: its images are gone";
     (recreated && before.created_at.is_some()).then(|| {
         Event::new(
@@ -116,12 +126,18 @@ fn releases(before: &Status, after: &Status) -> Vec<Event> {
 
 /// Problems that need a person and were not told before.
 fn new_problems(before: &Status, problems: &[Problem]) -> Vec<Event> {
+    // What heals by itself stands in `pending` too, and was not told.
+    let asked_for_help = before
+        .conditions
+        .iter()
+        .any(|c| c.type_ == ConditionType::Stalled.as_str());
     let told = |problem: &Problem| {
-        before.pending.iter().any(|p| {
-            p.aspect == problem.aspect
-                && p.reason == problem.reason.as_str()
-                && p.message.as_deref() == Some(&fit(&problem.message, LONGEST_MESSAGE))
-        })
+        asked_for_help
+            && before.pending.iter().any(|p| {
+                p.aspect == problem.aspect
+                    && p.reason == problem.reason.as_str()
+                    && p.message.as_deref() == Some(&fit(&problem.message, LONGEST_MESSAGE))
+            })
     };
     let stalled = problems
         .iter()

@@ -19,3 +19,14 @@ pub mod reason;
 pub mod retry;
 pub mod setting;
 pub mod status;
+
+#[cfg(test)]
+mod event_tables;
+#[cfg(test)]
+mod failure_tables;
+#[cfg(test)]
+mod status_records;
+#[cfg(test)]
+mod status_rules;
+#[cfg(test)]
+mod status_tables;

@@ -61,8 +61,8 @@ pub enum Standing {
 /// Condition messages and event notes are at most this many bytes.
 pub const LONGEST_MESSAGE: usize = 1024;
 
-/// The text, made fit for a condition: no control characters and no direction overrides, which
-/// could make a terminal show something else, and not too long.
+/// The text, made fit for a condition: one line, no control characters and no direction overrides,
+/// which could make a terminal show something else, and not too long.
 #[must_use]
 pub fn fit(text: &str, longest: usize) -> String {
     let mut fit = String::new();
@@ -80,7 +80,11 @@ pub fn fit(text: &str, longest: usize) -> String {
 
 fn is_invisible(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            c,
+            '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+                | '\u{feff}'
+        )
 }
 
 /// What status says was bound; `None` where it says nothing, or nothing legal.
@@ -108,6 +112,10 @@ pub fn record_binding(status: &mut Status, identity: &Identity) {
     status.region = Some(identity.registry.region.to_string());
     status.repository_name = Some(identity.name.to_string());
     (status.arn, status.repository_uri, status.created_at) = (None, None, None);
+    // Tag keys above all: what was to be ours there may be somebody else's here.
+    status.tag_keys.clear();
+    status.applied.clear();
+    status.cluster_uid = None;
 }
 
 /// Records that the repository exists and is ours.
@@ -230,7 +238,13 @@ impl Verdict {
                 conditions: observed(&planned),
                 pending: Some(pending(&planned)),
             },
-            Standing::Observed { problems, .. } => Self::by(&problems, Vec::new),
+            Standing::Observed { planned, problems } => {
+                let hindered = Self::by(&problems, Vec::new);
+                Self {
+                    pending: Some(pending(problems.iter().chain(&planned))),
+                    ..hindered
+                }
+            }
             Standing::Suspended { undone } => Self {
                 conditions: suspended(undone, status),
                 pending: None,
@@ -253,9 +267,9 @@ impl Verdict {
     }
 }
 
-fn pending(problems: &[Problem]) -> Vec<PendingAction> {
+fn pending<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> Vec<PendingAction> {
     problems
-        .iter()
+        .into_iter()
         .map(|problem| PendingAction {
             aspect: problem.aspect,
             action: problem.action.to_owned(),
