@@ -21,9 +21,25 @@ pub mod setting;
 pub mod status;
 
 #[cfg(test)]
+mod arbitrary;
+#[cfg(test)]
+mod desired_refusals;
+#[cfg(test)]
+mod desired_tables;
+#[cfg(test)]
+mod ecr_model;
+#[cfg(test)]
 mod event_tables;
 #[cfg(test)]
 mod failure_tables;
+#[cfg(test)]
+mod plan_aspects;
+#[cfg(test)]
+mod plan_laws;
+#[cfg(test)]
+mod plan_limits;
+#[cfg(test)]
+mod plan_reach;
 #[cfg(test)]
 mod status_records;
 #[cfg(test)]

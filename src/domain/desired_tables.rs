@@ -1,0 +1,249 @@
+//! How specs are parsed: the three states of every aspect.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{
+    arbitrary::{parse, registry},
+    desired::{Adoption, Desired, Encryption, EncryptionType, Mutability, is_reserved},
+    identity::Owner,
+    setting::Setting,
+};
+use crate::api::{Aspect, DeletionPolicy, ECRRepositorySpec, ImageTagMutability, ManagementPolicy};
+
+/// The spec, as a manifest has it.
+fn spec(manifest: Value) -> ECRRepositorySpec {
+    serde_json::from_value(manifest).unwrap()
+}
+
+fn desired(manifest: Value) -> Desired {
+    parse(&spec(manifest)).unwrap()
+}
+
+fn state<T, E>(wanted: &Result<Setting<T>, E>) -> &'static str {
+    match wanted {
+        Ok(Setting::Unmanaged) => "unmanaged",
+        Ok(Setting::Absent) => "absent",
+        Ok(Setting::Present(_)) => "present",
+        Err(_) => "refused",
+    }
+}
+
+/// Of mutability, scanning, lifecycle and policy.
+fn states(desired: &Desired) -> [&'static str; 4] {
+    [
+        state(&desired.mutability),
+        state(&desired.scan_on_push),
+        state(&desired.lifecycle),
+        state(&desired.policy),
+    ]
+}
+
+fn rule(priority: u32) -> Value {
+    json!({
+        "rulePriority": priority,
+        "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10},
+        "action": {"type": "expire"},
+    })
+}
+
+const UNMANAGED: [&str; 4] = ["unmanaged"; 4];
+
+#[test]
+fn what_is_absent_is_not_ours() {
+    let desired = desired(json!({}));
+    assert_eq!(states(&desired), UNMANAGED);
+    assert_eq!(desired.tags, Ok([].into()));
+    assert_eq!(desired.encryption, None);
+    assert_eq!(desired.adoption, Adoption::Never);
+    assert_eq!(desired.management, ManagementPolicy::Enforce);
+    assert_eq!(desired.deletion, DeletionPolicy::Retain);
+    assert_eq!(desired.identity.registry, registry());
+    assert_eq!(desired.identity.name.as_str(), "payments/api");
+    assert!(desired.hashes().is_empty());
+    assert_eq!(desired.refusals().count(), 0);
+}
+
+#[test]
+fn every_aspect_has_three_states_of_its_own() {
+    let statement = json!({"Effect": "Deny", "Principal": "*", "Action": "ecr:PutImage"});
+    let filters = json!([{"filterType": "WILDCARD", "filter": "dev-*"}]);
+    let table = [
+        (json!({"imageTagMutability": "IMMUTABLE"}), 0, "present"),
+        (
+            json!({"imageTagMutability": "IMMUTABLE", "imageTagMutabilityExclusionFilters": []}),
+            0,
+            "present",
+        ),
+        (
+            json!({"imageTagMutabilityExclusionFilters": []}),
+            0,
+            "unmanaged",
+        ),
+        (
+            json!({"imageTagMutability": "MUTABLE_WITH_EXCLUSION", "imageTagMutabilityExclusionFilters": filters}),
+            0,
+            "present",
+        ),
+        (
+            json!({"imageTagMutability": "MUTABLE_WITH_EXCLUSION"}),
+            0,
+            "refused",
+        ),
+        (
+            json!({"imageTagMutability": "MUTABLE", "imageTagMutabilityExclusionFilters": filters}),
+            0,
+            "refused",
+        ),
+        (
+            json!({"imageTagMutabilityExclusionFilters": filters}),
+            0,
+            "refused",
+        ),
+        (json!({"imageScanningConfiguration": {}}), 1, "present"),
+        (
+            json!({"imageScanningConfiguration": {"scanOnPush": false}}),
+            1,
+            "present",
+        ),
+        (json!({"lifecyclePolicy": {"rules": []}}), 2, "absent"),
+        (
+            json!({"lifecyclePolicy": {"rules": [rule(1)]}}),
+            2,
+            "present",
+        ),
+        (
+            json!({"lifecyclePolicy": {"rules": [rule(1), rule(2)]}}),
+            2,
+            "refused",
+        ),
+        (json!({"repositoryPolicy": {}}), 3, "absent"),
+        (json!({"access": {}}), 3, "absent"),
+        (
+            json!({"access": {"pull": [], "push": []}, "repositoryPolicy": {}}),
+            3,
+            "absent",
+        ),
+        (json!({"access": {"pull": ["111122223333"]}}), 3, "present"),
+        (
+            json!({"access": {"push": ["111122223333"]}, "repositoryPolicy": {}}),
+            3,
+            "present",
+        ),
+        (
+            json!({"repositoryPolicy": {"Statement": [statement]}}),
+            3,
+            "present",
+        ),
+        (
+            json!({"repositoryPolicy": {"Statement": statement}, "access": {}}),
+            3,
+            "present",
+        ),
+        (
+            json!({"repositoryPolicy": {"Statement": [statement]}, "access": {"pull": ["nobody"]}}),
+            3,
+            "refused",
+        ),
+    ];
+    for (manifest, aspect, expected) in table {
+        let mut all = UNMANAGED;
+        all[aspect] = expected;
+        assert_eq!(states(&desired(manifest.clone())), all, "{manifest}");
+    }
+}
+
+#[test]
+fn values_are_taken_as_they_are_written() {
+    let desired = desired(json!({
+        "repositoryName": "team/web",
+        "imageTagMutability": "IMMUTABLE_WITH_EXCLUSION",
+        "imageTagMutabilityExclusionFilters": [
+            {"filterType": "WILDCARD", "filter": "v*"},
+            {"filterType": "WILDCARD", "filter": "dev-*"},
+            {"filterType": "WILDCARD", "filter": "v*"},
+        ],
+        "imageScanningConfiguration": {"scanOnPush": true},
+        "encryptionConfiguration": {"encryptionType": "KMS_DSSE", "kmsKey": "alias/a"},
+        "tags": {"team": "payments"},
+        "deletionPolicy": "DeleteWithImages",
+        "managementPolicy": "Observe",
+    }));
+    let mutability = Mutability {
+        mode: ImageTagMutability::ImmutableWithExclusion,
+        exclusions: ["dev-*".to_owned(), "v*".to_owned()].into(),
+    };
+    let shown = "IMMUTABLE_WITH_EXCLUSION except dev-*, v*";
+    assert_eq!(mutability.to_string(), shown);
+    assert_eq!(desired.mutability, Ok(Setting::Present(mutability)));
+    assert_eq!(desired.scan_on_push, Ok(Setting::Present(true)));
+    let encryption = Encryption {
+        kind: EncryptionType::KmsDsse,
+        key: Some("alias/a".to_owned()),
+    };
+    assert_eq!(encryption.to_string(), "KMS_DSSE (alias/a)");
+    assert_eq!(desired.encryption, Some(encryption));
+    assert_eq!(
+        desired.tags,
+        Ok([("team".to_owned(), "payments".to_owned())].into())
+    );
+    assert_eq!(desired.identity.name.as_str(), "team/web");
+    assert_eq!(desired.deletion, DeletionPolicy::DeleteWithImages);
+    assert_eq!(desired.management, ManagementPolicy::Observe);
+    let hashed: BTreeSet<_> = desired.hashes().into_keys().collect();
+    let ours = [
+        Aspect::ImageTagMutability,
+        Aspect::ImageScanningConfiguration,
+        Aspect::Tags,
+    ];
+    assert_eq!(hashed, ours.into());
+}
+
+#[test]
+fn what_is_asked_to_be_none_is_in_force_too() {
+    let hashes =
+        desired(json!({"lifecyclePolicy": {"rules": []}, "repositoryPolicy": {}})).hashes();
+    assert_eq!(hashes.len(), 2);
+    assert!(hashes.values().all(|hash| hash == "none"), "{hashes:?}");
+}
+
+#[test]
+fn adoption_is_asked_for_by_name() {
+    let other = Owner::parse("other/payments/web").unwrap();
+    for (manifest, expected) in [
+        (json!({"policy": "Never"}), Adoption::Never),
+        (json!({"policy": "IfUnowned"}), Adoption::IfUnowned),
+        (
+            json!({"policy": "TakeOver", "from": "other/payments/web"}),
+            Adoption::TakeOver(other),
+        ),
+    ] {
+        assert_eq!(desired(json!({"adoption": manifest})).adoption, expected);
+    }
+}
+
+#[test]
+fn reserved_keys_are_those_of_aws_in_any_case_and_ours() {
+    for reserved in [
+        "aws:",
+        "aws:x",
+        "AWS:x",
+        "aWs:x",
+        "ecr-operator.dev/",
+        "ecr-operator.dev/owner",
+    ] {
+        assert!(is_reserved(reserved), "{reserved}");
+    }
+    for free in [
+        "",
+        "aws",
+        "aws-x",
+        "awé:",
+        "xaws:",
+        "ecr-operator.dev",
+        "ecr-operator.devel/x",
+    ] {
+        assert!(!is_reserved(free), "{free}");
+    }
+}
