@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use proptest::prelude::*;
+use proptest::{option, prelude::*, sample::select};
 
 use super::{
     action::Action,
     arbitrary::{Situation, desired, owned, situation, stamps},
-    desired::{Encryption, is_reserved},
+    desired::{Encryption, EncryptionType, is_reserved},
     ecr_model::run,
     identity::Owner,
     observed::{Reading, Tags},
@@ -185,7 +185,12 @@ proptest! {
     }
 
     #[test]
-    fn other_encryption_is_refused_and_never_made(at in owned()) {
+    fn other_encryption_is_refused_and_never_made(
+        mut at in owned(),
+        wanted in option::weighted(0.9, select(encryptions())),
+        held in option::weighted(0.9, select(encryptions())),
+    ) {
+        (at.desired.encryption, at.observed.described.encryption) = (wanted, held);
         let immutable = |(_, refusal): &(Option<Aspect>, _)| {
             let refusal: &super::desired::Refusal = refusal;
             refusal.reason == Reason::ImmutableField
@@ -215,6 +220,26 @@ proptest! {
             prop_assert_ne!(aspect, Some(Aspect::RepositoryPolicy), "{}", action);
         }
     }
+}
+
+/// Every kind, with every way to name a key.
+fn encryptions() -> Vec<Encryption> {
+    const ARN: &str = "arn:aws:kms:ap-southeast-1:111122223333";
+    let named = ["key/a", "key/b", "alias/a"].map(|key| Some(format!("{ARN}:{key}")));
+    let short = ["alias/a", "1234abcd"].map(|key| Some(key.to_owned()));
+    let keys: Vec<_> = named.into_iter().chain(short).chain([None]).collect();
+    let kms = [EncryptionType::Kms, EncryptionType::KmsDsse];
+    let of = |kind| {
+        keys.iter().map(move |key| Encryption {
+            kind,
+            key: key.clone(),
+        })
+    };
+    let aes = Encryption {
+        kind: EncryptionType::Aes256,
+        key: None,
+    };
+    kms.into_iter().flat_map(of).chain([aes]).collect()
 }
 
 /// Only an ARN of a key tells which key it is.
