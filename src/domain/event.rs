@@ -9,7 +9,7 @@ use super::{
     reason::Reason,
     status::{LONGEST_MESSAGE, Problem, fit, released},
 };
-use crate::api::{Aspect, ECRRepositoryStatus as Status};
+use crate::api::{Aspect, ConditionType, ECRRepositoryStatus as Status};
 
 /// A write that was made.
 #[derive(Clone, Debug, PartialEq)]
@@ -96,7 +96,9 @@ fn drift_repaired(done: &Done) -> Event {
 }
 
 fn loss(before: &Status, after: &Status) -> Option<Event> {
-    let recreated = after.last_loss.is_some() && after.created_at != before.created_at;
+    let recreated = after.last_loss.is_some()
+        && after.created_at.is_some()
+        && after.created_at != before.created_at;
     let note = "The repository was deleted outside and was created anew: its images are gone";
     (recreated && before.created_at.is_some()).then(|| {
         Event::new(
@@ -124,12 +126,18 @@ fn releases(before: &Status, after: &Status) -> Vec<Event> {
 
 /// Problems that need a person and were not told before.
 fn new_problems(before: &Status, problems: &[Problem]) -> Vec<Event> {
+    // What heals by itself stands in `pending` too, and was not told.
+    let asked_for_help = before
+        .conditions
+        .iter()
+        .any(|c| c.type_ == ConditionType::Stalled.as_str());
     let told = |problem: &Problem| {
-        before.pending.iter().any(|p| {
-            p.aspect == problem.aspect
-                && p.reason == problem.reason.as_str()
-                && p.message.as_deref() == Some(&fit(&problem.message, LONGEST_MESSAGE))
-        })
+        asked_for_help
+            && before.pending.iter().any(|p| {
+                p.aspect == problem.aspect
+                    && p.reason == problem.reason.as_str()
+                    && p.message.as_deref() == Some(&fit(&problem.message, LONGEST_MESSAGE))
+            })
     };
     let stalled = problems
         .iter()
