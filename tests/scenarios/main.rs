@@ -15,3 +15,6 @@ mod world;
 
 mod aspects;
 mod deletion;
+mod drift;
+mod modes;
+mod tags;

@@ -149,6 +149,12 @@ fn statement(sid: &str, account: &str, actions: &[&str]) -> Value {
 }
 
 fn policy() -> Sample {
+    // Longer than a note may be.
+    let mut long = pull_by("999900001111");
+    let roles: Vec<_> = (0..40)
+        .map(|n| format!("arn:aws:iam::999900001111:role/role-{n:02}"))
+        .collect();
+    long["Statement"][0]["Condition"] = json!({"StringEquals": {"aws:PrincipalArn": roles}});
     Sample {
         name: "policy",
         aspect: "repositoryPolicy",
@@ -158,9 +164,9 @@ fn policy() -> Sample {
         none: Some((json!({"repositoryPolicy": {}}), "DeleteRepositoryPolicy")),
         outside: (
             "SetRepositoryPolicy",
-            json!({"policyText": pull_by("999900001111").to_string()}),
+            json!({"policyText": long.to_string()}),
         ),
-        then: "999900001111",
+        then: "aws:PrincipalArn",
         held: |r| document(r.policy.as_deref()),
         holds_first: pull_by("111122223333"),
         holds_second: pull_by("444455556666"),
