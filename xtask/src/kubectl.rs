@@ -53,6 +53,22 @@ impl Kubectl {
         finish(args, &output.context("start kubectl")?)
     }
 
+    /// Runs it and returns what it says when it fails.
+    ///
+    /// # Errors
+    /// When it cannot be started, or succeeds.
+    pub async fn refused<S: AsRef<str>>(&self, args: &[S]) -> Result<String> {
+        let output = self.command(args).output().await.context("start kubectl")?;
+        if output.status.success() {
+            let args: Vec<&str> = args.iter().map(AsRef::as_ref).collect();
+            bail!(
+                "expected a refusal, but this was done: kubectl {}",
+                args.join(" ")
+            );
+        }
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     /// Runs it with an input, as in `kubectl apply -f -`.
     ///
     /// # Errors

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::json;
 use tokio::time::sleep;
 use xtask::kubectl::Kubectl;
@@ -19,12 +19,16 @@ use crate::narration::seconds;
 /// Where the measured objects live.
 pub(super) const NAMESPACE: &str = "bench";
 
-const MEGABYTE: f64 = 1024.0 * 1024.0;
+const MEGABYTE: f64 = 1e6;
 
 /// How long nothing may happen until all is said to be done.
 const QUIET: Duration = Duration::from_secs(3);
 
 const PATIENCE: Duration = Duration::from_mins(5);
+
+/// Seconds between two resyncs, where they are measured: enough for one look at each object at the
+/// pace that ECR is asked for.
+const RESYNC: u64 = 100;
 
 /// The writes of one operation that ECR is asked for in a second, unless a class says otherwise.
 const WRITES_PER_SECOND: f64 = 5.0;
@@ -167,12 +171,16 @@ impl Bench {
         Ok(())
     }
 
+    /// Starts the operator anew, with resyncs that are far enough apart to tell them from the start.
     pub(super) async fn restart(&mut self) -> Result<Operator> {
         println!("· restarting the operator, nothing changed");
         let audit = self.zero().await?;
-        let operator = self.start(&[]).await?;
-        self.quiet().await?;
+        let operator = self
+            .start(&["--resync-seconds", &RESYNC.to_string()])
+            .await?;
+        let settled = self.quiet().await;
         let (calls, seen) = (self.calls().await?, audit.seen_without_refusals()?);
+        settled?;
         let resident = megabytes(processes::resident(operator.pid())?);
         let objects = f64::from(OBJECTS - 1);
         self.rows.extend([
@@ -193,31 +201,34 @@ impl Bench {
         Ok(operator)
     }
 
-    /// Counts over a stretch that holds a known number of resyncs, so it does not matter when the
-    /// first of them comes.
-    pub(super) async fn resync(&mut self) -> Result<()> {
-        const EVERY: u32 = 20;
-        const RESYNCS: u32 = 3;
-        let operator = self
-            .start(&["--resync-seconds", &EVERY.to_string()])
-            .await?;
-        self.quiet().await?;
+    /// Counts over as long as from one resync to the next: each object has its own exactly once then,
+    /// no matter when the first one comes.
+    pub(super) async fn resync(&mut self, operator: &Operator) -> Result<()> {
+        println!("· watching a resync, {RESYNC} s");
         let audit = self.zero().await?;
-        let cpu = cpu_millis(&operator)?;
-        println!("· watching {RESYNCS} resyncs of {EVERY} s");
-        sleep(Duration::from_secs(u64::from(EVERY * RESYNCS))).await;
-        let resyncs = f64::from(RESYNCS);
-        let calls = self.calls().await? / resyncs;
-        let writes = real(audit.seen_without_refusals()?.writes) / resyncs;
-        let cpu = (cpu_millis(&operator)? - cpu) / resyncs;
+        let cpu = cpu_millis(operator)?;
+        sleep(Duration::from_secs(RESYNC)).await;
+        let calls = self.calls().await?;
+        let seen = audit.seen_without_refusals()?;
+        let cpu = cpu_millis(operator)? - cpu;
         // A page of 1,000 repositories, and a page of tags for each 100 that are ours.
         let sweep = (f64::from(OBJECTS) / 1000.0).ceil() + (f64::from(OBJECTS) / 100.0).ceil();
+        let objects = f64::from(OBJECTS - 1);
         self.rows.extend([
-            Row::limited("ECR calls of a resync of all 499", calls, sweep, "calls"),
-            Row::limited("Kubernetes writes of a resync", writes, 0.0, "writes"),
-            Row::noted("CPU of a resync", cpu, "ms"),
+            Row::limited(
+                "ECR calls per repository and resync",
+                calls / objects,
+                sweep / objects,
+                "calls",
+            ),
+            Row::limited(
+                "Kubernetes writes of a resync",
+                real(seen.writes),
+                0.0,
+                "writes",
+            ),
+            Row::noted("CPU of a resync of all", cpu, "ms"),
         ]);
-        operator.stop().await?;
         Ok(())
     }
 
@@ -227,8 +238,24 @@ impl Bench {
         Audit::now(&self.stack.dir)
     }
 
+    /// Calls of ECR since `zero`, and tells which. The one of STS, by which the operator learns its
+    /// account, comes once a process and is told but not counted.
     async fn calls(&self) -> Result<f64> {
-        Ok(real(self.stack.emulator.calls().await?.values().sum()))
+        let calls = self.stack.emulator.calls().await?;
+        let each: Vec<String> = calls
+            .iter()
+            .map(|(name, count)| format!("{name} {count}"))
+            .collect();
+        println!(
+            "  {}",
+            if each.is_empty() {
+                "no call".to_owned()
+            } else {
+                each.join(", ")
+            }
+        );
+        let sts = calls.get("GetCallerIdentity").copied().unwrap_or(0);
+        Ok(real(calls.values().sum::<u64>() - sts))
     }
 
     /// Creates objects and waits until as many as `ready` in all are, and it is quiet again.
@@ -261,7 +288,8 @@ impl Bench {
     /// Waits until neither ECR nor the API server hears of the operator any more.
     async fn quiet(&self) -> Result<()> {
         let end = Instant::now() + PATIENCE;
-        let mut last = (self.calls().await?, Audit::now(&self.stack.dir)?);
+        let total = async || anyhow::Ok(self.stack.emulator.calls().await?.values().sum::<u64>());
+        let mut last = (total().await?, Audit::now(&self.stack.dir)?);
         let mut since = Instant::now();
         while since.elapsed() < QUIET {
             ensure!(
@@ -269,9 +297,9 @@ impl Bench {
                 "the operator is not quiet after {PATIENCE:?}"
             );
             sleep(Duration::from_millis(200)).await;
-            let calls = self.calls().await?;
-            let seen = last.1.seen().context("read the audit log")?;
-            if real(0) < (calls - last.0).abs() || seen.writes + seen.events > 0 {
+            let calls = total().await?;
+            let seen = last.1.seen()?;
+            if calls != last.0 || seen.writes + seen.events > 0 {
                 last = (calls, Audit::now(&self.stack.dir)?);
                 since = Instant::now();
             }

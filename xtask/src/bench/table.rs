@@ -81,14 +81,15 @@ pub(super) fn print(rows: &[Row], ink: Ink) {
     println!("\n  {} of {limited} limits are held", limited - over);
 }
 
-/// As few digits as tell it: 3, 0.012, 18.4.
+/// As few digits as tell it: 3, 0.012, 3.05, 18.4.
 fn number(value: f64) -> String {
     let digits = match value.abs() {
-        whole if whole.fract() == 0.0 => 0,
         small if small < 1.0 => 3,
+        small if small < 10.0 => 2,
         _ => 1,
     };
-    format!("{value:.digits$}")
+    let text = format!("{value:.digits$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]
@@ -97,8 +98,8 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        let shown: Vec<String> = [3.0, 0.012, 18.44, 0.0].map(number).into();
-        assert_eq!(shown, ["3", "0.012", "18.4", "0"]);
+        let shown = [3.0, 0.012, 3.05, 18.44, 100.0, 0.0].map(number);
+        assert_eq!(shown, ["3", "0.012", "3.05", "18.4", "100", "0"]);
     }
 
     #[test]

@@ -97,7 +97,15 @@ impl Tale {
             .max()
             .unwrap_or(0);
         for chapter in &self.chapters {
-            let checks = format!("{:>2} checks", chapter.checks);
+            let checks = format!(
+                "{} {}",
+                chapter.checks,
+                if chapter.checks == 1 {
+                    "check "
+                } else {
+                    "checks"
+                }
+            );
             let took = seconds(chapter.took);
             let line = format!("{:<width$}  {checks}  {took:>7}", chapter.title);
             println!("  {} {line}", self.ink.good("✓"));
