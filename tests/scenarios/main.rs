@@ -17,4 +17,5 @@ mod aspects;
 mod deletion;
 mod drift;
 mod modes;
+mod ownership;
 mod tags;

@@ -35,7 +35,7 @@ const READS: [&str; 6] = [
     "ListTagsForResource",
 ];
 
-fn is_write(call: &Call) -> bool {
+pub(crate) fn is_write(call: &Call) -> bool {
     WRITES.contains(&call.operation.as_str())
 }
 

@@ -367,6 +367,13 @@ impl World {
         calls
     }
 
+    /// The operator's writes that took effect.
+    pub(crate) fn written(&self) -> Vec<Call> {
+        let mut calls = self.calls();
+        calls.retain(|call| invariants::is_write(call) && call.applied && call.answer.is_ok());
+        calls
+    }
+
     /// The operator's calls of one operation.
     pub(crate) fn count(&self, operation: &str) -> usize {
         self.calls()
