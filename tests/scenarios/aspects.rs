@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::{
     looking::{reconcile_now, told, writes},
     samples::{self, keep_last, pull_by},
-    world::{World, assert_says, condition, message},
+    world::{World, assert_says, message},
 };
 
 /// The aspects that status says are in force.
@@ -14,40 +14,6 @@ fn applied(object: &ecr_operator::api::ECRRepository) -> Vec<(&'static str, Stri
     applied
         .map(|a| (a.aspect.as_str(), a.hash.clone()))
         .collect()
-}
-
-#[tokio::test]
-async fn all_of_it_is_created_in_three_calls() {
-    let world = World::new("create").await;
-    world
-        .apply(
-            "api",
-            json!({
-                "imageTagMutability": "IMMUTABLE",
-                "imageScanningConfiguration": {"scanOnPush": true},
-                "lifecyclePolicy": keep_last(10),
-                "access": {"pull": ["111122223333"]},
-                "tags": {"team": "payments"},
-            }),
-        )
-        .await;
-    world.ready("api").await;
-    let calls: Vec<_> = world.calls().into_iter().map(|c| c.operation).collect();
-    assert_eq!(
-        calls,
-        [
-            "GetCallerIdentity",
-            "CreateRepository",
-            "PutLifecyclePolicy",
-            "SetRepositoryPolicy"
-        ]
-    );
-    let note = world.event("api", "Created").await;
-    assert_says(
-        &note,
-        "CreateRepository; PutLifecyclePolicy; SetRepositoryPolicy",
-    );
-    world.finish().await;
 }
 
 #[tokio::test]
@@ -192,17 +158,6 @@ async fn an_aspect_that_is_empty_is_removed_and_kept_away() {
     world.finish().await;
 }
 
-#[tokio::test]
-async fn an_empty_aspect_of_a_new_repository_costs_no_call() {
-    let world = World::new("nothing").await;
-    let spec =
-        json!({"lifecyclePolicy": {"rules": []}, "repositoryPolicy": {}, "access": {}, "tags": {}});
-    world.apply("api", spec).await;
-    world.ready("api").await;
-    assert_eq!(writes(&world, "api", 0), ["CreateRepository"]);
-    world.finish().await;
-}
-
 fn rule(priority: i64, prefixes: [&str; 2]) -> Value {
     json!({
         "rulePriority": priority,
@@ -333,119 +288,5 @@ async fn several_aspects_that_change_at_once_are_one_write_each() {
         1,
         "one event a pass"
     );
-    world.finish().await;
-}
-
-#[tokio::test]
-async fn encryption_is_set_at_creation_and_an_alias_is_never_fought_over() {
-    let world = World::new("encryption").await;
-    let key = "arn:aws:kms:ap-southeast-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab";
-    let wanted = [
-        ("aes", json!({"encryptionType": "AES256"}), "AES256"),
-        (
-            "arn",
-            json!({"encryptionType": "KMS", "kmsKey": key}),
-            "KMS",
-        ),
-        (
-            "alias",
-            json!({"encryptionType": "KMS", "kmsKey": "alias/team"}),
-            "KMS",
-        ),
-        ("managed", json!({"encryptionType": "KMS"}), "KMS"),
-    ];
-    for (name, encryption, _) in &wanted {
-        let spec = json!({"encryptionConfiguration": encryption});
-        world.apply(name, spec).await;
-    }
-    for (name, _, kind) in &wanted {
-        world.ready(name).await;
-        assert_eq!(&world.repository(name).unwrap().encryption_type, kind);
-    }
-    assert_eq!(
-        world.repository("arn").unwrap().kms_key.as_deref(),
-        Some(key)
-    );
-    let of_alias = world.repository("alias").unwrap().kms_key.unwrap();
-    assert_says(&of_alias, ":key/");
-    for (name, _, _) in &wanted {
-        world.looks(&world.in_ecr(name), 1).await;
-        let object = world.get(name).await;
-        assert_eq!(
-            condition(&object, "Ready"),
-            Some(("True", "Synced")),
-            "{name}"
-        );
-        assert_eq!(writes(&world, name, 0), ["CreateRepository"]);
-    }
-    world.finish().await;
-}
-
-#[tokio::test]
-async fn kubectl_and_status_tell_what_is_in_ecr() {
-    let world = World::new("status").await;
-    world
-        .apply(
-            "api",
-            json!({
-                "imageTagMutability": "IMMUTABLE",
-                "imageScanningConfiguration": {"scanOnPush": true},
-                "deletionPolicy": "Delete",
-                "tags": {"team": "payments", "cost": "1"},
-            }),
-        )
-        .await;
-    let object = world.ready("api").await;
-    let repository = world
-        .repository("api")
-        .expect("<namespace>/<name> when none is named");
-    let status = object.status.clone().unwrap();
-    assert_eq!(
-        status.repository_name.as_deref(),
-        Some(world.in_ecr("api").as_str())
-    );
-    assert_eq!(status.registry_id.as_deref(), Some("123456789012"));
-    assert_eq!(status.region.as_deref(), Some("ap-southeast-1"));
-    assert_eq!(status.arn.as_ref(), Some(&repository.arn));
-    assert_eq!(status.repository_uri.as_ref(), Some(&repository.uri));
-    assert_eq!(status.tag_keys, ["cost", "team"]);
-    assert_eq!(status.observed_generation, object.metadata.generation);
-    assert_eq!(
-        status.cluster_uid.as_ref(),
-        repository.tags.get("ecr-operator.dev/cluster-uid")
-    );
-    assert!(status.created_at.is_some() && status.pending.is_empty());
-    let get = [
-        "get",
-        "ecrrepo",
-        "api",
-        "-o",
-        "wide",
-        "-n",
-        &world.namespace,
-    ];
-    let table = world.server.kubectl.run(&get).await.unwrap();
-    let rows: Vec<Vec<&str>> = table
-        .lines()
-        .map(|l| l.split_whitespace().collect())
-        .collect();
-    assert_eq!(
-        rows[0],
-        [
-            "NAME",
-            "READY",
-            "STATUS",
-            "URI",
-            "AGE",
-            "MUTABILITY",
-            "SCAN",
-            "DELETION"
-        ]
-    );
-    assert_eq!(
-        rows[1][..4],
-        ["api", "True", "Synced", repository.uri.as_str()]
-    );
-    assert_eq!(rows[1][5..], ["IMMUTABLE", "true", "Delete"]);
     world.finish().await;
 }

@@ -76,3 +76,9 @@ pub(crate) fn tag_keys(object: &ECRRepository) -> Vec<String> {
         .map(|s| s.tag_keys.clone())
         .unwrap_or_default()
 }
+
+/// Waits until a call was made so often in all.
+pub(crate) async fn called(world: &World, operation: &str, times: usize) {
+    let what = format!("{times} calls of {operation}");
+    world.until(&what, |w| w.count(operation) >= times).await;
+}

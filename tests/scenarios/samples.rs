@@ -198,3 +198,14 @@ fn access() -> Sample {
 fn document(text: Option<&str>) -> Value {
     text.map_or(Value::Null, |text| serde_json::from_str(text).unwrap())
 }
+
+/// A spec with something of everything.
+pub(crate) fn whole(count: i64) -> Value {
+    json!({
+        "imageTagMutability": "IMMUTABLE",
+        "imageScanningConfiguration": {"scanOnPush": true},
+        "lifecyclePolicy": keep_last(count),
+        "repositoryPolicy": pull_by("111122223333"),
+        "tags": {"team": "payments"},
+    })
+}

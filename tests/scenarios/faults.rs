@@ -1,0 +1,218 @@
+//! Faults of AWS and answers that are lost: all of it heals, and costs few calls.
+
+use ecr_emulator::Fault;
+use ecr_operator::api::ECRRepository;
+use serde_json::json;
+
+use crate::{
+    looking::{called, writes},
+    samples::{keep_last, pull_by, whole},
+    world::{World, condition},
+};
+
+/// The calls that a creation costs without faults: who we are, and the three writes.
+const CREATION: usize = 4;
+
+/// A world whose operator looks only when something changed or failed, for counting its calls.
+async fn calm(name: &str) -> World {
+    let mut world = World::without_operator(name).await;
+    world.flag("--resync-seconds=600");
+    world.flag("--policy-resync-seconds=3600");
+    world.start_operator().await;
+    world
+}
+
+/// Ends the scenario with an operator that looks often, as rest can only be seen by looking.
+async fn finish(mut world: World) {
+    world.stop_operator().await;
+    world.flag("--resync-seconds=2");
+    world.flag("--policy-resync-seconds=3");
+    world.start_operator().await;
+    world.finish().await;
+}
+
+async fn throttled(operation: &str) {
+    let world = calm("throttled").await;
+    let faults = 3;
+    world
+        .emulator
+        .inject(Fault::on(operation).times(3).throttle());
+    world.apply("api", whole(10)).await;
+    let said =
+        |object: &ECRRepository| condition(object, "Reconciling") == Some(("True", "Throttled"));
+    world.wait("api", "Throttled", said).await;
+    world.ready("api").await;
+    let calls = world.calls();
+    let spent = calls
+        .iter()
+        .rposition(|c| c.operation == operation)
+        .unwrap()
+        + 1;
+    assert!(
+        spent <= CREATION * (faults + 1) + 2,
+        "{spent} calls for {faults} faults"
+    );
+    assert_eq!(world.count(operation), faults + 1, "one try for each fault");
+    assert_eq!(
+        world.count("PutLifecyclePolicy"),
+        1,
+        "what is done is not done again"
+    );
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn a_throttled_creation_heals_and_costs_few_calls() {
+    throttled("CreateRepository").await;
+}
+
+#[tokio::test]
+async fn a_throttled_policy_heals_and_costs_few_calls() {
+    throttled("SetRepositoryPolicy").await;
+}
+
+#[tokio::test]
+async fn faults_of_aws_heal_wherever_they_strike() {
+    let world = calm("faults").await;
+    let operations = [
+        "GetCallerIdentity",
+        "CreateRepository",
+        "PutLifecyclePolicy",
+        "SetRepositoryPolicy",
+    ];
+    for operation in operations {
+        world.emulator.inject(Fault::on(operation).server_error());
+    }
+    world.apply("api", whole(10)).await;
+    let said = |object: &ECRRepository| {
+        condition(object, "Reconciling") == Some(("True", "AwsUnavailable"))
+    };
+    world.wait("api", "AwsUnavailable", said).await;
+    world.ready("api").await;
+    let faults = operations.len();
+    let spent = world.calls().len();
+    assert!(
+        spent <= CREATION * (faults + 1) + 2,
+        "{spent} calls for {faults} faults"
+    );
+    assert_eq!(world.count("CreateRepository"), 2);
+    finish(world).await;
+}
+
+#[tokio::test]
+async fn an_outage_at_rest_flips_nothing() {
+    let world = World::new("outage").await;
+    world.apply("api", whole(10)).await;
+    let settled = world.ready("api").await;
+    world.emulator.inject(Fault::any().forever().server_error());
+    let reads = world.count("DescribeRepositories") + 3;
+    called(&world, "DescribeRepositories", reads).await;
+    let now = world.get("api").await;
+    assert_eq!(
+        now.metadata.resource_version,
+        settled.metadata.resource_version
+    );
+    world.emulator.clear_faults();
+    let name = world.in_ecr("api");
+    world.outside(
+        "PutImageTagMutability",
+        json!({"repositoryName": name, "imageTagMutability": "MUTABLE"}),
+    );
+    world.event("api", "DriftRepaired").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_any_write_of_a_creation_is_harmless() {
+    let world = World::new("lost").await;
+    let operations = [
+        "CreateRepository",
+        "PutLifecyclePolicy",
+        "SetRepositoryPolicy",
+    ];
+    for operation in operations {
+        let name = operation.to_lowercase();
+        let fault = Fault::on(operation).repository(&world.in_ecr(&name));
+        world.emulator.inject(fault.lose_answer());
+        world.apply(&name, whole(10)).await;
+    }
+    for operation in operations {
+        let name = operation.to_lowercase();
+        world.ready(&name).await;
+        let written = writes(&world, &name, 0);
+        let created = written.iter().filter(|o| *o == "CreateRepository").count();
+        // What the second try of a creation meets is its own repository.
+        let tries = if operation == "CreateRepository" {
+            2
+        } else {
+            1
+        };
+        assert_eq!(created, tries, "{operation}: {written:?}");
+        assert!(written.len() <= 4, "{operation}: {written:?}");
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_any_write_of_an_update_is_harmless() {
+    let world = World::new("unheard").await;
+    let cases = [
+        (
+            "PutImageTagMutability",
+            json!({"imageTagMutability": "MUTABLE"}),
+        ),
+        (
+            "PutImageScanningConfiguration",
+            json!({"imageScanningConfiguration": {}}),
+        ),
+        (
+            "PutLifecyclePolicy",
+            json!({"lifecyclePolicy": keep_last(20)}),
+        ),
+        (
+            "DeleteLifecyclePolicy",
+            json!({"lifecyclePolicy": {"rules": []}}),
+        ),
+        (
+            "SetRepositoryPolicy",
+            json!({"repositoryPolicy": pull_by("444455556666")}),
+        ),
+        ("DeleteRepositoryPolicy", json!({"repositoryPolicy": {}})),
+        ("TagResource", json!({"tags": {"team": "other"}})),
+        ("UntagResource", json!({"tags": {}})),
+    ];
+    let names: Vec<_> = cases
+        .iter()
+        .map(|(operation, _)| operation.to_lowercase())
+        .collect();
+    for name in &names {
+        world.apply(name, whole(10)).await;
+    }
+    for name in &names {
+        world.ready(name).await;
+    }
+    let mark = world.calls().len();
+    for ((operation, change), name) in cases.iter().zip(&names) {
+        let fault = Fault::on(operation).repository(&world.in_ecr(name));
+        world.emulator.inject(fault.lose_answer());
+        let mut spec = whole(10);
+        for (field, value) in change.as_object().unwrap() {
+            spec[field] = value.clone();
+        }
+        world.apply(name, spec).await;
+    }
+    for ((operation, _), name) in cases.iter().zip(&names) {
+        world.ready(name).await;
+        let written = writes(&world, name, mark);
+        assert!(
+            written.iter().all(|o| o == operation),
+            "{operation}: {written:?}"
+        );
+        assert_eq!(
+            written.len(),
+            1,
+            "{operation}: what took effect is seen and not made again"
+        );
+    }
+    world.finish().await;
+}
