@@ -14,8 +14,10 @@ mod samples;
 mod world;
 
 mod aspects;
+mod creation;
 mod deletion;
 mod drift;
+mod faults;
 mod modes;
-mod ownership;
+mod refusals;
 mod tags;
