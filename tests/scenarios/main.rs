@@ -19,5 +19,6 @@ mod deletion;
 mod drift;
 mod faults;
 mod modes;
+mod ownership;
 mod refusals;
 mod tags;
