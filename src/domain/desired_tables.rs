@@ -201,6 +201,40 @@ fn values_are_taken_as_they_are_written() {
 }
 
 #[test]
+fn scanning_without_a_word_is_no_scan_on_push() {
+    let desired = desired(json!({"imageScanningConfiguration": {}}));
+    assert_eq!(desired.scan_on_push, Ok(Setting::Present(false)));
+}
+
+#[test]
+fn every_other_request_has_another_digest() {
+    let excluding = |mode: &str, filters: &[&str]| {
+        let filter = |filter| json!({"filterType": "WILDCARD", "filter": filter});
+        let filters: Vec<_> = filters.iter().map(filter).collect();
+        json!({"imageTagMutability": mode, "imageTagMutabilityExclusionFilters": filters})
+    };
+    let manifests = [
+        json!({"imageTagMutability": "MUTABLE"}),
+        json!({"imageTagMutability": "IMMUTABLE"}),
+        excluding("MUTABLE_WITH_EXCLUSION", &["v*"]),
+        excluding("IMMUTABLE_WITH_EXCLUSION", &["v*"]),
+        excluding("IMMUTABLE_WITH_EXCLUSION", &["dev-*"]),
+        excluding("IMMUTABLE_WITH_EXCLUSION", &["dev-*", "v*"]),
+        json!({"imageScanningConfiguration": {"scanOnPush": true}}),
+        json!({"imageScanningConfiguration": {"scanOnPush": false}}),
+        json!({"tags": {"team": "a"}}),
+        json!({"tags": {"team": "b"}}),
+        json!({"tags": {"a": "team"}}),
+        json!({"tags": {"team": "a", "env": "a"}}),
+    ];
+    let digests: BTreeSet<_> = manifests
+        .iter()
+        .flat_map(|manifest| desired(manifest.clone()).hashes().into_values())
+        .collect();
+    assert_eq!(digests.len(), manifests.len(), "{digests:?}");
+}
+
+#[test]
 fn what_is_asked_to_be_none_is_in_force_too() {
     let hashes =
         desired(json!({"lifecyclePolicy": {"rules": []}, "repositoryPolicy": {}})).hashes();

@@ -52,6 +52,8 @@ fn of_writes(writes: &[Done]) -> Vec<Event> {
     of_pass(&Status::default(), &Status::default(), writes, &[])
 }
 
+const NONE: [&str; 0] = [];
+
 /// What status says once a pass ended so.
 fn after(standing: Standing) -> Status {
     let mut status = Status::default();
@@ -176,6 +178,12 @@ fn a_loss_is_told_once_it_was_made_good() {
             false,
         ),
         (
+            "created after an older loss",
+            status(None, true),
+            status(Some("dusk"), true),
+            false,
+        ),
+        (
             "created",
             status(None, false),
             status(Some("dawn"), false),
@@ -220,33 +228,27 @@ fn what_needs_a_person_is_told_and_what_heals_is_not() {
     let stalled = problem(Reason::InvalidPolicy, true);
     let heals = problem(Reason::PolicyNotYetAccepted, false);
     let nothing = Status::default();
-    let line = "Warning InvalidPolicy SetRepositoryPolicy".to_owned();
-    assert_eq!(of_problems(&nothing, &[heals]), Vec::<String>::new());
-    assert_eq!(of_problems(&nothing, from_ref(&stalled)), from_ref(&line));
+    let line = "Warning InvalidPolicy SetRepositoryPolicy";
+    assert_eq!(of_problems(&nothing, &[heals]), NONE);
+    assert_eq!(of_problems(&nothing, from_ref(&stalled)), [line]);
     let tags = Problem {
         aspect: Some(Aspect::Tags),
         ..stalled.clone()
     };
-    assert_eq!(
-        of_problems(&nothing, &[stalled, tags]),
-        [line.clone(), line]
-    );
+    assert_eq!(of_problems(&nothing, &[stalled, tags]), [line, line]);
 }
 
 #[test]
 fn nothing_is_told_twice() {
     let stalled = problem(Reason::RejectedByAws, true);
     let before = after(Standing::Enforced(vec![stalled.clone()]));
-    assert_eq!(
-        of_problems(&before, from_ref(&stalled)),
-        Vec::<String>::new()
-    );
+    assert_eq!(of_problems(&before, from_ref(&stalled)), NONE);
     let long = Problem {
         message: "x".repeat(2000),
         ..stalled.clone()
     };
     let before_long = after(Standing::Enforced(vec![long.clone()]));
-    assert_eq!(of_problems(&before_long, &[long]), Vec::<String>::new());
+    assert_eq!(of_problems(&before_long, &[long]), NONE);
 
     let changes = [
         Problem {
@@ -277,7 +279,7 @@ fn what_did_not_heal_is_told_once_it_needs_a_person() {
     let before = after(Standing::Enforced(vec![denied]));
     assert_eq!(of_problems(&before, from_ref(&ripe)).len(), 1);
     let before = after(Standing::Enforced(vec![ripe.clone()]));
-    assert_eq!(of_problems(&before, &[ripe]), Vec::<String>::new());
+    assert_eq!(of_problems(&before, &[ripe]), NONE);
 }
 
 #[test]
