@@ -74,12 +74,8 @@ fn of_problems(before: &Status, problems: &[Problem]) -> Vec<String> {
 }
 
 #[test]
-fn a_pass_without_anything_of_note_is_silent() {
+fn all_writes_of_a_pass_are_one_event_and_none_is_none() {
     assert_eq!(of_writes(&[]), vec![]);
-}
-
-#[test]
-fn all_writes_of_a_pass_are_one_event() {
     let (scan, delete) = (
         Action::PutImageScanningConfiguration(true),
         Action::DeleteLifecyclePolicy,
