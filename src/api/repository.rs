@@ -127,7 +127,7 @@ pub struct ECRRepositorySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub access: Option<Access>,
-    /// Tags of the repository in AWS (ECR: TagResource, UntagResource), at most 50. They are managed
+    /// Tags of the repository in AWS (ECR: TagResource, UntagResource), at most 48. They are managed
     /// key by key: the keys here are set, keys that were here before are removed, all others in AWS
     /// stay. Absent and {} are the same. Keys may not begin with aws: or ecr-operator.dev/.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,7 +161,7 @@ fn tags(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "x-kubernetes-map-type": "atomic",
-        "maxProperties": 50,
+        "maxProperties": 48,
         "x-kubernetes-validations": rules::tags(),
         "additionalProperties": {
             "type": "string",

@@ -15,7 +15,7 @@ use crate::{
         plan::{Plan, Step},
         reason::Reason,
         retry::Slot,
-        status::{Problem, Standing, binding},
+        status::{Problem, binding},
     },
     ecr::Ecr,
 };
@@ -45,8 +45,8 @@ pub(super) async fn run<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Option<Duratio
         }
         Left::Waits => {
             let problems = std::mem::take(&mut pass.problems);
-            let problems = problems.into_iter().map(with_way_out).collect();
-            pass.conclude(Standing::Deleting(problems)).await.map(Some)
+            pass.problems = problems.into_iter().map(with_way_out).collect();
+            pass.finish().await.map(Some)
         }
     }
 }

@@ -215,6 +215,9 @@ async fn manage<E: Ecr>(
     let is_ours = matches!(rights, Rights::Ours { .. });
     if is_ours {
         record_repository(&mut pass.status, &desired.identity, &observed.described);
+    } else {
+        // Whatever was remembered before a creation that failed: no tag here is ours.
+        pass.status.tag_keys.clear();
     }
     if is_ours || only_looks {
         let documents = pass
@@ -222,7 +225,7 @@ async fn manage<E: Ecr>(
             .await;
         (observed.lifecycle, observed.policy) = (documents.lifecycle, documents.policy);
     }
-    let ours: BTreeSet<_> = pass.before.tag_keys.iter().cloned().collect();
+    let ours: BTreeSet<_> = pass.status.tag_keys.iter().cloned().collect();
     let mut plan = plan_repository(desired, &observed, &rights, &ours);
     if only_looks {
         if !is_ours {
@@ -257,7 +260,7 @@ fn stamped(done: &[Done]) -> bool {
 
 /// Remembers the tag keys that are about to be ours, before they are (design, rule 3).
 fn remember_tag_keys<E>(pass: &mut Pass<'_, E>, plan: &Plan) {
-    let mut keys: BTreeSet<_> = pass.before.tag_keys.iter().cloned().collect();
+    let mut keys: BTreeSet<_> = pass.status.tag_keys.iter().cloned().collect();
     for Step { action, .. } in &plan.steps {
         keys.extend(action.tags().into_iter().flat_map(Tags::keys).cloned());
     }

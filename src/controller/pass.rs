@@ -106,7 +106,8 @@ impl<'a, E: Ecr> Pass<'a, E> {
             owner,
             previous_names,
             cluster_uid: &self.ctx.cluster.uid,
-            written_uid: self.before.cluster_uid.as_deref(),
+            // Of the place that is bound now: a corrected name forgets what was of the old one.
+            written_uid: self.status.cluster_uid.as_deref(),
             adoption,
         }
     }
@@ -186,9 +187,7 @@ impl<'a, E: Ecr> Pass<'a, E> {
     pub(super) async fn conclude(&mut self, standing: Standing) -> Result<Duration, Error> {
         let told = match &standing {
             Standing::Beginning | Standing::Suspended { .. } => Vec::new(),
-            Standing::Enforced(problems)
-            | Standing::Observed { problems, .. }
-            | Standing::Deleting(problems) => problems.clone(),
+            Standing::Enforced(problems) | Standing::Observed { problems, .. } => problems.clone(),
         };
         let generation = self.generation();
         conclude(&mut self.status, standing, generation, Timestamp::now());
@@ -303,7 +302,7 @@ impl<'a, E: Ecr> Pass<'a, E> {
     }
 
     pub(super) fn applied(&self) -> BTreeMap<Aspect, String> {
-        self.before
+        self.status
             .applied
             .iter()
             .map(|a| (a.aspect, a.hash.clone()))

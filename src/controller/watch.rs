@@ -103,9 +103,10 @@ fn changes<E: Ecr>(
         })
         .inspect_err(move |error| {
             metrics.watch_failed();
-            match explain(error) {
-                Some(why) => health.unready(why),
-                None => tracing::warn!(%error, "the watch is made again"),
+            if let Some(why) = explain(error) {
+                health.unready(why);
+            } else {
+                tracing::warn!(%error, "the watch is made again");
             }
         })
         .modify(|object| object.managed_fields_mut().clear())

@@ -75,8 +75,7 @@ impl Class {
         match (self, stalled) {
             (Self::Throttled, _) => Reason::Throttled,
             (Self::Unavailable, _) => Reason::AwsUnavailable,
-            (Self::Credentials, _) => Reason::InvalidCredentials,
-            (Self::Denied, _) => Reason::AccessDenied,
+            (Self::Credentials | Self::Denied, _) => Reason::AccessDenied,
             (Self::Invalid, _) => Reason::RejectedByAws,
             (Self::PolicyRefused, false) => Reason::PolicyNotYetAccepted,
             (Self::PolicyRefused, true) => Reason::InvalidPolicy,

@@ -86,7 +86,7 @@ fn each_is_tried_again_in_its_own_way() {
             Class::Credentials,
             MINUTES(5),
             BackOff,
-            Reason::InvalidCredentials,
+            Reason::AccessDenied,
         ),
         (Class::Denied, MINUTES(5), BackOff, Reason::AccessDenied),
         (Class::Invalid, MINUTES(0), Rest, Reason::RejectedByAws),

@@ -34,8 +34,6 @@ reasons! {
     Suspended,
     /// The owner tag was written to a repository that existed; the rest follows.
     Adopting,
-    /// The object is being deleted.
-    Deleting,
     /// The object says something that ECR would never take.
     InvalidSpec,
     /// AWS refused a value.
@@ -48,9 +46,7 @@ reasons! {
     Throttled,
     /// AWS did not answer, or with a fault of its own.
     AwsUnavailable,
-    /// AWS did not accept the operator's credentials, or there are none.
-    InvalidCredentials,
-    /// AWS denied the call.
+    /// AWS denied the call, or does not accept the operator's credentials.
     AccessDenied,
     /// A quota of AWS is used up.
     LimitExceeded,

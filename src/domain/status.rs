@@ -54,8 +54,6 @@ pub enum Standing {
         /// Whether something is left undone by that.
         undone: bool,
     },
-    /// The object waits for its deletion because of these.
-    Deleting(Vec<Problem>),
 }
 
 /// Condition messages and event notes are at most this many bytes.
@@ -249,9 +247,6 @@ impl Verdict {
                 conditions: suspended(undone, status),
                 pending: None,
             },
-            Standing::Deleting(problems) => Self::by(&problems, || {
-                working(Reason::Deleting, "The repository is being deleted")
-            }),
         }
     }
 

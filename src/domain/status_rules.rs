@@ -48,7 +48,6 @@ fn standing() -> impl Strategy<Value = Standing> {
         problems().prop_map(Standing::Enforced),
         observed.prop_map(|(planned, problems)| Standing::Observed { planned, problems }),
         any::<bool>().prop_map(|undone| Standing::Suspended { undone }),
-        problems().prop_map(Standing::Deleting),
     ]
 }
 
@@ -169,9 +168,7 @@ fn check(status: &Status, generation: i64) -> Result<(), TestCaseError> {
 /// What a standing means to kstatus.
 fn meaning(standing: &Standing) -> &'static str {
     match standing {
-        Standing::Enforced(problems)
-        | Standing::Deleting(problems)
-        | Standing::Observed { problems, .. }
+        Standing::Enforced(problems) | Standing::Observed { problems, .. }
             if problems.iter().any(|problem| problem.stalled) =>
         {
             "Failed"
@@ -185,7 +182,6 @@ fn meaning(standing: &Standing) -> &'static str {
         Standing::Beginning
         | Standing::Enforced(_)
         | Standing::Observed { .. }
-        | Standing::Deleting(_)
         | Standing::Suspended { undone: true } => "InProgress",
     }
 }

@@ -106,14 +106,6 @@ fn each_standing_says_its_own() {
             Standing::Suspended { undone: true },
             "Ready=False/Suspended Accepted=True/Accepted Synced=False/Suspended",
         ),
-        (
-            Standing::Deleting(vec![]),
-            "Ready=False/Deleting Accepted=True/Accepted Synced=False/Deleting Reconciling=True/Deleting",
-        ),
-        (
-            Standing::Deleting(vec![heals]),
-            "Ready=False/Throttled Accepted=True/Accepted Synced=False/Throttled Reconciling=True/Throttled",
-        ),
     ];
     for (standing, expected) in table {
         let what = format!("{standing:?}");

@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use crate::telemetry::{Health, Metrics};
 
-/// The media type of the OpenMetrics text format.
+/// The media type of Prometheus' open text format.
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// Serves on `listener` until `shutdown`.

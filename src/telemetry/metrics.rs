@@ -112,7 +112,7 @@ impl Metrics {
         self.watch_errors.inc();
     }
 
-    /// All metrics in the OpenMetrics text format.
+    /// All metrics, in Prometheus' open text format.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -168,6 +168,6 @@ fn greatest_spec() -> Value {
         "encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": text(2048, 0)},
         "lifecyclePolicy": {"rules": (1..=50).map(rule).collect::<Vec<_>>()},
         "access": {"pull": principals, "push": principals},
-        "tags": (0..50).map(|number| (text(128, number), json!(text(256, number)))).collect::<serde_json::Map<_, _>>(),
+        "tags": (0..48).map(|number| (text(128, number), json!(text(256, number)))).collect::<serde_json::Map<_, _>>(),
     })
 }
