@@ -53,7 +53,10 @@ async fn suspended<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Duration, Error> {
     let desired = bound.and_then(|bound| pass.desired(bound.identity.registry).ok());
     let applied = pass.applied();
     let in_force = desired.is_some_and(|desired| {
+        // What was dropped has no digest to compare, but tags that were ours are still to go.
+        let tags = desired.tags.as_ref();
         desired.refusals().next().is_none()
+            && tags.is_ok_and(|tags| tags.keys().eq(&pass.before.tag_keys))
             && desired
                 .hashes()
                 .iter()
