@@ -1,7 +1,7 @@
 //! Suspend, Observe, and a pass on request.
 
 use ecr_operator::api::ECRRepository;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     looking::{FLUX, REQUEST, operations, pending, writes},
@@ -100,6 +100,31 @@ async fn a_settled_object_may_be_suspended_and_says_what_it_leaves_undone() {
         })
         .await;
     assert_eq!(writes(&world, "api", mark), ["PutImageTagMutability"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_tag_that_is_dropped_while_suspended_is_left_undone() {
+    let world = World::new("dropped").await;
+    let spec = |suspend: bool, tags: Value| json!({"suspend": suspend, "tags": tags});
+    world
+        .apply("api", spec(false, json!({"team": "payments"})))
+        .await;
+    world.ready("api").await;
+    for tags in [
+        json!({}),
+        json!({"team": "other"}),
+        json!({"team": "payments", "cost": "1"}),
+    ] {
+        world.apply("api", spec(true, tags)).await;
+        says(&world, "api", ("False", "Suspended")).await;
+    }
+    world.apply("api", spec(true, json!({}))).await;
+    says(&world, "api", ("False", "Suspended")).await;
+    assert_eq!(writes(&world, "api", 0), ["CreateRepository"]);
+    world.apply("api", spec(false, json!({}))).await;
+    world.ready("api").await;
+    assert!(!world.repository("api").unwrap().tags.contains_key("team"));
     world.finish().await;
 }
 
