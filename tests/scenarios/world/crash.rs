@@ -1,14 +1,22 @@
-//! Faults that a scenario waits for, and images to lose.
+//! Operators that are killed around one call to AWS.
 
 use std::time::Duration;
 
 use ecr_emulator::Fault;
-use serde_json::json;
 
 use super::{World, http};
 
 /// Long enough for the operator to be stopped while its call is on the way.
-pub(crate) const ON_THE_WAY: Duration = Duration::from_millis(700);
+const ON_THE_WAY: Duration = Duration::from_millis(400);
+
+/// On which side of a call the operator is killed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Crash {
+    /// The call never arrives.
+    Before,
+    /// The call takes effect, and its answer is never read.
+    After,
+}
 
 impl World {
     /// Waits until every fault has struck as often as it was to.
@@ -24,49 +32,37 @@ impl World {
         self.patiently("a fault to strike", waiting).await;
     }
 
-    /// Waits for a call that `fault` chooses, and kills the operator while it is on the way: the
-    /// call never arrives.
-    pub(crate) async fn kill_before(&mut self, fault: Fault) {
+    /// Prepares the operator's end at the call that `fault` chooses.
+    pub(crate) fn arm(&self, crash: Crash, fault: Fault) {
         self.emulator.inject(fault.clone().delay(ON_THE_WAY));
-        self.emulator.inject(fault.drop_call());
-        self.struck().await;
-        self.kill_operator();
+        if crash == Crash::Before {
+            self.emulator.inject(fault.drop_call());
+        }
     }
 
-    /// Waits for a call that `fault` chooses, and kills the operator when the call has taken effect
-    /// and before it has read the answer.
-    pub(crate) async fn kill_after(&mut self, fault: Fault) {
+    /// Waits for the call that was armed, and kills the operator while it is on the way.
+    pub(crate) async fn crash(&mut self, crash: Crash) {
         let hit = |world: &Self| world.calls().iter().filter(|c| c.fault.is_some()).count();
         let before = hit(self);
-        self.emulator.inject(fault.delay(ON_THE_WAY));
         self.struck().await;
-        // Stopped, it reads nothing, and yet the connection stays open.
-        self.operator().signal("STOP");
-        self.until("the call takes effect", |world| hit(world) > before)
-            .await;
+        if crash == Crash::After {
+            // Stopped, it reads nothing, and yet the connection stays open.
+            self.operator().signal("STOP");
+            self.until("the call takes effect", |world| hit(world) > before)
+                .await;
+        }
         self.kill_operator();
     }
 
-    /// Pushes an image: the smallest that ECR takes.
-    pub(crate) fn push(&self, repository: &str, tag: &str) {
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": "application/vnd.oci.image.index.v1+json",
-            "manifests": [],
-            "annotations": {"tag": tag},
-        });
-        self.outside(
-            "PutImage",
-            json!({"repositoryName": repository, "imageManifest": manifest.to_string(), "imageTag": tag}),
-        );
+    /// The same in one, at a call that is still to come.
+    pub(crate) async fn kill_before(&mut self, fault: Fault) {
+        self.arm(Crash::Before, fault);
+        self.crash(Crash::Before).await;
     }
 
-    /// Deletes images, by tag.
-    pub(crate) fn delete_images(&self, repository: &str, tags: &[&str]) {
-        let ids: Vec<_> = tags.iter().map(|tag| json!({"imageTag": tag})).collect();
-        self.outside(
-            "BatchDeleteImage",
-            json!({"repositoryName": repository, "imageIds": ids}),
-        );
+    /// The same, after the call.
+    pub(crate) async fn kill_after(&mut self, fault: Fault) {
+        self.arm(Crash::After, fault);
+        self.crash(Crash::After).await;
     }
 }

@@ -6,6 +6,7 @@ mod http;
 mod invariants;
 mod kstatus;
 mod operator;
+mod outside;
 mod recorder;
 mod server;
 mod truth;
@@ -22,6 +23,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+pub(crate) use crash::Crash;
 pub(crate) use operator::{KEY, Operator, SECRET};
 pub(crate) use server::Server;
 
@@ -328,22 +330,6 @@ impl World {
         format!("{}/{name}", self.namespace)
     }
 
-    /// Does something in ECR behind the operator's back.
-    pub(crate) fn outside(&self, operation: &str, input: Value) -> Value {
-        self.emulator
-            .call(ACCOUNT, REGION, operation, input)
-            .unwrap()
-    }
-
-    /// Deletes a repository behind the operator's back.
-    pub(crate) fn lose(&mut self, repository: &str) {
-        self.outside(
-            "DeleteRepository",
-            json!({"repositoryName": repository, "force": true}),
-        );
-        self.lost.push(repository.to_owned());
-    }
-
     /// Permits an object's adoption of what exists already.
     pub(crate) fn permit_adoption(&mut self, name: &str) {
         self.adopters.insert(name.to_owned());
@@ -469,6 +455,11 @@ async fn create_namespace(client: &Client, name: &str) -> String {
         .await
         .unwrap();
     namespace.name_any()
+}
+
+/// The names of the operations.
+pub(crate) fn operations(calls: &[Call]) -> Vec<&str> {
+    calls.iter().map(|call| call.operation.as_str()).collect()
 }
 
 /// Status and reason of a condition.
