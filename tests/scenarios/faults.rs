@@ -149,6 +149,9 @@ async fn a_lost_answer_to_any_write_of_a_creation_is_harmless() {
         };
         assert_eq!(created, tries, "{operation}: {written:?}");
         assert!(written.len() <= 4, "{operation}: {written:?}");
+        let asks = world.events(&name).await;
+        let asks: Vec<_> = asks.iter().filter(|(kind, ..)| kind == "Warning").collect();
+        assert!(asks.is_empty(), "nobody is asked for help: {asks:?}");
     }
     world.finish().await;
 }

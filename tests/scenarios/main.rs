@@ -19,6 +19,7 @@ mod deletion;
 mod drift;
 mod faults;
 mod identity;
+mod invalid;
 mod modes;
 mod ownership;
 mod refusals;

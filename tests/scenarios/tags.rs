@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::{
     looking::{tag_keys, told, writes},
-    world::{World, assert_says, message},
+    world::{Crash, World, assert_says, message},
 };
 
 /// The tags in ECR, the operator's own left out.
@@ -150,8 +150,9 @@ async fn a_dropped_key_goes_although_the_operator_was_killed_before_it_untagged(
         .apply("api", tagged(&json!({"a": "1", "b": "1"})))
         .await;
     world.ready("api").await;
+    world.arm(Crash::Before, Fault::on("UntagResource"));
     world.apply("api", tagged(&json!({"a": "1"}))).await;
-    world.kill_before(Fault::on("UntagResource")).await;
+    world.crash(Crash::Before).await;
     assert_eq!(tags(&world, "api"), pairs(&[("a", "1"), ("b", "1")]));
     world.start_operator().await;
     world.ready("api").await;
@@ -165,10 +166,11 @@ async fn a_key_that_was_written_as_the_operator_died_goes_when_spec_no_longer_na
     world.apply("api", tagged(&json!({"a": "1"}))).await;
     world.ready("api").await;
     tag_outside(&world, "api", "foreign", "x");
+    world.arm(Crash::After, Fault::on("TagResource"));
     world
         .apply("api", tagged(&json!({"a": "1", "late": "1"})))
         .await;
-    world.kill_after(Fault::on("TagResource")).await;
+    world.crash(Crash::After).await;
     assert!(world.repository("api").unwrap().tags.contains_key("late"));
     world.apply("api", tagged(&json!({"a": "1"}))).await;
     world.start_operator().await;
@@ -249,8 +251,15 @@ async fn all_tags_may_be_exchanged_at_once() {
     };
     world.apply("api", tagged(&many("old"))).await;
     world.ready("api").await;
+    let mark = world.calls().len();
     world.apply("api", tagged(&many("new"))).await;
     world.ready("api").await;
+    let written = writes(&world, "api", mark);
+    assert_eq!(
+        written,
+        ["UntagResource", "TagResource"],
+        "what goes makes room"
+    );
     let held = tags(&world, "api");
     assert_eq!(held.len(), 48);
     assert!(
