@@ -41,7 +41,14 @@ impl Operator {
     /// When it has not been built or does not become ready; with the end of its log.
     pub async fn start(settings: &Settings, log: &Path) -> Result<Self> {
         let admin = free_address()?;
-        let program = Program::start("ecr-operator", command(settings, admin)?, log)?;
+        let mut command = command(settings, admin)?;
+        // Flags of the shell that this runs in are not among the settings.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("ECR_OPERATOR_") {
+                command.env_remove(name);
+            }
+        }
+        let program = Program::start("ecr-operator", command, log)?;
         let look = async || http::get(&format!("http://{admin}/readyz")).await;
         program
             .until("the operator is ready", READY_WITHIN, look)

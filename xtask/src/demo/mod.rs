@@ -7,6 +7,7 @@ mod ecr;
 mod tale;
 
 use std::fs::File;
+use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
@@ -75,23 +76,47 @@ pub(crate) async fn run() -> Result<()> {
     })
 }
 
-async fn tell(dir: &std::path::Path) -> Result<()> {
+async fn tell(dir: &Path) -> Result<()> {
     let (mut world, operator) = start(dir).await?;
-    chapters::apply(&mut world).await?;
-    chapters::look_at_the_object(&mut world).await?;
-    chapters::look_at_ecr(&mut world).await?;
-    chapters::repair_drift(&mut world).await?;
-    chapters::refuse_a_forbidden_edit(&mut world).await?;
-    chapters::push_images(&mut world).await?;
-    deletion::retain(&mut world).await?;
-    deletion::delete_when_empty(&mut world).await?;
+    if let Err(error) = chapters(&mut world).await {
+        return Err(error.context(what_is_there(&world).await));
+    }
     let facts = facts(&world).await?;
     operator.stop().await?;
     world.tale.summary(&facts);
     Ok(())
 }
 
-async fn start(dir: &std::path::Path) -> Result<(World, Operator)> {
+async fn chapters(world: &mut World) -> Result<()> {
+    chapters::apply(world).await?;
+    chapters::look_at_the_object(world).await?;
+    chapters::look_at_ecr(world).await?;
+    chapters::repair_drift(world).await?;
+    chapters::refuse_a_forbidden_edit(world).await?;
+    chapters::push_images(world).await?;
+    deletion::retain(world).await?;
+    deletion::delete_when_empty(world).await
+}
+
+/// What a person would look at next, while there is still something to look at.
+async fn what_is_there(world: &World) -> String {
+    let mut seen = "what the cluster says at this moment:".to_owned();
+    let conditions = "jsonpath={range .items[*]}{.metadata.name}: {.status.conditions}{'\\n'}{end}";
+    for args in [
+        &["get", "ecrrepo", "-o", "wide"][..],
+        &["get", "ecrrepo", "-o", conditions],
+        &["events"],
+    ] {
+        let said = world
+            .quietly(args)
+            .await
+            .unwrap_or_else(|error| error.to_string());
+        seen = format!("{seen}\n  {}", said.trim_end().replace('\n', "\n  "));
+    }
+    seen
+}
+
+async fn start(dir: &Path) -> Result<(World, Operator)> {
     let mut tale = Tale::begin();
     tale.chapter("A cluster, an ECR, and the operator between them");
     let clock = Instant::now();
