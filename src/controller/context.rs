@@ -5,13 +5,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use k8s_openapi::jiff::Timestamp;
 use kube::{Client, core::DeserializeGuard, runtime::reflector::Store};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{events::Events, memory::Memories, sweep::Sweeps};
 use crate::{
-    api::ECRRepository,
+    api::{ECRRepository, ECRRepositoryStatus},
     domain::{
         identity::{ClusterName, ClusterUid, Registry},
         retry::Moment,
@@ -67,10 +68,32 @@ impl<E> Context<E> {
 
     /// The names that objects are bound to in this registry.
     pub(super) fn bound_names(&self, registry: &Registry) -> BTreeSet<String> {
+        self.bound_names_where(registry, |_| true)
+    }
+
+    /// Those of them that were lost within one resync.
+    pub(super) fn lately_lost(&self, registry: &Registry) -> BTreeSet<String> {
+        let resync = i64::try_from(self.settings.resync.as_secs()).unwrap_or(i64::MAX);
+        let since = Timestamp::now().as_second().saturating_sub(resync);
+        self.bound_names_where(registry, |status| {
+            let lost = status.last_loss.as_ref();
+            lost.and_then(|loss| loss.at.parse::<Timestamp>().ok())
+                .is_some_and(|at| at.as_second() >= since)
+        })
+    }
+
+    fn bound_names_where(
+        &self,
+        registry: &Registry,
+        is_counted: impl Fn(&ECRRepositoryStatus) -> bool,
+    ) -> BTreeSet<String> {
         self.store
             .state()
             .iter()
-            .filter_map(|object| binding(object.0.as_ref().ok()?.status.as_ref()?))
+            .filter_map(|object| {
+                let status = object.0.as_ref().ok()?.status.as_ref()?;
+                binding(status).filter(|_| is_counted(status))
+            })
             .filter(|binding| binding.established && binding.identity.registry == *registry)
             .map(|binding| binding.identity.name.to_string())
             .collect()

@@ -121,8 +121,12 @@ async fn converge<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<D
         if let Some(found) = found {
             return manage(pass, desired, found).await;
         }
-        if is_established(pass) && !pass.may_recreate(&desired.identity.registry).await {
-            return pass.finish().await;
+        if is_established(pass) {
+            match pass.may_recreate(&desired.identity).await {
+                Ok(true) => {}
+                Ok(false) => return pass.finish().await,
+                Err(failure) => return pass.unread("DescribeRepositories", failure).await,
+            }
         }
     }
     create(pass, desired).await
@@ -153,9 +157,21 @@ fn looks_first<E: Ecr>(pass: &Pass<'_, E>, desired: &Desired) -> bool {
 async fn look<E: Ecr>(pass: &mut Pass<'_, E>, at: &Identity) -> Result<Found, Failure> {
     let ecr = &pass.ctx.ecr;
     let (described, tags) = futures::try_join!(ecr.describe(at), ecr.tags(at))?;
+    let found = match (described, tags) {
+        (Some(described), Some(tags)) => Some((described, tags)),
+        (None, None) => None,
+        // A new repository shows in one of them first.
+        (Some(_), None) | (None, Some(_)) => {
+            return Err(Failure {
+                class: Class::Unavailable,
+                said: "DescribeRepositories and ListTagsForResource do not agree that it exists"
+                    .to_owned(),
+            });
+        }
+    };
     pass.memory.seen = Some(pass.ctx.now());
     pass.memory.attempts.succeeded(Slot::Look);
-    Ok(described.zip(tags))
+    Ok(found)
 }
 
 /// The repository does not exist, as far as is known.

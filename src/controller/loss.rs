@@ -7,31 +7,40 @@ use super::pass::Pass;
 use crate::{
     api::{APPROVE_RECREATE_ANNOTATION, Loss},
     domain::{
-        identity::Registry, loss::is_suspicious, reason::Reason, retry::Slot, status::Problem,
+        failure::{Class, Failure},
+        identity::Identity,
+        loss::is_suspicious,
+        reason::Reason,
+        status::Problem,
     },
     ecr::Ecr,
 };
 
 impl<E: Ecr> Pass<'_, E> {
-    /// Whether the repository, which was ours and is not there, may be created anew. The pass's
-    /// problems tell why not.
-    pub(super) async fn may_recreate(&mut self, registry: &Registry) -> bool {
-        let loss = self.note_loss();
-        let names = match self.ctx.sweeps.names(&self.ctx.ecr, registry).await {
-            Ok(names) => names,
-            Err(failure) => {
-                self.failed(Slot::Look, "", "DescribeRepositories", failure);
-                return false;
-            }
-        };
-        let expected = self.ctx.bound_names(registry);
-        let gone = expected.difference(&names).count();
-        let approved = self.object.annotations().get(APPROVE_RECREATE_ANNOTATION) == Some(&loss.at);
-        if approved || !is_suspicious(gone, expected.len()) {
-            return true;
+    /// Whether the repository, which was ours and was not found, may be created anew. Where it may
+    /// not, the pass's problems tell why. Fails where it can't be told that it is gone; a loss is
+    /// noted only once that is certain.
+    pub(super) async fn may_recreate(&mut self, at: &Identity) -> Result<bool, Failure> {
+        let names = self.ctx.sweeps.names(&self.ctx.ecr, at).await?;
+        if names.contains(at.name.as_str()) {
+            return Err(Failure {
+                class: Class::Unavailable,
+                said: "DescribeRepositories lists the repository and does not find it by its name"
+                    .to_owned(),
+            });
         }
-        self.problems.push(many_lost(&loss, gone, expected.len()));
-        false
+        let loss = self.note_loss();
+        let expected = self.ctx.bound_names(&at.registry);
+        // Those that came back count as long as one sweep lasts: a slow loss is a loss as well.
+        let mut gone = self.ctx.lately_lost(&at.registry);
+        gone.extend(expected.difference(&names).cloned());
+        let approved = self.object.annotations().get(APPROVE_RECREATE_ANNOTATION) == Some(&loss.at);
+        if approved || !is_suspicious(gone.len(), expected.len()) {
+            return Ok(true);
+        }
+        self.problems
+            .push(many_lost(&loss, gone.len(), expected.len()));
+        Ok(false)
     }
 
     /// Status keeps the first sight of a loss: its time is what a person approves.

@@ -9,7 +9,10 @@ use std::{
 use tokio::sync::Mutex;
 
 use crate::{
-    domain::{failure::Failure, identity::Registry},
+    domain::{
+        failure::Failure,
+        identity::{Identity, Registry},
+    },
     ecr::Ecr,
 };
 
@@ -23,16 +26,19 @@ type Swept = (Instant, Arc<BTreeSet<String>>);
 pub(super) struct Sweeps(Mutex<HashMap<Registry, Swept>>);
 
 impl Sweeps {
-    /// The names of all repositories, as of some seconds ago at most.
+    /// The names of all repositories, for one that was just not found. A sweep that still shows it
+    /// is from before it vanished and tells nothing of others either: another one is made.
     pub(super) async fn names<E: Ecr>(
         &self,
         ecr: &E,
-        registry: &Registry,
+        missing: &Identity,
     ) -> Result<Arc<BTreeSet<String>>, Failure> {
+        let registry = &missing.registry;
         // The lock is held during the call: all who ask meanwhile share its answer.
         let mut swept = self.0.lock().await;
         if let Some((at, names)) = swept.get(registry)
             && at.elapsed() < SERVES
+            && !names.contains(missing.name.as_str())
         {
             return Ok(Arc::clone(names));
         }

@@ -121,6 +121,11 @@ pub fn record_repository(status: &mut Status, identity: &Identity, described: &D
     status.arn = Some(identity.arn());
     status.repository_uri = Some(described.uri.clone());
     status.created_at = Some(described.created_at.clone());
+    // What was thought lost and is the same as before was not.
+    if (status.last_loss.as_ref()).is_some_and(|loss| loss.previous_created_at == status.created_at)
+    {
+        status.last_loss = None;
+    }
 }
 
 /// What `applied` says of an aspect that was ours and no longer is.
