@@ -20,6 +20,7 @@ mod drift;
 mod faults;
 mod identity;
 mod invalid;
+mod loss;
 mod modes;
 mod ownership;
 mod refusals;

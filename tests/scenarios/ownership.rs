@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use ecr_emulator::Repository;
 use ecr_operator::api::{CLUSTER_UID_TAG, OWNER_TAG};
 use serde_json::json;
 
