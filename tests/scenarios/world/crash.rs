@@ -53,16 +53,4 @@ impl World {
         }
         self.kill_operator();
     }
-
-    /// The same in one, at a call that is still to come.
-    pub(crate) async fn kill_before(&mut self, fault: Fault) {
-        self.arm(Crash::Before, fault);
-        self.crash(Crash::Before).await;
-    }
-
-    /// The same, after the call.
-    pub(crate) async fn kill_after(&mut self, fault: Fault) {
-        self.arm(Crash::After, fault);
-        self.crash(Crash::After).await;
-    }
 }
