@@ -36,7 +36,8 @@ test: tools $(CONTROL_PLANE) ## run every test
 	@echo "==> the control plane's tests"
 	cd tests/control-plane && $(GO_VET) ./... && go test ./internal/...
 	@echo "==> the workspace's tests"
-	cargo test --workspace --locked
+	@# Scenarios mostly wait: more of them at a time than there are cores.
+	RUST_TEST_THREADS=$(or $(RUST_TEST_THREADS),6) cargo test --workspace --locked
 
 .PHONY: lint
 lint: tools $(CONTROL_PLANE) $(CARGO_DENY) ## check format, lints, and what the dependencies are
