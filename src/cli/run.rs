@@ -1,10 +1,14 @@
 //! `ecr-operator run`: the controller and its admin server, until a signal.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{error::Error as _, net::SocketAddr, time::Duration};
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
-use kube::{Client, client::ClientBuilder};
+use kube::{
+    Client,
+    client::ClientBuilder,
+    config::{InferConfigError, KubeconfigError},
+};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -135,12 +139,25 @@ async fn serve(flags: Flags) -> anyhow::Result<()> {
 async fn client() -> anyhow::Result<Client> {
     let config = kube::Config::infer()
         .await
-        .context("no way to the Kubernetes API: check KUBECONFIG, or the pod's service account")?;
+        .map_err(|error| no_way(&error))?;
     let builder = ClientBuilder::try_from(config)
         .context("no way to the Kubernetes API: check the certificates in KUBECONFIG")?;
     Ok(builder
         .with_layer(&TimeoutLayer::new(KUBERNETES_TIMEOUT))
         .build())
+}
+
+/// Why there is no way to the API server. What a parser says quotes the file, which holds secrets.
+fn no_way(error: &InferConfigError) -> anyhow::Error {
+    let kubeconfig = error.source().and_then(|e| e.downcast_ref());
+    let why = match kubeconfig {
+        Some(KubeconfigError::Parse(_)) => "the file is not a kubeconfig in YAML".to_owned(),
+        Some(_) | None => error.to_string(),
+    };
+    let path = std::env::var("KUBECONFIG").unwrap_or_else(|_| "~/.kube/config".to_owned());
+    anyhow!(
+        "no way to the Kubernetes API: check KUBECONFIG ({path}), or the pod's service account: {why}"
+    )
 }
 
 async fn work(
@@ -183,12 +200,23 @@ async fn cluster_uid(client: &Client, health: &Health) -> ClusterUid {
     loop {
         match controller::cluster_uid(client).await {
             Ok(uid) => return uid,
-            Err(error) => health.unready(format!(
-                "let the operator read namespace kube-system (deploy/kustomize): {error}"
-            )),
+            Err(error) => health.unready(without_uid(&error)),
         }
         tokio::time::sleep(back_off(failures, fastrand::f64()).min(Duration::from_secs(10))).await;
         failures = failures.saturating_add(1);
+    }
+}
+
+/// Why the cluster's uid is not known, and what to do.
+fn without_uid(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if matches!(status.code, 401 | 403) => {
+            format!("let the operator read namespace kube-system (deploy/kustomize): {error}")
+        }
+        _ => format!(
+            "check KUBECONFIG and the network if it lasts: the Kubernetes API can't be asked: \
+             {error}"
+        ),
     }
 }
 

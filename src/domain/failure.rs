@@ -113,8 +113,7 @@ impl Class {
                  lasts: AWS can't be reached"
             }
             Self::Credentials => {
-                "Check the operator's credentials (IRSA, EKS Pod Identity or environment): AWS \
-                 does not accept them"
+                "Check the operator's credentials and region (IRSA, EKS Pod Identity or environment)"
             }
             Self::Denied => "Allow the operator's role this action (deploy/iam): AWS denied it",
             Self::Invalid => "Correct the value that AWS names",
