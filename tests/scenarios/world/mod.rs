@@ -5,6 +5,7 @@ mod crash;
 mod http;
 mod invariants;
 mod kstatus;
+mod network;
 mod operator;
 mod outside;
 mod recorder;
@@ -19,11 +20,13 @@ use k8s_openapi::api::{core::v1::Namespace, events::v1::Event};
 use kube::{
     Api, Client, ResourceExt,
     api::{DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
+    core::DeserializeGuard,
     runtime::wait::{await_condition, conditions::is_deleted},
 };
 use serde_json::{Value, json};
 
 pub(crate) use crash::Crash;
+pub(crate) use network::{closed_port, forward};
 pub(crate) use operator::{KEY, Operator, SECRET};
 pub(crate) use server::Server;
 
@@ -153,6 +156,13 @@ impl World {
         self.operator = Some(operator);
     }
 
+    /// The operator, whose end the scenario takes in hand.
+    pub(crate) fn release_operator(&mut self) -> Operator {
+        self.operator
+            .take()
+            .expect("the scenario started an operator")
+    }
+
     pub(crate) fn operator(&self) -> &Operator {
         self.operator
             .as_ref()
@@ -216,6 +226,16 @@ impl World {
     /// Asks for the deletion, and does not wait for it.
     pub(crate) async fn delete(&self, name: &str) {
         self.api()
+            .delete(name, &DeleteParams::default())
+            .await
+            .unwrap();
+    }
+
+    /// The same for an object that can't be read.
+    pub(crate) async fn delete_unread(&self, name: &str) {
+        let objects: Api<DeserializeGuard<ECRRepository>> =
+            Api::namespaced(self.client.clone(), &self.namespace);
+        objects
             .delete(name, &DeleteParams::default())
             .await
             .unwrap();

@@ -10,6 +10,7 @@ use futures::StreamExt;
 use kube::{
     Api, Client, ResourceExt as _,
     api::PostParams,
+    core::DeserializeGuard,
     runtime::watcher::{self, Event},
 };
 use tokio::{sync::oneshot, task::AbortHandle};
@@ -36,7 +37,7 @@ impl Recorder {
         let (began, begins) = oneshot::channel();
         let mut began = Some(began);
         let mut watch = watcher::watcher(
-            Api::<ECRRepository>::namespaced(client, namespace),
+            Api::<DeserializeGuard<ECRRepository>>::namespaced(client, namespace),
             watcher::Config::default(),
         )
         .boxed();
@@ -45,10 +46,10 @@ impl Recorder {
             while let Some(event) = watch.next().await {
                 match event {
                     Ok(Event::Apply(object) | Event::Delete(object) | Event::InitApply(object)) => {
-                        told.lock().unwrap().push(Version {
-                            at: SystemTime::now(),
-                            object,
-                        });
+                        let at = SystemTime::now();
+                        let version = object.0.map(|object| Version { at, object });
+                        // What nobody can read is none of the operator's either.
+                        told.lock().unwrap().extend(version.ok());
                     }
                     Ok(Event::InitDone) => {
                         began.take().map(|began| began.send(()));

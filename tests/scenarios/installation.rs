@@ -1,0 +1,262 @@
+//! Installation: what is missing is named, in the log and in /readyz, and its coming is noticed.
+
+use std::{path::PathBuf, time::Duration};
+
+use ecr_emulator::Emulator;
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
+use xtask::{control_plane::ControlPlane, install::apply_install, kubectl::Kubectl};
+
+use crate::world::{Operator, SECRET, Server, World, assert_says, closed_port, condition, forward};
+
+const ROLE: [&str; 2] = ["clusterrole", "ecr-operator"];
+const CRD: [&str; 2] = ["crd", "ecrrepositories.ecr-operator.dev"];
+
+/// A server of the scenario's own with all that an administrator installs.
+async fn installed(name: &str) -> (ControlPlane, Server) {
+    let (control_plane, dir) = Server::bare(name).await;
+    apply_install(control_plane.kubeconfig()).await.unwrap();
+    let server = Server::of(&control_plane, &dir).await;
+    (control_plane, server)
+}
+
+/// Changes an object as an administrator; gives it as it was.
+async fn change(kubectl: &Kubectl, [kind, name]: [&str; 2], change: impl Fn(&mut Value)) -> Value {
+    let text = kubectl
+        .run(&["get", kind, name, "-o", "json"])
+        .await
+        .unwrap();
+    let before: Value = serde_json::from_str(&text).unwrap();
+    let mut after = before.clone();
+    change(&mut after);
+    put(kubectl, after).await;
+    before
+}
+
+async fn put(kubectl: &Kubectl, mut object: Value) {
+    object["metadata"]
+        .as_object_mut()
+        .unwrap()
+        .remove("resourceVersion");
+    let replace = ["replace", "-f", "-"];
+    kubectl
+        .run_with(&replace, &object.to_string())
+        .await
+        .unwrap();
+}
+
+/// Waits until kubectl does it.
+async fn in_time(kubectl: &Kubectl, args: &[&str], input: &str) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    let waiting = async {
+        while kubectl.run_with(args, input).await.is_err() {
+            ticks.tick().await;
+        }
+    };
+    tokio::time::timeout(crate::world::PATIENCE, waiting)
+        .await
+        .unwrap_or_else(|_| panic!("kubectl {args:?} never succeeded"));
+}
+
+/// The role without the rule for a resource.
+fn without(resource: &str) -> impl Fn(&mut Value) {
+    move |role| {
+        let rules = role["rules"].as_array_mut().unwrap();
+        let before = rules.len();
+        rules.retain(|rule| rule["resources"] != json!([resource]));
+        assert_eq!(rules.len(), before - 1);
+    }
+}
+
+#[tokio::test]
+async fn without_its_definition_it_says_what_to_install_and_then_begins() {
+    let (control_plane, dir) = Server::bare("no-crds").await;
+    let kubectl = control_plane.kubectl().unwrap();
+    let rbac = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy/kustomize/rbac");
+    let apply = ["apply", "--server-side", "-k", rbac.to_str().unwrap()];
+    kubectl.run(&apply).await.unwrap();
+    let server = Server::of(&control_plane, &dir).await;
+    let emulator = Emulator::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let flags = ["--cluster-name=bare".to_owned()];
+    let operator = Operator::spawn(&server, &emulator.url(), &flags, &[]);
+    operator
+        .readiness(|status, body| status == 503 && body.contains("install the CRDs"))
+        .await;
+    assert_says(
+        &operator.log(),
+        "not ready: install the CRDs (kubectl apply",
+    );
+    apply_install(control_plane.kubeconfig()).await.unwrap();
+    operator.ready().await;
+    let object = json!({
+        "apiVersion": "ecr-operator.dev/v1alpha1",
+        "kind": "ECRRepository",
+        "metadata": {"name": "api", "namespace": "default"},
+    });
+    kubectl
+        .run_with(&["apply", "-f", "-"], &object.to_string())
+        .await
+        .unwrap();
+    let wait = [
+        "wait",
+        "ecrrepo/api",
+        "--for=condition=Ready",
+        "--timeout=60s",
+    ];
+    kubectl.run(&wait).await.unwrap();
+    operator.stop().await;
+}
+
+#[tokio::test]
+async fn a_missing_permission_stops_it_and_shows() {
+    let (_control_plane, server) = installed("no-status").await;
+    let kubectl = server.kubectl.clone();
+    let role = change(&kubectl, ROLE, without("ecrrepositories/status")).await;
+    let mut world = World::on(server, "rbac").await;
+    world.start_operator().await;
+    world.apply("api", json!({})).await;
+    let lacks = r#"cannot patch resource "ecrrepositories/status""#;
+    world
+        .until("the log to name what is missing", |world| {
+            world.operator().log().contains(lacks)
+        })
+        .await;
+    let object = world.get("api").await;
+    assert_eq!(condition(&object, "Ready"), None);
+    assert_eq!(
+        world.written(),
+        [],
+        "nothing is written that status does not know"
+    );
+    put(&kubectl, role).await;
+    world.ready("api").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_event_that_may_not_be_told_stops_nothing_and_shows() {
+    let (_control_plane, server) = installed("no-events").await;
+    change(&server.kubectl.clone(), ROLE, without("events")).await;
+    let mut world = World::on(server, "events").await;
+    world.start_operator().await;
+    world.apply("api", json!({})).await;
+    world.ready("api").await;
+    assert!(world.events("api").await.is_empty());
+    world
+        .until("the log to name what is missing", |world| {
+            let log = world.operator().log();
+            log.contains("an event was lost") && log.contains("cannot create resource \"events\"")
+        })
+        .await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_object_that_nobody_can_read_is_left_alone_and_others_are_served() {
+    let (_control_plane, server) = installed("unreadable").await;
+    let kubectl = server.kubectl.clone();
+    change(&kubectl, CRD, |crd| {
+        crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"] =
+            json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
+    })
+    .await;
+    let mut world = World::on(server, "unreadable").await;
+    let unreadable = json!({
+        "apiVersion": "ecr-operator.dev/v1alpha1",
+        "kind": "ECRRepository",
+        "metadata": {"name": "future", "namespace": world.namespace},
+        "spec": {"tags": "of another kind", "deletionPolicy": "Later"},
+    });
+    // Until the definition is in effect it is refused.
+    in_time(&kubectl, &["apply", "-f", "-"], &unreadable.to_string()).await;
+    let namespace = world.namespace.clone();
+    let get = ["get", "ecrrepo", "future", "-o", "json", "-n", &namespace];
+    let before = kubectl.run(&get).await.unwrap();
+    world.start_operator().await;
+    world
+        .apply("api", json!({"deletionPolicy": "Delete"}))
+        .await;
+    let object = world.ready("api").await;
+    world
+        .until("the log to name the object", |world| {
+            let log = world.operator().log();
+            log.contains("left alone") && log.contains("future")
+        })
+        .await;
+    world.looks(&world.in_ecr("api"), 2).await;
+    world.delete(&object.name_any()).await;
+    world.gone(&object).await;
+    assert_eq!(kubectl.run(&get).await.unwrap(), before);
+    world.delete_unread("future").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_api_server_that_comes_up_later_is_waited_for() {
+    let mut world = World::without_operator("late-server").await;
+    let text = std::fs::read_to_string(&world.server.operator).unwrap();
+    let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
+    let url = &mut kubeconfig["clusters"][0]["cluster"]["server"];
+    let real = url.as_str().unwrap().replace("https://", "");
+    let port = closed_port();
+    *url = json!(format!("https://{port}"));
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), kubeconfig.to_string()).unwrap();
+    file.path().clone_into(&mut world.server.operator);
+    let operator = world.spawn_operator(&[]);
+    operator
+        .readiness(|status, body| status == 503 && body.contains("check KUBECONFIG"))
+        .await;
+    let _proxy = forward(port, &real).await;
+    operator.ready().await;
+    world.adopt_operator(operator);
+    world.apply("api", json!({})).await;
+    world.ready("api").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_kubeconfig_that_is_no_good_ends_it_with_a_word() {
+    let server = Server::shared().await;
+    let garbage = tempfile::NamedTempFile::new().unwrap();
+    let text = format!("users:\n- user: {{token: \"{SECRET}\"");
+    std::fs::write(garbage.path(), text).unwrap();
+    let missing = garbage.path().with_extension("missing");
+    let flags = ["--cluster-name=test".to_owned()];
+    for path in [garbage.path(), &missing] {
+        let environment = [("KUBECONFIG", path.to_str().unwrap())];
+        let operator = Operator::spawn(&server, "http://127.0.0.1:9", &flags, &environment);
+        let (status, log) = operator.ended().await;
+        assert_eq!(status.code(), Some(1), "{log}");
+        assert_says(&log, "check KUBECONFIG");
+        assert_says(&log, path.to_str().unwrap());
+        assert!(!log.contains(SECRET), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_command_line_ends_it_with_the_right_one() {
+    let server = Server::shared().await;
+    for (flags, says) in [
+        (vec![], "--cluster-name <CLUSTER_NAME>"),
+        (
+            vec!["--cluster-name=test", "--no-such-flag"],
+            "--no-such-flag",
+        ),
+        (
+            vec!["--cluster-name=Not A Name"],
+            "1 to 63 of a-z, 0-9, '.' and '-'",
+        ),
+        (
+            vec!["--cluster-name=test", "--resync-seconds=0"],
+            "--resync-seconds",
+        ),
+    ] {
+        let flags: Vec<_> = flags.into_iter().map(ToOwned::to_owned).collect();
+        let operator = Operator::spawn(&server, "http://127.0.0.1:9", &flags, &[]);
+        let (status, log) = operator.ended().await;
+        assert_eq!(status.code(), Some(2), "{log}");
+        assert_says(&log, says);
+        assert_says(&log, "--help");
+    }
+}
