@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use serde_json::json;
 use tokio::time::sleep;
 use xtask::kubectl::Kubectl;
 use xtask::operator::Operator;
@@ -13,7 +12,7 @@ use xtask::{paths, processes};
 
 use super::audit::Audit;
 use super::table::Row;
-use super::{OBJECTS, manifest};
+use super::{OBJECTS, manifests};
 use crate::narration::seconds;
 
 /// Where the measured objects live.
@@ -80,7 +79,7 @@ impl Bench {
             .run(&["create", "namespace", NAMESPACE])
             .await?;
         let audit = self.zero().await?;
-        self.create(&manifest(0, "Delete").to_string(), 1).await?;
+        self.create(&manifests(0..1, "Delete"), 1).await?;
         let calls = self.calls().await?;
         let seen = audit.seen_without_refusals()?;
         let ready = seen.until_last_write()?.as_secs_f64() * 1000.0;
@@ -104,10 +103,7 @@ impl Bench {
             "· creating {more} more, about {:.0} s at the pace that ECR is asked for",
             f64::from(more) / WRITES_PER_SECOND
         );
-        let items: Vec<_> = (1..OBJECTS)
-            .map(|number| manifest(number, "Retain"))
-            .collect();
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+        let list = manifests(1..OBJECTS, "Retain");
         let audit = self.zero().await?;
         let (cpu, clock) = (cpu_millis(operator)?, Instant::now());
         self.create(&list, OBJECTS).await?;

@@ -6,6 +6,7 @@ mod measure;
 mod table;
 
 use std::fs::File;
+use std::ops::Range;
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -47,6 +48,14 @@ async fn measure_all(bench: &mut Bench) -> Result<()> {
     bench.resync(&operator).await?;
     operator.stop().await?;
     Ok(())
+}
+
+/// Repositories as one list for kubectl.
+fn manifests(numbers: Range<u32>, deletion_policy: &str) -> String {
+    let items: Vec<_> = numbers
+        .map(|number| manifest(number, deletion_policy))
+        .collect();
+    json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()
 }
 
 /// A repository as the peer was measured with: lifecycle policy, repository policy and one tag.

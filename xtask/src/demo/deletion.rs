@@ -66,26 +66,38 @@ pub(super) async fn delete_when_empty(world: &mut World) -> Result<()> {
     ecr::push(&world.ecr, &busy, "1.0.0", &busy).await?;
     world.tale.say(&format!("CI pushes an image to {busy}"));
 
+    an_empty_one_goes(world, &scratch).await?;
+    one_with_images_waits(world, &busy).await?;
+    and_goes_when_it_is_empty(world, &busy).await
+}
+
+async fn an_empty_one_goes(world: &mut World, scratch: &str) -> Result<()> {
     world
         .kubectl(&["delete", "ecrrepo", "scratch", "--timeout=60s"])
         .await?;
-    gone(world, &scratch).await?;
+    gone(world, scratch).await?;
     world
         .tale
         .check(&format!("{scratch} was empty: it is gone from ECR"));
+    Ok(())
+}
 
+async fn one_with_images_waits(world: &mut World, busy: &str) -> Result<()> {
     world
         .kubectl(&["delete", "ecrrepo", "busy", "--wait=false"])
         .await?;
     let reason = waits_and_says_why(world).await?;
     world.kubectl(&["get", "ecrrepo"]).await?;
     world.tale.quote(&reason);
-    ecr::existing(&world.ecr, &busy).await?;
+    ecr::existing(&world.ecr, busy).await?;
     world.tale.check(&format!(
         "{busy} holds an image: the object waits and says so"
     ));
+    Ok(())
+}
 
-    ecr::delete_image(&world.ecr, &busy, "1.0.0").await?;
+async fn and_goes_when_it_is_empty(world: &mut World, busy: &str) -> Result<()> {
+    ecr::delete_image(&world.ecr, busy, "1.0.0").await?;
     world.tale.say(&format!(
         "somebody deletes the image, and asks for {busy} to be looked at"
     ));
@@ -100,7 +112,7 @@ pub(super) async fn delete_when_empty(world: &mut World) -> Result<()> {
     world
         .kubectl(&["wait", "--for=delete", "--timeout=60s", "ecrrepo", "busy"])
         .await?;
-    gone(world, &busy).await?;
+    gone(world, busy).await?;
     world
         .tale
         .check(&format!("{busy} is gone from ECR, and the object with it"));
