@@ -1,4 +1,4 @@
-//! Scenarios: the operator as a process of its own, under its own ServiceAccount, against a real API
+//! Scenarios: the operator as a process of its own, under its own service account, against a real API
 //! server and the ECR emulator. Each ends with the invariants of `world::invariants`.
 
 #![allow(

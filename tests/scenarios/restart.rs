@@ -236,7 +236,7 @@ async fn a_pass_under_way_is_finished_before_the_end() {
 async fn a_call_that_never_ends_does_not_hold_the_end_up() {
     let mut world = World::new("sigterm-hangs").await;
     let hangs = call_of(&world, "api", "PutLifecyclePolicy");
-    world.emulator.inject(hangs.delay(Duration::from_secs(60)));
+    world.emulator.inject(hangs.delay(Duration::from_mins(1)));
     world.apply("api", spec(0)).await;
     world.struck().await;
     let asked = tokio::time::Instant::now();

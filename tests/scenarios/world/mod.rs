@@ -40,7 +40,7 @@ pub(crate) const REGION: &str = "ap-southeast-1";
 pub(crate) const CLUSTER: &str = "test-cluster";
 
 /// How long a state may take to come about on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Everything that one scenario needs.
 pub(crate) struct World {
@@ -187,7 +187,7 @@ impl World {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Server-side apply, as a team's GitOps would.
+    /// Server-side apply, as a team's pipeline would.
     pub(crate) async fn apply(&self, name: &str, spec: Value) -> ECRRepository {
         self.try_apply(name, spec).await.unwrap()
     }
@@ -281,10 +281,10 @@ impl World {
     }
 
     async fn patiently<T>(&self, what: &str, waiting: impl Future<Output = T>) -> T {
-        match tokio::time::timeout(PATIENCE, waiting).await {
-            Ok(done) => done,
-            Err(_) => panic!("waited in vain for {what}\n{}", self.all_told().await),
+        if let Ok(done) = tokio::time::timeout(PATIENCE, waiting).await {
+            return done;
         }
+        panic!("waited in vain for {what}\n{}", self.all_told().await)
     }
 
     /// What a person would look at when a scenario fails.

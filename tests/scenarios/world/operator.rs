@@ -67,13 +67,6 @@ impl Operator {
         http::get(&self.admin()?, "/readyz").await
     }
 
-    pub(crate) async fn metrics(&self) -> String {
-        http::get(&self.admin().unwrap(), "/metrics")
-            .await
-            .unwrap()
-            .1
-    }
-
     /// Waits until it is ready.
     pub(crate) async fn ready(&self) {
         self.readiness(|status, _| status == 200).await;

@@ -20,7 +20,7 @@ static SHARED: OnceCell<(ControlPlane, Server)> = OnceCell::const_new();
 #[derive(Clone, Debug)]
 pub(crate) struct Server {
     admin: PathBuf,
-    /// The kubeconfig of the operator's own ServiceAccount.
+    /// The kubeconfig of the operator's own service account.
     pub(crate) operator: PathBuf,
     pub(crate) kubectl: Kubectl,
 }

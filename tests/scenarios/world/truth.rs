@@ -164,20 +164,12 @@ fn statements(policy: &Value) -> Value {
         Value::Array(statements) => statements.clone(),
         one => vec![one.clone()],
     };
-    sorted(
-        statements
-            .iter()
-            .map(|statement| normal(statement, 0))
-            .collect(),
-    )
+    sorted(statements.iter().map(normal).collect())
 }
 
-fn normal(value: &Value, depth: usize) -> Value {
+fn normal(value: &Value) -> Value {
     match value {
-        Value::Object(map) => map
-            .iter()
-            .map(|(k, v)| (k.clone(), normal(v, depth + 1)))
-            .collect(),
+        Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), normal(v))).collect(),
         Value::Array(values) => sorted(values.iter().map(word).collect()),
         scalar => json!([word(scalar)]),
     }
