@@ -10,6 +10,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod architecture;
 mod arrows;
 mod purity;
 mod source;
