@@ -1,8 +1,8 @@
-//! The way of an object that goes. Nothing is lost by default (design, rule 6).
+//! The way of an object that goes. Nothing is lost by default.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
-use super::{error::Error, execute::Executed, kubernetes::live, pass::Pass};
+use super::{error::Error, kubernetes::live, pass::Pass};
 use crate::{
     api::{DeletionPolicy, FINALIZER},
     domain::{
@@ -149,9 +149,7 @@ async fn delete_ours<E: Ecr>(
         steps,
         refusals: Vec::new(),
     };
-    let Executed { .. } = pass
-        .execute(at, plan, &std::collections::BTreeMap::new())
-        .await;
+    pass.execute(at, plan, &BTreeMap::new()).await;
     if !pass.problems.is_empty() {
         count_images(pass, at).await;
         return Ok(Left::Waits);

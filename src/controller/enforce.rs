@@ -277,7 +277,7 @@ fn stamped(done: &[Done]) -> bool {
     tags.any(|tags| tags.contains_key(CLUSTER_UID_TAG))
 }
 
-/// Remembers the tag keys that are about to be ours, before they are (design, rule 3).
+/// Remembers the tag keys that are about to be ours, before they are.
 fn remember_tag_keys<E>(pass: &mut Pass<'_, E>, plan: &Plan) {
     let mut keys: BTreeSet<_> = pass.status.tag_keys.iter().cloned().collect();
     for Step { action, .. } in &plan.steps {

@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long an adoption waits before it reads its own tag back: longer than any call of another
-/// adopter that read before us may still be under way (design, rule 5).
+/// adopter that read before us may still be under way.
 const ADOPTION_WAIT: Duration = Duration::from_secs(12);
 
 impl<E: Ecr> Pass<'_, E> {

@@ -23,7 +23,7 @@ use crate::{
         desired::{Adoption, Desired, Refusal},
         event::{self, Done},
         failure::Failure,
-        identity::{ClusterName, Owner},
+        identity::{ClusterName, Owner, Registry},
         ownership::Claim,
         reason::Reason,
         retry::{Attempt, Slot},
@@ -264,8 +264,8 @@ impl<'a, E: Ecr> Pass<'a, E> {
         });
     }
 
-    /// Ends a pass in which AWS could not be read. At rest a failed read flips nothing (design,
-    /// rule 11), until what is known is a day old.
+    /// Ends a pass in which AWS could not be read. At rest a failed read flips
+    /// nothing, until what is known is a day old.
     pub(super) async fn unread(
         &mut self,
         action: &'static str,
@@ -318,10 +318,7 @@ impl<'a, E: Ecr> Pass<'a, E> {
     }
 
     /// Parses what the object asks for; `registry` is the place it would be bound to.
-    pub(super) fn desired(
-        &self,
-        registry: crate::domain::identity::Registry,
-    ) -> Result<Desired, Refusal> {
+    pub(super) fn desired(&self, registry: Registry) -> Result<Desired, Refusal> {
         Desired::parse(self.owner(), registry, &self.object.spec)
     }
 }

@@ -52,7 +52,7 @@ pub enum Pace {
 const MINUTE: Duration = Duration::from_mins(1);
 
 impl Class {
-    /// How it is tried again (design, rule 7).
+    /// How it is tried again.
     #[must_use]
     pub const fn retry(self) -> Retry {
         let (patience, then) = match self {

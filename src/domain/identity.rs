@@ -219,7 +219,7 @@ pub enum Bound {
     },
 }
 
-/// Holds the derived identity against the bound one (design, rule 9).
+/// Holds the derived identity against the bound one.
 #[must_use]
 pub fn bind(derived: Identity, binding: Option<&Binding>) -> Bound {
     match binding {

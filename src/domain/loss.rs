@@ -1,5 +1,5 @@
 //! Repositories that vanished outside of the operator: one is re-created, many at once are a sign
-//! that something else is wrong (design, rule 10).
+//! that something else is wrong.
 
 /// Whether so many are gone that it is far more often a wrong account than deletions: more than
 /// five and more than 5 % of those that ought to be there.

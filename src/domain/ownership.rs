@@ -1,4 +1,4 @@
-//! Whose repository is it? Decided by its tags alone (design, rules 4 and 5).
+//! Whose repository is it? Decided by its tags alone.
 //!
 //! A status can be forged by whoever may write it, a name can be guessed: neither permits a write.
 

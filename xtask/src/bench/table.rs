@@ -2,7 +2,7 @@
 
 use crate::narration::Ink;
 
-/// One number, beside what design allows.
+/// One number, beside its limit.
 #[derive(Debug)]
 pub(super) struct Row {
     what: String,
