@@ -257,7 +257,11 @@ async fn manage<E: Ecr>(
         return pass.observe(plan).await;
     }
     remember_tag_keys(pass, &plan);
-    pass.begin().await?;
+    if is_ours {
+        pass.begin().await?;
+    } else {
+        pass.begin_adoption().await?;
+    }
     let executed = pass
         .execute(&desired.identity, plan, &desired.hashes())
         .await;

@@ -18,7 +18,8 @@ pub(super) struct Memory {
     pub(super) policies_due: Option<Moment>,
     /// When ECR was last seen.
     pub(super) seen: Option<Moment>,
-    /// Until when an adopted repository's tag may still be overwritten by another adopter.
+    /// Until when an adopted repository's tag may still be overwritten by another adopter; `None`
+    /// where this process has adopted nothing.
     pub(super) adopting_until: Option<Moment>,
     /// The resource version that our last write to the object led to.
     pub(super) written: Option<u64>,

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{error::Error, kubernetes::look_up, pass::Pass};
 use crate::{
+    api::ECRRepositoryStatus as Status,
     domain::{
         desired::Desired,
         observed::Tags,
@@ -40,6 +41,14 @@ impl<E: Ecr> Pass<'_, E> {
         self.finish().await
     }
 
+    /// Says that an adoption begins, before the tag is written: a process that starts after a crash
+    /// knows by it that the wait is still to come.
+    pub(super) async fn begin_adoption(&mut self) -> Result<(), Error> {
+        self.conclude(Standing::Enforced(vec![adopting()]))
+            .await
+            .map(drop)
+    }
+
     /// Our tag is written. Another adopter may write its own yet: wait, and read again.
     pub(super) async fn adopted(&mut self) -> Result<Duration, Error> {
         if !self.problems.is_empty() {
@@ -49,26 +58,38 @@ impl<E: Ecr> Pass<'_, E> {
         self.adopting().await
     }
 
-    /// Whether an adoption's wait is not over.
-    pub(super) fn is_adopting(&self) -> bool {
-        self.memory
-            .adopting_until
-            .is_some_and(|until| until > self.ctx.now())
+    /// Whether an adoption's wait is not over. One that an earlier process began is waited out from
+    /// the beginning.
+    pub(super) fn is_adopting(&mut self) -> bool {
+        let now = self.ctx.now();
+        if self.memory.adopting_until.is_none() && says_adopting(&self.before) {
+            self.memory.adopting_until = Some(now.after(ADOPTION_WAIT));
+        }
+        self.memory.adopting_until.is_some_and(|until| until > now)
     }
 
     /// Comes back when an adoption's wait is over.
     pub(super) async fn adopting(&mut self) -> Result<Duration, Error> {
-        let message = "Nothing to do: the repository is tagged as this object's, and the rest \
-                       follows once the tag is read back";
-        let problem = Problem {
-            aspect: None,
-            action: "TagResource",
-            reason: Reason::Adopting,
-            message: message.to_owned(),
-            stalled: false,
-        };
-        self.conclude(Standing::Enforced(vec![problem])).await?;
+        self.conclude(Standing::Enforced(vec![adopting()])).await?;
         let until = self.memory.adopting_until.unwrap_or_default();
         Ok(self.ctx.now().until(until).max(Duration::from_millis(50)))
+    }
+}
+
+/// Whether status says that an adoption is under way.
+fn says_adopting(status: &Status) -> bool {
+    let mut conditions = status.conditions.iter();
+    conditions.any(|c| c.type_ == "Reconciling" && c.reason == Reason::Adopting.as_str())
+}
+
+fn adopting() -> Problem {
+    let message = "Nothing to do: the repository is tagged as this object's, and the rest follows \
+                   once the tag is read back";
+    Problem {
+        aspect: None,
+        action: "TagResource",
+        reason: Reason::Adopting,
+        message: message.to_owned(),
+        stalled: false,
     }
 }

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use ecr_emulator::Fault;
 use ecr_operator::api::{CLUSTER_UID_TAG, OWNER_TAG};
 use serde_json::json;
 
-use crate::world::{CLUSTER, World, assert_says, condition, message, operations};
+use crate::world::{CLUSTER, Crash, World, assert_says, condition, message, operations};
 
 #[tokio::test]
 async fn what_exists_without_an_owner_is_let_be_until_adoption_is_asked_for() {
@@ -85,6 +86,31 @@ async fn adopting_changes_our_tags_and_then_only_what_is_declared() {
     let mut after = world.held(&repository);
     after.tags.retain(|key, _| !ours.contains(key));
     assert_eq!(after, wanted);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_operator_that_was_killed_while_it_adopted_waits_all_the_same() {
+    let mut world = World::new("adopt-crash").await;
+    world.permit_adoption("api");
+    let repository = world.in_ecr("api");
+    world.make_outside(&repository, &[]);
+    world.arm(Crash::After, Fault::on("TagResource"));
+    let spec = json!({"adoption": {"policy": "IfUnowned"}, "imageTagMutability": "MUTABLE"});
+    world.apply("api", spec).await;
+    world.crash(Crash::After).await;
+    world.start_operator().await;
+    world.ready("api").await;
+    let written = world.written();
+    assert_eq!(
+        operations(&written),
+        ["TagResource", "PutImageTagMutability"]
+    );
+    let waited = written[1].time - written[0].time;
+    assert!(
+        waited >= 12.0,
+        "it waits for others, also after a crash: {waited}"
+    );
     world.finish().await;
 }
 
