@@ -45,6 +45,14 @@ impl Page {
         Ok(Self { scope, after, size })
     }
 
+    /// The same page, but of that size if the caller did not say how long.
+    pub(crate) fn or_size(mut self, input: &Value, size: usize) -> Self {
+        if input.get("maxResults").is_none_or(Value::is_null) {
+            self.size = size;
+        }
+        self
+    }
+
     /// Where the page begins.
     pub(crate) fn start(&self) -> Bound<&str> {
         self.after
@@ -72,6 +80,14 @@ impl Page {
         }
         (page, None)
     }
+}
+
+/// An answer with the token of the next page, if there is one.
+pub(crate) fn with_token(mut answer: Value, token: Option<String>) -> Value {
+    if let (Some(token), Some(members)) = (token, answer.as_object_mut()) {
+        members.insert("nextToken".to_owned(), token.into());
+    }
+    answer
 }
 
 /// The key behind a digest that nobody makes up by accident.

@@ -18,6 +18,9 @@ pub struct Settings {
     pub images_quota: usize,
     /// Tags on one image.
     pub image_tags_quota: usize,
+    /// How long it takes until an image is restored, scanned, signed or replicated, and a backfill
+    /// is done, in milliseconds.
+    pub job_millis: u64,
     /// Principals that IAM does not know (yet): a policy that names one is refused. With a number,
     /// that many refusals later it is known; with none (`null`), when it is taken out again.
     pub unknown_principals: BTreeMap<String, Option<u64>>,
@@ -35,6 +38,7 @@ impl Default for Settings {
             repositories_quota: 100_000,
             images_quota: 100_000,
             image_tags_quota: 1_000,
+            job_millis: 0,
             unknown_principals: BTreeMap::new(),
             revoked_access_keys: BTreeSet::new(),
             log_answers: true,

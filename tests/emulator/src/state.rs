@@ -82,6 +82,33 @@ pub struct Image {
     pub pushed_at: f64,
     /// When it was last pulled.
     pub pulled_at: Option<f64>,
+    /// Whether it is in the archive storage class.
+    pub archived: bool,
+    /// When it was last archived, in seconds since 1970.
+    pub archived_at: Option<f64>,
+    /// When it is or was last available again after it was restored from the archive.
+    pub activated_at: Option<f64>,
+}
+
+impl Image {
+    /// `ACTIVE`, `ARCHIVED`, or `ACTIVATING` while it is restored from the archive.
+    #[must_use]
+    pub fn status(&self, now: f64) -> &'static str {
+        match self.activated_at {
+            _ if self.archived => "ARCHIVED",
+            Some(at) if now < at => "ACTIVATING",
+            _ => "ACTIVE",
+        }
+    }
+
+    /// Its id as the API writes it, with the tag if there is one.
+    pub(crate) fn id(&self, tag: &str) -> Value {
+        let mut id = json!({ "imageDigest": self.digest });
+        if let (false, Some(members)) = (tag.is_empty(), id.as_object_mut()) {
+            members.insert("imageTag".to_owned(), json!(tag));
+        }
+        id
+    }
 }
 
 /// A layer upload that is under way.

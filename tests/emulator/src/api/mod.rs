@@ -1,5 +1,6 @@
 //! The operations: one file an area, and one table that names them all.
 
+mod authorization;
 mod images;
 mod layers;
 mod lifecycle;
@@ -8,7 +9,9 @@ mod manifest;
 mod policy;
 mod policy_grammar;
 mod push;
+mod referrers;
 mod repositories;
+mod storage;
 pub(crate) mod sts;
 mod tags;
 pub(crate) use tags::parse_arn;
@@ -79,9 +82,16 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         repositories::DESCRIBE,
         repositories::describe,
     ),
+    Operation::new(
+        "GetAuthorizationToken",
+        authorization::GET,
+        authorization::get,
+    ),
+    Operation::new("GetDownloadUrlForLayer", layers::DOWNLOAD, layers::download),
     Operation::new("GetLifecyclePolicy", REPOSITORY, lifecycle::get),
     Operation::new("GetRepositoryPolicy", REPOSITORY, policy::get),
     Operation::new("InitiateLayerUpload", REPOSITORY, layers::initiate),
+    Operation::new("ListImageReferrers", referrers::LIST, referrers::list),
     Operation::new("ListImages", images::LIST, images::list),
     Operation::new("ListTagsForResource", tags::LIST, tags::list),
     Operation::new("PutImage", push::PUT, push::put),
@@ -99,6 +109,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     Operation::new("SetRepositoryPolicy", policy::SET, policy::set),
     Operation::new("TagResource", tags::TAG, tags::tag),
     Operation::new("UntagResource", tags::UNTAG, tags::untag),
+    Operation::new("UpdateImageStorageClass", storage::UPDATE, storage::update),
     Operation::new("UploadLayerPart", layers::UPLOAD, layers::upload),
 ];
 
@@ -149,6 +160,12 @@ pub(crate) fn flag(input: &Value, name: &str) -> bool {
 }
 
 impl Context<'_> {
+    /// When something ends that ECR begins now and does behind the answer.
+    pub(crate) fn job_end(&self) -> f64 {
+        let millis = u32::try_from(self.settings.job_millis).unwrap_or(u32::MAX);
+        self.now + f64::from(millis) / 1000.0
+    }
+
     /// The registry that a call addresses: the caller's own when it names none.
     pub(crate) fn registry_id<'a>(&'a self, input: &'a Value) -> &'a str {
         match text(input, "registryId") {

@@ -34,8 +34,7 @@ pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
         "" => {}
         tag => check_tag(repository, &digest, tag, &settings)?,
     }
-    if !repository.images.contains_key(&digest) && repository.images.len() >= settings.images_quota
-    {
+    if !repository.images.contains_key(&digest) && counted(repository) >= settings.images_quota {
         return Err(Error::new(
             "LimitExceededException",
             format!(
@@ -46,6 +45,12 @@ pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
         ));
     }
     Ok(store(repository, image, text(input, "imageTag")))
+}
+
+/// The images that count towards the quota: those in the archive do not.
+fn counted(repository: &Repository) -> usize {
+    let images = repository.images.values();
+    images.filter(|image| !image.archived).count()
 }
 
 /// The image that is pushed, checked against what the repository holds.
@@ -74,6 +79,9 @@ fn pushed(repository: &Repository, input: &Value, now: f64) -> Result<Image, Err
         children: found.children,
         pushed_at: now,
         pulled_at: None,
+        archived: false,
+        archived_at: None,
+        activated_at: None,
     })
 }
 

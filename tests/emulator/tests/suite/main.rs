@@ -5,6 +5,7 @@
     reason = "the tests write `json!({…})` where it is used"
 )]
 
+mod archive;
 mod constraints;
 mod faults;
 mod hooks;

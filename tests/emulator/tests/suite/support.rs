@@ -236,7 +236,7 @@ pub(crate) async fn upload_once(
         .send()
         .await
         .unwrap();
-    let available = known.layers()[0].layer_availability().unwrap().as_str() == "AVAILABLE";
+    let available = known.layers()[0].layer_availability().unwrap().as_str() != "UNAVAILABLE";
     if available {
         return digest(bytes);
     }
