@@ -22,6 +22,7 @@ mod error;
 mod fault;
 mod paging;
 mod protocol;
+mod registry;
 mod server;
 mod settings;
 mod shape;
@@ -39,7 +40,7 @@ use crate::caller::Caller;
 pub use crate::error::Error;
 pub use crate::fault::{Effect, Fault, Forever, Times};
 pub use crate::settings::Settings;
-pub use crate::state::{Image, Repository};
+pub use crate::state::{Image, Repository, Scan, Signing};
 pub use crate::world::Call;
 use crate::world::World;
 

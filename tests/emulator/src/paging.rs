@@ -60,6 +60,11 @@ impl Page {
             .map_or(Bound::Unbounded, Bound::Excluded)
     }
 
+    /// Whether a key is behind the start of the page, for lists that cannot be ranged over.
+    pub(crate) fn follows(&self, key: &str) -> bool {
+        self.after.as_deref().is_none_or(|after| key > after)
+    }
+
     /// Takes the page from entries that are sorted by key and begin at [`Self::start`]; the token
     /// is there if and only if an entry follows.
     pub(crate) fn take<K: AsRef<str>, T>(

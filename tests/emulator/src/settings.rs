@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// The settings, with AWS's own defaults. [`crate::Emulator::wipe`] brings the defaults back.
 ///
@@ -21,6 +22,13 @@ pub struct Settings {
     /// How long it takes until an image is restored, scanned, signed or replicated, and a backfill
     /// is done, in milliseconds.
     pub job_millis: u64,
+    /// Basic scans in one account and region within 24 hours.
+    pub scans_quota: usize,
+    /// What a scan finds, in the form of the API, by the digest of the image; `*` is every other
+    /// image.
+    pub findings: BTreeMap<String, Vec<Value>>,
+    /// Whether the organisation forbids to change the scanning of registries.
+    pub scanning_blocked: bool,
     /// Principals that IAM does not know (yet): a policy that names one is refused. With a number,
     /// that many refusals later it is known; with none (`null`), when it is taken out again.
     pub unknown_principals: BTreeMap<String, Option<u64>>,
@@ -39,6 +47,9 @@ impl Default for Settings {
             images_quota: 100_000,
             image_tags_quota: 1_000,
             job_millis: 0,
+            scans_quota: 100_000,
+            findings: BTreeMap::new(),
+            scanning_blocked: false,
             unknown_principals: BTreeMap::new(),
             revoked_access_keys: BTreeSet::new(),
             log_answers: true,

@@ -6,6 +6,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use crate::registry::RegistryConfig;
+pub use crate::registry::{Scan, Signing};
+
 /// Seconds since 1970, in milliseconds' steps as AWS writes them.
 pub(crate) fn now() -> f64 {
     let since = SystemTime::now()
@@ -20,6 +23,8 @@ pub(crate) struct Registry {
     pub(crate) repositories: BTreeMap<String, Repository>,
     /// Layer uploads that are under way, by upload id.
     pub(crate) uploads: BTreeMap<String, Upload>,
+    /// What is set for the whole registry.
+    pub(crate) config: RegistryConfig,
 }
 
 /// A repository with everything about it.
@@ -88,6 +93,10 @@ pub struct Image {
     pub archived_at: Option<f64>,
     /// When it is or was last available again after it was restored from the archive.
     pub activated_at: Option<f64>,
+    /// Its last scan.
+    pub scan: Option<Scan>,
+    /// How its signing went, by profile.
+    pub signings: Vec<Signing>,
 }
 
 impl Image {

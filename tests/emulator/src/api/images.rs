@@ -6,8 +6,8 @@ use std::ops::Bound;
 use serde_json::{Value, json};
 
 use super::{
-    Context, IMAGE_TAG, MAX_RESULTS, REGISTRY_ID, REPOSITORY_NAME, answer, layers, list as items,
-    push, text,
+    Context, IMAGE_TAG, MAX_RESULTS, REGISTRY_ID, REPOSITORY_NAME, account, answer, layers,
+    list as items, push, text,
 };
 use crate::error::Error;
 use crate::paging::{self, Page, with_token};
@@ -206,10 +206,7 @@ pub(super) fn list(context: &mut Context<'_>, input: &Value) -> Result<Value, Er
         .values()
         .filter(|image| passes(image, input, now))
         .flat_map(|image| ids(image).map(|(tag, id)| (format!("{} {tag}", image.digest), id)))
-        .filter(|(key, _)| match page.start() {
-            Bound::Excluded(after) => key.as_str() > after,
-            _ => true,
-        });
+        .filter(|(key, _)| page.follows(key));
     let (image_ids, token) = page.take(entries);
     Ok(with_token(json!({ "imageIds": image_ids }), token))
 }
@@ -270,6 +267,7 @@ fn failure(id: &Value, code: &str, reason: &str) -> Value {
 /// An image of a type that is not accepted counts as not found: the model has no code for it.
 pub(super) fn batch_get(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
     let now = context.now;
+    let recorded = !account::is_excluded(context);
     let repository = context.repository(input)?;
     let accepted = items(input, "acceptedMediaTypes");
     let (mut images, mut failures) = (Vec::new(), Vec::new());
@@ -296,7 +294,7 @@ pub(super) fn batch_get(context: &mut Context<'_>, input: &Value) -> Result<Valu
             }
         }
     }
-    for digest in pulled {
+    for digest in pulled.into_iter().filter(|_| recorded) {
         if let Some(image) = repository.images.get_mut(&digest) {
             image.pulled_at = Some(now);
         }

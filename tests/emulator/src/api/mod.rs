@@ -1,5 +1,6 @@
 //! The operations: one file an area, and one table that names them all.
 
+mod account;
 mod authorization;
 mod images;
 mod layers;
@@ -8,12 +9,19 @@ mod lifecycle_grammar;
 mod manifest;
 mod policy;
 mod policy_grammar;
+mod policy_text;
 mod push;
 mod referrers;
+mod registry;
 mod repositories;
+mod scanning;
+mod scans;
+mod signing;
 mod storage;
 pub(crate) mod sts;
+mod table;
 mod tags;
+pub(crate) use table::find;
 pub(crate) use tags::parse_arn;
 
 use serde_json::{Value, json};
@@ -58,66 +66,6 @@ impl Operation {
     }
 }
 
-/// The operations that the emulator has.
-pub(crate) const OPERATIONS: &[Operation] = &[
-    Operation::new("BatchCheckLayerAvailability", layers::CHECK, layers::check),
-    Operation::new("BatchDeleteImage", images::BATCH, images::batch_delete),
-    Operation::new("BatchGetImage", images::BATCH_GET, images::batch_get),
-    Operation::new("CompleteLayerUpload", layers::COMPLETE, layers::complete),
-    Operation::new(
-        "CreateRepository",
-        repositories::CREATE,
-        repositories::create,
-    ),
-    Operation::new("DeleteLifecyclePolicy", REPOSITORY, lifecycle::delete),
-    Operation::new(
-        "DeleteRepository",
-        repositories::DELETE,
-        repositories::delete,
-    ),
-    Operation::new("DeleteRepositoryPolicy", REPOSITORY, policy::delete),
-    Operation::new("DescribeImages", images::DESCRIBE, images::describe),
-    Operation::new(
-        "DescribeRepositories",
-        repositories::DESCRIBE,
-        repositories::describe,
-    ),
-    Operation::new(
-        "GetAuthorizationToken",
-        authorization::GET,
-        authorization::get,
-    ),
-    Operation::new("GetDownloadUrlForLayer", layers::DOWNLOAD, layers::download),
-    Operation::new("GetLifecyclePolicy", REPOSITORY, lifecycle::get),
-    Operation::new("GetRepositoryPolicy", REPOSITORY, policy::get),
-    Operation::new("InitiateLayerUpload", REPOSITORY, layers::initiate),
-    Operation::new("ListImageReferrers", referrers::LIST, referrers::list),
-    Operation::new("ListImages", images::LIST, images::list),
-    Operation::new("ListTagsForResource", tags::LIST, tags::list),
-    Operation::new("PutImage", push::PUT, push::put),
-    Operation::new(
-        "PutImageScanningConfiguration",
-        repositories::PUT_SCANNING,
-        repositories::put_scanning,
-    ),
-    Operation::new(
-        "PutImageTagMutability",
-        repositories::PUT_MUTABILITY,
-        repositories::put_mutability,
-    ),
-    Operation::new("PutLifecyclePolicy", lifecycle::PUT, lifecycle::put),
-    Operation::new("SetRepositoryPolicy", policy::SET, policy::set),
-    Operation::new("TagResource", tags::TAG, tags::tag),
-    Operation::new("UntagResource", tags::UNTAG, tags::untag),
-    Operation::new("UpdateImageStorageClass", storage::UPDATE, storage::update),
-    Operation::new("UploadLayerPart", layers::UPLOAD, layers::upload),
-];
-
-/// Looks an operation up.
-pub(crate) fn find(name: &str) -> Option<&'static Operation> {
-    OPERATIONS.iter().find(|operation| operation.name == name)
-}
-
 // Shapes that several areas use, named as in the model.
 
 /// The model writes `\/` for `/`; in its refusals ECR writes `/`, and so do we.
@@ -134,6 +82,9 @@ pub(crate) const TAG_LIST: Shape = Shape::list(
     0,
     usize::MAX,
 );
+
+/// The input of the operations that take none.
+const NOTHING: &[Member] = &[];
 
 /// The input of the operations that take a repository and nothing else.
 const REPOSITORY: &[Member] = &[

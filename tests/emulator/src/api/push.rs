@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::manifest::{self, Manifest};
-use super::{Context, IMAGE_TAG, REGISTRY_ID, REPOSITORY_NAME, answer, text};
+use super::{Context, IMAGE_TAG, REGISTRY_ID, REPOSITORY_NAME, answer, scans, signing, text};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::shape::{Member, Shape, matches, optional, required};
@@ -44,7 +44,15 @@ pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
             ),
         ));
     }
-    Ok(store(repository, image, text(input, "imageTag")))
+    let answer = store(repository, image, text(input, "imageTag"));
+    follow_up(context, text(input, "repositoryName"), &digest);
+    Ok(answer)
+}
+
+/// What ECR does behind the answer to a push.
+fn follow_up(context: &mut Context<'_>, name: &str, digest: &str) {
+    scans::on_push(context, name, digest);
+    signing::on_push(context, name, digest);
 }
 
 /// The images that count towards the quota: those in the archive do not.
@@ -82,6 +90,8 @@ fn pushed(repository: &Repository, input: &Value, now: f64) -> Result<Image, Err
         archived: false,
         archived_at: None,
         activated_at: None,
+        scan: None,
+        signings: Vec::new(),
     })
 }
 
@@ -211,7 +221,7 @@ fn is_immutable(repository: &Repository, tag: &str) -> bool {
 }
 
 /// `*` stands for any characters, also none.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.split_first(), text.split_first()) {
         (None, None) => true,
         (Some((b'*', rest)), _) => {

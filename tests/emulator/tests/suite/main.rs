@@ -17,6 +17,8 @@ mod policy;
 mod program;
 mod properties;
 mod protocol;
+mod registry;
 mod repositories;
+mod scanning;
 mod support;
 mod tags;

@@ -130,6 +130,12 @@ pub(crate) fn apply(emulator: &Emulator, operation: &str, input: Value) -> Value
     emulator.call(ACCOUNT, REGION, operation, input).unwrap()
 }
 
+/// The code with which an operation behind everybody's back is refused, as it must be.
+pub(crate) fn refusal(emulator: &Emulator, operation: &str, input: Value) -> String {
+    let outcome = emulator.call(ACCOUNT, REGION, operation, input);
+    outcome.expect_err("it should be refused").code
+}
+
 /// A repository to work on.
 pub(crate) fn create(emulator: &Emulator, name: &str) {
     apply(
