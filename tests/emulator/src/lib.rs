@@ -39,8 +39,8 @@ use tokio::task::AbortHandle;
 use crate::caller::Caller;
 pub use crate::error::Error;
 pub use crate::fault::{Effect, Fault, Forever, Times};
-pub use crate::settings::Settings;
-pub use crate::state::{Image, Repository, Scan, Signing};
+pub use crate::settings::{SecretFault, Settings};
+pub use crate::state::{Image, Replication, Repository, Scan, Signing};
 pub use crate::world::Call;
 use crate::world::World;
 

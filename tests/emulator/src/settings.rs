@@ -29,6 +29,10 @@ pub struct Settings {
     pub findings: BTreeMap<String, Vec<Value>>,
     /// Whether the organisation forbids to change the scanning of registries.
     pub scanning_blocked: bool,
+    /// What is wrong with a secret, by its ARN; all others are well.
+    pub secret_faults: BTreeMap<String, SecretFault>,
+    /// What upstream registries hold: manifests by place, e.g. `quay.io/team/api:v1`.
+    pub upstream_images: BTreeMap<String, String>,
     /// Principals that IAM does not know (yet): a policy that names one is refused. With a number,
     /// that many refusals later it is known; with none (`null`), when it is taken out again.
     pub unknown_principals: BTreeMap<String, Option<u64>>,
@@ -36,6 +40,22 @@ pub struct Settings {
     pub revoked_access_keys: BTreeSet<String>,
     /// Whether the log keeps the answers. Off saves memory in a long bench.
     pub log_answers: bool,
+}
+
+/// What can be wrong with the secret of a pull through cache rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum SecretFault {
+    /// It does not exist.
+    NotFound,
+    /// ECR may not read it.
+    Inaccessible,
+    /// ECR may not decrypt it.
+    Undecryptable,
+    /// It does not have the keys that ECR looks for.
+    Malformed,
+    /// The upstream does not accept what is in it.
+    Rejected,
 }
 
 impl Default for Settings {
@@ -50,6 +70,8 @@ impl Default for Settings {
             scans_quota: 100_000,
             findings: BTreeMap::new(),
             scanning_blocked: false,
+            secret_faults: BTreeMap::new(),
+            upstream_images: BTreeMap::new(),
             unknown_principals: BTreeMap::new(),
             revoked_access_keys: BTreeSet::new(),
             log_answers: true,

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::registry::RegistryConfig;
-pub use crate::registry::{Scan, Signing};
+pub use crate::registry::{Replication, Scan, Signing};
 
 /// Seconds since 1970, in milliseconds' steps as AWS writes them.
 pub(crate) fn now() -> f64 {
@@ -97,6 +97,8 @@ pub struct Image {
     pub scan: Option<Scan>,
     /// How its signing went, by profile.
     pub signings: Vec<Signing>,
+    /// How its replication went, by destination.
+    pub replications: Vec<Replication>,
 }
 
 impl Image {
@@ -130,6 +132,28 @@ pub(crate) struct Upload {
 }
 
 impl Repository {
+    /// An empty one with AWS's defaults.
+    pub(crate) fn new(account: &str, region: &str, name: &str, now: f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            arn: repository_arn(account, region, name),
+            registry_id: account.to_owned(),
+            uri: format!("{account}.dkr.ecr.{region}.{}/{name}", domain(region)),
+            created_at: now,
+            image_tag_mutability: "MUTABLE".to_owned(),
+            exclusion_filters: Vec::new(),
+            scan_on_push: false,
+            encryption_type: "AES256".to_owned(),
+            kms_key: None,
+            tags: BTreeMap::new(),
+            lifecycle_policy: None,
+            lifecycle_evaluated_at: 0.0,
+            policy: None,
+            images: BTreeMap::new(),
+            layers: BTreeMap::new(),
+        }
+    }
+
     /// As the API writes it.
     pub(crate) fn to_json(&self) -> Value {
         let mut encryption = json!({ "encryptionType": self.encryption_type });

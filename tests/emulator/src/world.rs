@@ -13,7 +13,7 @@ use crate::caller::Caller;
 use crate::error::Error;
 use crate::fault::{Effect, Fate, Fault, Target, decide};
 use crate::settings::Settings;
-use crate::state::{Registry, Repository, now, repository_arn};
+use crate::state::{Repository, now, repository_arn};
 
 /// A call as the log keeps it. Calls that were refused, throttled or lost are there too.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -81,7 +81,8 @@ pub(crate) struct World(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 pub(crate) struct Inner {
-    registries: BTreeMap<(String, String), Registry>,
+    registries: api::Registries,
+    jobs: Vec<api::Job>,
     pub(crate) settings: Settings,
     pub(crate) faults: Vec<Fault>,
     pub(crate) log: Vec<Call>,
@@ -165,15 +166,21 @@ impl Inner {
     ) -> Result<Value, Error> {
         let operation = api::find(operation).ok_or_else(Error::unknown_operation)?;
         self.serial += 1;
+        let now = now();
+        api::run_jobs(&mut self.registries, &mut self.jobs, &self.settings, now);
         let place = (caller.account.clone(), caller.region.clone());
         let mut context = Context {
             caller,
-            now: now(),
+            now,
             registry: self.registries.entry(place).or_default(),
             settings: &mut self.settings,
+            jobs: &mut self.jobs,
             serial: self.serial,
         };
-        operation.apply(&mut context, input)
+        let answer = operation.apply(&mut context, input);
+        // What takes no time is done before anybody can look.
+        api::run_jobs(&mut self.registries, &mut self.jobs, &self.settings, now);
+        answer
     }
 
     /// The repository that a request addresses, as it is now.

@@ -16,6 +16,7 @@ pub(super) const GET: &[Member] = &[optional("registryIds", Shape::list(&REGISTR
 
 /// One entry for each registry that is named, also of another account: a token is good for every
 /// registry that its owner may access.
+#[expect(clippy::unnecessary_wraps, reason = "all operations have one type")]
 pub(super) fn get(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
     let (account, region) = (&context.caller.account, &context.caller.region);
     let mut registries: Vec<&str> = list(input, "registryIds")

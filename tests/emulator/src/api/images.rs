@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{
     Context, IMAGE_TAG, MAX_RESULTS, REGISTRY_ID, REPOSITORY_NAME, account, answer, layers,
-    list as items, push, text,
+    list as items, push, replication, text, upstream,
 };
 use crate::error::Error;
 use crate::paging::{self, Page, with_token};
@@ -266,6 +266,7 @@ fn failure(id: &Value, code: &str, reason: &str) -> Value {
 
 /// An image of a type that is not accepted counts as not found: the model has no code for it.
 pub(super) fn batch_get(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    upstream::import(context, input)?;
     let now = context.now;
     let recorded = !account::is_excluded(context);
     let repository = context.repository(input)?;
@@ -330,6 +331,7 @@ pub(super) fn batch_delete(context: &mut Context<'_>, input: &Value) -> Result<V
             Err((code, reason)) => failures.push(failure(id, code, &reason)),
         }
     }
+    replication::on_delete(context, text(input, "repositoryName"), &deleted);
     Ok(json!({ "imageIds": deleted, "failures": failures }))
 }
 

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Context, REGISTRY_ID, REPOSITORY_NAME, list, manifest, text};
+use super::{Context, REGISTRY_ID, REPOSITORY_NAME, creation, list, manifest, text};
 use crate::error::Error;
 use crate::shape::{Member, Shape, matches, optional, required};
 use crate::state::{Image, Repository, Upload, domain, sha256_hex, uuid};
@@ -17,7 +17,7 @@ const PART_SIZE: usize = 10 * 1024 * 1024;
 /// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>.
 const MIN_PART: usize = 5 * 1024 * 1024;
 
-const UPLOAD_ID: Shape = Shape::matching(
+pub(super) const UPLOAD_ID: Shape = Shape::matching(
     0,
     usize::MAX,
     "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
@@ -55,6 +55,7 @@ pub(super) const COMPLETE: &[Member] = &[
 ];
 
 pub(super) fn initiate(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    creation::on_push(context, input);
     let name = context.repository(input)?.name.clone();
     let id = uuid(&format!("upload {} {name}", context.serial));
     let upload = Upload {

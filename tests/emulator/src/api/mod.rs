@@ -2,7 +2,10 @@
 
 mod account;
 mod authorization;
+mod backfill;
+mod creation;
 mod images;
+mod jobs;
 mod layers;
 mod lifecycle;
 mod lifecycle_grammar;
@@ -10,9 +13,11 @@ mod manifest;
 mod policy;
 mod policy_grammar;
 mod policy_text;
+mod pull_through;
 mod push;
 mod referrers;
 mod registry;
+mod replication;
 mod repositories;
 mod scanning;
 mod scans;
@@ -21,6 +26,9 @@ mod storage;
 pub(crate) mod sts;
 mod table;
 mod tags;
+mod templates;
+mod upstream;
+pub(crate) use jobs::{Job, Registries, run as run_jobs};
 pub(crate) use table::find;
 pub(crate) use tags::parse_arn;
 
@@ -38,6 +46,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: f64,
     pub(crate) registry: &'a mut Registry,
     pub(crate) settings: &'a mut Settings,
+    /// What is to be done later.
+    pub(crate) jobs: &'a mut Vec<Job>,
     /// Different in every call: seeds identifiers.
     pub(crate) serial: u64,
 }
@@ -111,6 +121,11 @@ pub(crate) fn flag(input: &Value, name: &str) -> bool {
 }
 
 impl Context<'_> {
+    /// The account and the region of the call.
+    pub(crate) fn place(&self) -> jobs::Place {
+        (self.caller.account.clone(), self.caller.region.clone())
+    }
+
     /// When something ends that ECR begins now and does behind the answer.
     pub(crate) fn job_end(&self) -> f64 {
         let millis = u32::try_from(self.settings.job_millis).unwrap_or(u32::MAX);

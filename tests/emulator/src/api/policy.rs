@@ -34,7 +34,7 @@ pub(super) fn set(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
 }
 
 /// ECR says the same whether the grammar is wrong or a principal does not exist (yet).
-fn refusal() -> Error {
+pub(super) fn refusal() -> Error {
     Error::invalid("PolicyText", "Invalid repository policy provided")
 }
 

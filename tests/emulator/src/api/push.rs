@@ -3,7 +3,10 @@
 use serde_json::{Value, json};
 
 use super::manifest::{self, Manifest};
-use super::{Context, IMAGE_TAG, REGISTRY_ID, REPOSITORY_NAME, answer, scans, signing, text};
+use super::{
+    Context, IMAGE_TAG, REGISTRY_ID, REPOSITORY_NAME, answer, creation, replication, scans,
+    signing, text,
+};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::shape::{Member, Shape, matches, optional, required};
@@ -21,7 +24,18 @@ pub(super) const PUT: &[Member] = &[
 /// What a tag may be made of, by the OCI distribution specification.
 pub(super) const TAG_PATTERN: &str = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}";
 
+/// A push that fails creates no repository.
 pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let created = creation::on_push(context, input);
+    let outcome = put_image(context, input);
+    if created && outcome.is_err() {
+        let name = text(input, "repositoryName");
+        context.registry.repositories.remove(name);
+    }
+    outcome
+}
+
+fn put_image(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
     let now = context.now;
     let settings = context.settings.clone();
     let repository = context.repository(input)?;
@@ -45,14 +59,11 @@ pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
         ));
     }
     let answer = store(repository, image, text(input, "imageTag"));
-    follow_up(context, text(input, "repositoryName"), &digest);
+    let name = text(input, "repositoryName");
+    scans::on_push(context, name, &digest);
+    signing::on_push(context, name, &digest);
+    replication::on_push(context, name, &digest, text(input, "imageTag"));
     Ok(answer)
-}
-
-/// What ECR does behind the answer to a push.
-fn follow_up(context: &mut Context<'_>, name: &str, digest: &str) {
-    scans::on_push(context, name, digest);
-    signing::on_push(context, name, digest);
 }
 
 /// The images that count towards the quota: those in the archive do not.
@@ -76,11 +87,17 @@ fn pushed(repository: &Repository, input: &Value, now: f64) -> Result<Image, Err
         ));
     }
     check_references(repository, &found)?;
-    Ok(Image {
-        size: size(repository, &found),
+    let size = size(repository, &found);
+    Ok(image(manifest, digest, found, size, now))
+}
+
+/// An image that has just arrived.
+pub(super) fn image(text: &str, digest: String, found: Manifest, size: u64, now: f64) -> Image {
+    Image {
+        size,
         digest,
         tags: Vec::new(),
-        manifest: manifest.to_owned(),
+        manifest: text.to_owned(),
         media_type: found.media_type,
         artifact_media_type: found.artifact_media_type,
         subject: found.subject,
@@ -92,7 +109,8 @@ fn pushed(repository: &Repository, input: &Value, now: f64) -> Result<Image, Err
         activated_at: None,
         scan: None,
         signings: Vec::new(),
-    })
+        replications: Vec::new(),
+    }
 }
 
 /// Layers and referenced images must be there before the manifest that names them.
@@ -212,7 +230,7 @@ fn already_exists(repository: &Repository, digest: &str, tag: Option<&str>) -> E
 }
 
 /// An exclusion turns the mutability round for the tags that match a filter.
-fn is_immutable(repository: &Repository, tag: &str) -> bool {
+pub(super) fn is_immutable(repository: &Repository, tag: &str) -> bool {
     let excluded = repository
         .exclusion_filters
         .iter()
@@ -238,7 +256,7 @@ pub(super) fn glob(pattern: &[u8], text: &[u8]) -> bool {
 /// Stores the image, or keeps the one that is there, and moves the tag to it. The image that had
 /// the tag stays, untagged if that was its last one. ECR does not say whether `imagePushedAt` moves
 /// when a known image gets one more tag; here it stays.
-fn store(repository: &mut Repository, image: Image, tag: &str) -> Value {
+pub(super) fn store(repository: &mut Repository, image: Image, tag: &str) -> Value {
     let digest = image.digest.clone();
     let mut image_id = json!({ "imageDigest": digest });
     if !tag.is_empty() {

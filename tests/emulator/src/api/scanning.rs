@@ -106,6 +106,7 @@ fn written(config: &RegistryConfig) -> Value {
     json!({ "scanType": scan_type, "rules": config.scanning_rules })
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "all operations have one type")]
 pub(super) fn get(context: &mut Context<'_>, _: &Value) -> Result<Value, Error> {
     Ok(json!({
         "registryId": context.caller.account,
@@ -157,6 +158,7 @@ fn covers(filter: &str, name: &str) -> bool {
 }
 
 /// `scanOnPush` is the effective one, as is all else in the answer; AWS does not say it clearly.
+#[expect(clippy::unnecessary_wraps, reason = "all operations have one type")]
 pub(super) fn batch_get(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
     let (mut configurations, mut failures) = (Vec::new(), Vec::new());
     for name in list(input, "repositoryNames")

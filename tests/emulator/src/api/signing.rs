@@ -44,6 +44,7 @@ const CONFIGURATION: Shape = Shape::Structure(&[required(
 
 pub(super) const PUT: &[Member] = &[required("signingConfiguration", CONFIGURATION)];
 
+#[expect(clippy::unnecessary_wraps, reason = "all operations have one type")]
 pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
     let given = input.get("signingConfiguration").unwrap_or(&Value::Null);
     let configuration = shape::known(&CONFIGURATION, given);

@@ -1,8 +1,9 @@
 //! The table of all operations.
 
 use super::{
-    NOTHING, Operation, REPOSITORY, account, authorization, images, layers, lifecycle, policy,
-    push, referrers, registry, repositories, scanning, scans, signing, storage, tags,
+    NOTHING, Operation, REPOSITORY, account, authorization, backfill, images, layers, lifecycle,
+    policy, pull_through, push, referrers, registry, replication, repositories, scanning, scans,
+    signing, storage, tags, templates,
 };
 
 /// The operations that the emulator has.
@@ -17,16 +18,36 @@ const OPERATIONS: &[Operation] = &[
     ),
     Operation::new("CompleteLayerUpload", layers::COMPLETE, layers::complete),
     Operation::new(
+        "CreatePullThroughCacheRule",
+        pull_through::CREATE,
+        pull_through::create,
+    ),
+    Operation::new(
         "CreateRepository",
         repositories::CREATE,
         repositories::create,
     ),
+    Operation::new(
+        "CreateRepositoryCreationTemplate",
+        templates::CREATE,
+        templates::create,
+    ),
     Operation::new("DeleteLifecyclePolicy", REPOSITORY, lifecycle::delete),
+    Operation::new(
+        "DeletePullThroughCacheRule",
+        pull_through::ONE,
+        pull_through::delete,
+    ),
     Operation::new("DeleteRegistryPolicy", NOTHING, registry::delete_policy),
     Operation::new(
         "DeleteRepository",
         repositories::DELETE,
         repositories::delete,
+    ),
+    Operation::new(
+        "DeleteRepositoryCreationTemplate",
+        templates::DELETE,
+        templates::delete,
     ),
     Operation::new("DeleteRepositoryPolicy", REPOSITORY, policy::delete),
     Operation::new("DeleteSigningConfiguration", NOTHING, signing::delete),
@@ -36,6 +57,11 @@ const OPERATIONS: &[Operation] = &[
         account::deregister,
     ),
     Operation::new(
+        "DescribeImageReplicationStatus",
+        images::ONE,
+        replication::status,
+    ),
+    Operation::new(
         "DescribeImageScanFindings",
         scans::FINDINGS,
         scans::findings,
@@ -43,9 +69,25 @@ const OPERATIONS: &[Operation] = &[
     Operation::new("DescribeImageSigningStatus", images::ONE, signing::status),
     Operation::new("DescribeImages", images::DESCRIBE, images::describe),
     Operation::new(
+        "DescribePullThroughCacheRules",
+        pull_through::DESCRIBE,
+        pull_through::describe,
+    ),
+    Operation::new("DescribeRegistry", NOTHING, replication::describe_registry),
+    Operation::new(
+        "DescribeReplicationBackfillResults",
+        backfill::RESULTS,
+        backfill::results,
+    ),
+    Operation::new(
         "DescribeRepositories",
         repositories::DESCRIBE,
         repositories::describe,
+    ),
+    Operation::new(
+        "DescribeRepositoryCreationTemplates",
+        templates::DESCRIBE,
+        templates::describe,
     ),
     Operation::new("GetAccountSetting", account::GET, account::get),
     Operation::new(
@@ -63,6 +105,7 @@ const OPERATIONS: &[Operation] = &[
     Operation::new("ListImageReferrers", referrers::LIST, referrers::list),
     Operation::new("ListImages", images::LIST, images::list),
     Operation::new("ListPullTimeUpdateExclusions", account::LIST, account::list),
+    Operation::new("ListReplicationBackfills", backfill::LIST, backfill::list),
     Operation::new("ListTagsForResource", tags::LIST, tags::list),
     Operation::new("PutAccountSetting", account::PUT, account::put),
     Operation::new("PutImage", push::PUT, push::put),
@@ -87,6 +130,11 @@ const OPERATIONS: &[Operation] = &[
         scanning::PUT,
         scanning::put,
     ),
+    Operation::new(
+        "PutReplicationConfiguration",
+        replication::PUT,
+        replication::put,
+    ),
     Operation::new("PutSigningConfiguration", signing::PUT, signing::put),
     Operation::new(
         "RegisterPullTimeUpdateExclusion",
@@ -95,10 +143,27 @@ const OPERATIONS: &[Operation] = &[
     ),
     Operation::new("SetRepositoryPolicy", policy::SET, policy::set),
     Operation::new("StartImageScan", images::ONE, scans::start),
+    Operation::new("StartReplicationBackfill", backfill::START, backfill::start),
+    Operation::new("StopReplicationBackfill", backfill::STOP, backfill::stop),
     Operation::new("TagResource", tags::TAG, tags::tag),
     Operation::new("UntagResource", tags::UNTAG, tags::untag),
     Operation::new("UpdateImageStorageClass", storage::UPDATE, storage::update),
+    Operation::new(
+        "UpdatePullThroughCacheRule",
+        pull_through::UPDATE,
+        pull_through::update,
+    ),
+    Operation::new(
+        "UpdateRepositoryCreationTemplate",
+        templates::UPDATE,
+        templates::update,
+    ),
     Operation::new("UploadLayerPart", layers::UPLOAD, layers::upload),
+    Operation::new(
+        "ValidatePullThroughCacheRule",
+        pull_through::ONE,
+        pull_through::validate,
+    ),
 ];
 
 /// Looks an operation up.
