@@ -12,6 +12,7 @@ mod hooks;
 mod images;
 mod layers;
 mod lifecycle;
+mod model;
 mod paging;
 mod policy;
 mod program;
