@@ -18,6 +18,7 @@
 mod admin;
 mod api;
 mod caller;
+mod clock;
 mod error;
 mod fault;
 mod paging;
@@ -32,11 +33,13 @@ mod world;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::AbortHandle;
 
 use crate::caller::Caller;
+pub use crate::clock::Movement;
 pub use crate::error::Error;
 pub use crate::fault::{Effect, Fault, Forever, Times};
 pub use crate::settings::{SecretFault, Settings};
@@ -122,6 +125,38 @@ impl Emulator {
     /// Changes settings: `emulator.configure(|settings| settings.repositories_quota = 3)`.
     pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
         change(&mut self.world.lock().settings);
+    }
+
+    /// The time of the emulated AWS, in seconds since 1970.
+    #[must_use]
+    pub fn now(&self) -> f64 {
+        self.world.lock().clock.now()
+    }
+
+    /// Moves the clock on, and does what is due by then: lifecycle policies are executed once for
+    /// every day that passes. It does not move beyond the year 9999.
+    pub fn advance(&self, time: Duration) {
+        let movement = Movement {
+            advance_seconds: time.as_secs_f64(),
+            ..Movement::default()
+        };
+        // The only refusal is a time after 9999, of which the documentation tells.
+        let _ = self.turn_clock(movement);
+    }
+
+    /// Sets, moves, holds or lets go the clock.
+    ///
+    /// # Errors
+    /// If that would be a time that AWS cannot write.
+    pub fn turn_clock(&self, movement: Movement) -> Result<(), String> {
+        self.world.lock().turn_clock(movement).map(drop)
+    }
+
+    /// Executes the lifecycle policies of all repositories now.
+    pub fn run_lifecycle(&self) {
+        let mut inner = self.world.lock();
+        let now = inner.clock.now();
+        inner.run_lifecycle(now);
     }
 
     /// A repository as it is now.

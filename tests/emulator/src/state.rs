@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use crate::api::Preview;
 use crate::registry::RegistryConfig;
 pub use crate::registry::{Replication, Scan, Signing};
 
@@ -23,6 +24,8 @@ pub(crate) struct Registry {
     pub(crate) repositories: BTreeMap<String, Repository>,
     /// Layer uploads that are under way, by upload id.
     pub(crate) uploads: BTreeMap<String, Upload>,
+    /// The previews of lifecycle policies, by repository.
+    pub(crate) previews: BTreeMap<String, Preview>,
     /// What is set for the whole registry.
     pub(crate) config: RegistryConfig,
 }

@@ -10,10 +10,11 @@ use serde_json::{Value, json};
 
 use crate::api::{self, Context, sts};
 use crate::caller::Caller;
+use crate::clock::{Clock, Movement};
 use crate::error::Error;
 use crate::fault::{Effect, Fate, Fault, Target, decide};
 use crate::settings::Settings;
-use crate::state::{Repository, now, repository_arn};
+use crate::state::{Repository, repository_arn};
 
 /// A call as the log keeps it. Calls that were refused, throttled or lost are there too.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,7 +22,7 @@ use crate::state::{Repository, now, repository_arn};
 pub struct Call {
     /// 1, 2, 3, … in the order of effect, since the last reset.
     pub seq: u64,
-    /// When, in seconds since 1970.
+    /// When, in seconds since 1970, by the virtual clock.
     pub time: f64,
     /// The caller's account; empty if the credentials could not be read.
     pub account: String,
@@ -87,9 +88,17 @@ pub(crate) struct Inner {
     pub(crate) faults: Vec<Fault>,
     pub(crate) log: Vec<Call>,
     pub(crate) counts: BTreeMap<String, u64>,
+    pub(crate) clock: Clock,
+    /// When the lifecycle policies were last executed; none: not yet.
+    lifecycle_run: Option<f64>,
     /// Never reset: identifiers stay unique.
     serial: u64,
 }
+
+/// How often lifecycle policies are executed: the user guide says within 24 hours.
+const DAY: f64 = 86_400.0;
+/// A leap of more days than this is made in so many longer ones, so that it ends.
+const MOST_RUNS: f64 = 4_000.0;
 
 impl World {
     /// A panic while the lock is held leaves valid data: every operation changes the state in steps
@@ -130,6 +139,7 @@ impl Inner {
 
     /// Answers a request and writes it down.
     fn settle(&mut self, request: Request, fate: &Fate) -> Reply {
+        self.pass_time();
         let before = self.before(&request);
         let answer = injected(&request, fate).map_or_else(|| self.answer(&request), Err);
         let reply = match fate.effect {
@@ -138,6 +148,37 @@ impl Inner {
         };
         self.write_down(request, fate, before, answer);
         reply
+    }
+
+    /// Moves the clock, and does what is due by then.
+    pub(crate) fn turn_clock(&mut self, movement: Movement) -> Result<Value, String> {
+        self.pass_time();
+        self.clock.turn(movement)?;
+        self.pass_time();
+        Ok(json!({ "now": self.clock.now(), "held": self.clock.is_held() }))
+    }
+
+    /// Executes the lifecycle policies as they stood at the end of every day that has passed.
+    fn pass_time(&mut self) {
+        let now = self.clock.now();
+        // Days begin with the first call; a clock that was moved back begins them anew.
+        let mut last = self
+            .lifecycle_run
+            .filter(|last| *last <= now)
+            .unwrap_or(now);
+        let step = DAY.max((now - last) / MOST_RUNS);
+        while now - last >= step {
+            last += step;
+            self.run_lifecycle(last);
+        }
+        self.lifecycle_run = Some(last);
+    }
+
+    /// Executes the lifecycle policies of all repositories at once.
+    pub(crate) fn run_lifecycle(&mut self, at: f64) {
+        for registry in self.registries.values_mut() {
+            api::lifecycle_run::run(registry, at);
+        }
     }
 
     /// What AWS answers: credentials first, then the input, then the operation.
@@ -165,8 +206,9 @@ impl Inner {
         input: &Value,
     ) -> Result<Value, Error> {
         let operation = api::find(operation).ok_or_else(Error::unknown_operation)?;
+        self.pass_time();
         self.serial += 1;
-        let now = now();
+        let now = self.clock.now();
         api::run_jobs(&mut self.registries, &mut self.jobs, &self.settings, now);
         let place = (caller.account.clone(), caller.region.clone());
         let mut context = Context {
@@ -206,7 +248,7 @@ impl Inner {
         let keep = self.settings.log_answers;
         self.log.push(Call {
             seq: self.log.len() as u64 + 1,
-            time: now(),
+            time: self.clock.now(),
             account,
             region,
             access_key,

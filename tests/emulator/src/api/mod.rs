@@ -9,6 +9,9 @@ mod jobs;
 mod layers;
 mod lifecycle;
 mod lifecycle_grammar;
+mod lifecycle_preview;
+mod lifecycle_rules;
+pub(crate) mod lifecycle_run;
 mod manifest;
 mod policy;
 mod policy_grammar;
@@ -29,6 +32,7 @@ mod tags;
 mod templates;
 mod upstream;
 pub(crate) use jobs::{Job, Registries, run as run_jobs};
+pub(crate) use lifecycle_preview::Preview;
 pub(crate) use table::find;
 pub(crate) use tags::parse_arn;
 

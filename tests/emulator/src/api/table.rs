@@ -2,8 +2,8 @@
 
 use super::{
     NOTHING, Operation, REPOSITORY, account, authorization, backfill, images, layers, lifecycle,
-    policy, pull_through, push, referrers, registry, replication, repositories, scanning, scans,
-    signing, storage, tags, templates,
+    lifecycle_preview, policy, pull_through, push, referrers, registry, replication, repositories,
+    scanning, scans, signing, storage, tags, templates,
 };
 
 /// The operations that the emulator has.
@@ -97,6 +97,11 @@ const OPERATIONS: &[Operation] = &[
     ),
     Operation::new("GetDownloadUrlForLayer", layers::DOWNLOAD, layers::download),
     Operation::new("GetLifecyclePolicy", REPOSITORY, lifecycle::get),
+    Operation::new(
+        "GetLifecyclePolicyPreview",
+        lifecycle_preview::GET,
+        lifecycle_preview::get,
+    ),
     Operation::new("GetRegistryPolicy", NOTHING, registry::get_policy),
     Operation::new("GetRegistryScanningConfiguration", NOTHING, scanning::get),
     Operation::new("GetRepositoryPolicy", REPOSITORY, policy::get),
@@ -143,6 +148,11 @@ const OPERATIONS: &[Operation] = &[
     ),
     Operation::new("SetRepositoryPolicy", policy::SET, policy::set),
     Operation::new("StartImageScan", images::ONE, scans::start),
+    Operation::new(
+        "StartLifecyclePolicyPreview",
+        lifecycle_preview::START,
+        lifecycle_preview::start,
+    ),
     Operation::new("StartReplicationBackfill", backfill::START, backfill::start),
     Operation::new("StopReplicationBackfill", backfill::STOP, backfill::stop),
     Operation::new("TagResource", tags::TAG, tags::tag),
