@@ -7,10 +7,11 @@ use serde_json::{Value, json};
 use super::Model;
 use super::samples::{Case, TYPE, cases, sample};
 use super::world::World;
+use crate::lifecycle_world::{any, keep, policy};
 use crate::support::{ACCOUNT, REGION, digest, start};
 
 /// The operations of the model that the emulator does not have.
-const MISSING: [&str; 2] = ["GetLifecyclePolicyPreview", "StartLifecyclePolicyPreview"];
+const MISSING: [&str; 0] = [];
 
 fn present() -> impl Iterator<Item = &'static str> {
     let operations = Model::get().operations();
@@ -188,6 +189,14 @@ fn specific(world: &World) -> Vec<(&'static str, Value)> {
                 "repositoryPolicy": "", "lifecyclePolicy": "",
                 "encryptionConfiguration": { "encryptionType": "AES256", "kmsKey": "" },
             }),
+        ),
+        (
+            "StartLifecyclePolicyPreview",
+            json!({ "repositoryName": "api", "lifecyclePolicyText": policy(json!([keep(any(), 1)])) }),
+        ),
+        (
+            "GetLifecyclePolicyPreview",
+            json!({ "repositoryName": "api" }),
         ),
         (
             "StopReplicationBackfill",

@@ -121,6 +121,10 @@ fn populate(emulator: &Emulator) {
             named(json!({ "lifecyclePolicyText": samples::lifecycle() })),
         ),
         (
+            "StartLifecyclePolicyPreview",
+            named(json!({ "lifecyclePolicyText": samples::lifecycle() })),
+        ),
+        (
             "CreatePullThroughCacheRule",
             json!({ "ecrRepositoryPrefix": "team", "upstreamRegistryUrl": "quay.io" }),
         ),
