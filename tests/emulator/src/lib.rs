@@ -162,13 +162,17 @@ impl Emulator {
     /// A repository as it is now.
     #[must_use]
     pub fn repository(&self, account: &str, region: &str, name: &str) -> Option<Repository> {
-        self.world.lock().repository(account, region, name).cloned()
+        let mut world = self.world.lock();
+        world.catch_up();
+        world.repository(account, region, name).cloned()
     }
 
     /// The names of the repositories of an account in a region.
     #[must_use]
     pub fn repositories(&self, account: &str, region: &str) -> Vec<String> {
-        self.world.lock().repositories(account, region)
+        let mut world = self.world.lock();
+        world.catch_up();
+        world.repositories(account, region)
     }
 
     /// Applies an operation as somebody else would, behind the back of whoever is tested: it is

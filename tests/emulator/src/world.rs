@@ -208,8 +208,7 @@ impl Inner {
         let operation = api::find(operation).ok_or_else(Error::unknown_operation)?;
         self.pass_time();
         self.serial += 1;
-        let now = self.clock.now();
-        api::run_jobs(&mut self.registries, &mut self.jobs, &self.settings, now);
+        let now = self.catch_up();
         let place = (caller.account.clone(), caller.region.clone());
         let mut context = Context {
             caller,
@@ -223,6 +222,13 @@ impl Inner {
         // What takes no time is done before anybody can look.
         api::run_jobs(&mut self.registries, &mut self.jobs, &self.settings, now);
         answer
+    }
+
+    /// Does what is due behind the answers, and says what time it is.
+    pub(crate) fn catch_up(&mut self) -> f64 {
+        let now = self.clock.now();
+        api::run_jobs(&mut self.registries, &mut self.jobs, &self.settings, now);
+        now
     }
 
     /// The repository that a request addresses, as it is now.

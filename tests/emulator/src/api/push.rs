@@ -8,7 +8,6 @@ use super::{
     signing, text,
 };
 use crate::error::Error;
-use crate::settings::Settings;
 use crate::shape::{Member, Shape, matches, optional, required};
 use crate::state::{Image, Repository, sha256_hex};
 
@@ -37,7 +36,8 @@ pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
 
 fn put_image(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
     let now = context.now;
-    let settings = context.settings.clone();
+    let quota = context.settings.images_quota;
+    let tags_quota = context.settings.image_tags_quota;
     let repository = context.repository(input)?;
     let image = pushed(repository, input, now)?;
     let digest = image.digest.clone();
@@ -46,15 +46,15 @@ fn put_image(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
             return Err(already_exists(repository, &digest, None));
         }
         "" => {}
-        tag => check_tag(repository, &digest, tag, &settings)?,
+        tag => check_tag(repository, &digest, tag, tags_quota)?,
     }
-    if !repository.images.contains_key(&digest) && counted(repository) >= settings.images_quota {
+    if !repository.images.contains_key(&digest) && counted(repository) >= quota {
         return Err(Error::new(
             "LimitExceededException",
             format!(
                 "The repository with name '{}' in registry with id '{}' already has the maximum \
                  allowed number of images which is '{}'",
-                repository.name, repository.registry_id, settings.images_quota
+                repository.name, repository.registry_id, quota
             ),
         ));
     }
@@ -170,12 +170,7 @@ fn not_found(code: &str, what: &str, digests: &[String], repository: &Repository
 }
 
 /// Whether the tag may be put on the image with that digest.
-fn check_tag(
-    repository: &Repository,
-    digest: &str,
-    tag: &str,
-    settings: &Settings,
-) -> Result<(), Error> {
+fn check_tag(repository: &Repository, digest: &str, tag: &str, quota: usize) -> Result<(), Error> {
     if !matches(TAG_PATTERN, tag)? {
         return Err(Error::invalid(
             "imageTag",
@@ -193,13 +188,13 @@ fn check_tag(
         .images
         .get(digest)
         .map_or(0, |image| image.tags.len());
-    if tags >= settings.image_tags_quota {
+    if tags >= quota {
         return Err(Error::new(
             "LimitExceededException",
             format!(
                 "Adding tag '{tag}' to an image in the repository with name '{}' in registry with \
                  id '{}' exceeds the maximum allowed number of tags per image which is '{}'",
-                repository.name, repository.registry_id, settings.image_tags_quota
+                repository.name, repository.registry_id, quota
             ),
         ));
     }

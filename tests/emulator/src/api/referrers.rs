@@ -77,8 +77,10 @@ fn referrer(image: &Image, now: f64) -> Value {
         if let Some(kind) = &image.artifact_media_type {
             members.insert("artifactType".to_owned(), json!(kind));
         }
-        if let Some(annotations) = manifest.get("annotations").filter(|map| map.is_object()) {
-            members.insert("annotations".to_owned(), annotations.clone());
+        if let Some(annotations) = manifest.get("annotations").and_then(Value::as_object) {
+            let mut annotations = annotations.clone();
+            annotations.retain(|_, value| value.is_string());
+            members.insert("annotations".to_owned(), annotations.into());
         }
     }
     referrer

@@ -81,15 +81,8 @@ pub(super) fn create(context: &mut Context<'_>, input: &Value) -> Result<Value, 
             ),
         ));
     }
-    let quota = context.settings.repositories_quota;
-    if context.registry.repositories.len() >= quota {
-        return Err(Error::new(
-            "LimitExceededException",
-            format!(
-                "The registry with id '{account}' already has the maximum allowed number of \
-                 repositories which is '{quota}'"
-            ),
-        ));
+    if context.registry.repositories.len() >= context.settings.repositories_quota {
+        return Err(too_many(context));
     }
     let answer = json!({ "repository": repository.to_json() });
     context
@@ -97,6 +90,17 @@ pub(super) fn create(context: &mut Context<'_>, input: &Value) -> Result<Value, 
         .repositories
         .insert(name.to_owned(), repository);
     Ok(answer)
+}
+
+pub(super) fn too_many(context: &Context<'_>) -> Error {
+    Error::new(
+        "LimitExceededException",
+        format!(
+            "The registry with id '{}' already has the maximum allowed number of repositories which \
+             is '{}'",
+            context.caller.account, context.settings.repositories_quota
+        ),
+    )
 }
 
 /// The repository that a `CreateRepository` describes, with AWS's defaults for the rest.

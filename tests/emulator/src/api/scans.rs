@@ -1,5 +1,7 @@
 //! Scans of images and what they find. What they find is set by the test: see `Settings::findings`.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -8,7 +10,6 @@ use super::{
 use crate::error::Error;
 use crate::paging::{Page, with_token};
 use crate::registry::Scan;
-use crate::settings::Settings;
 use crate::shape::{Member, Shape, optional, required};
 use crate::state::{Image, Repository};
 
@@ -147,7 +148,7 @@ pub(super) fn change_type(context: &mut Context<'_>) {
 }
 
 pub(super) fn findings(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
-    let (now, settings) = (context.now, context.settings.clone());
+    let (now, seeded) = (context.now, context.settings.findings.clone());
     let repository = context.repository(input)?;
     let image = images::one(repository, input)?;
     let id = input.get("imageId").unwrap_or(&Value::Null);
@@ -169,7 +170,7 @@ pub(super) fn findings(context: &mut Context<'_>, input: &Value) -> Result<Value
         repository.arn, image.digest
     );
     let page = Page::read(input, scope)?;
-    let (found, token) = found(&settings, image, scan, &page);
+    let (found, token) = found(&seeded, image, scan, &page);
     if let Some(members) = answer.as_object_mut() {
         members.insert("imageScanFindings".to_owned(), found);
     }
@@ -187,11 +188,15 @@ fn status(image: &Image, scan: Scan, now: f64) -> (&'static str, &'static str) {
     }
 }
 
-fn found(settings: &Settings, image: &Image, scan: Scan, page: &Page) -> (Value, Option<String>) {
-    let all = settings
-        .findings
+fn found(
+    seeded: &BTreeMap<String, Vec<Value>>,
+    image: &Image,
+    scan: Scan,
+    page: &Page,
+) -> (Value, Option<String>) {
+    let all = seeded
         .get(&image.digest)
-        .or_else(|| settings.findings.get("*"))
+        .or_else(|| seeded.get("*"))
         .map_or(&[][..], Vec::as_slice);
     let mut counts = Map::new();
     for finding in all {

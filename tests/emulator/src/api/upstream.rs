@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Context, creation, list, manifest, push, templates, text};
+use super::{Context, creation, list, manifest, push, repositories, templates, text};
 use crate::error::Error;
 use crate::registry::PullThroughRule;
 use crate::settings::SecretFault;
@@ -178,7 +178,10 @@ pub(super) fn import(context: &mut Context<'_>, input: &Value) -> Result<(), Err
     if let Some(reason) = failure(context, &rule.settings) {
         return Err(Error::new("UnableToGetUpstreamImageException", reason));
     }
-    creation::create(context, name, "PULL_THROUGH_CACHE");
+    let missing = !context.registry.repositories.contains_key(name);
+    if missing && !creation::create(context, name, "PULL_THROUGH_CACHE") {
+        return Err(repositories::too_many(context));
+    }
     let now = context.now;
     let repository = context.repository(input)?;
     for (tag, manifest) in found {

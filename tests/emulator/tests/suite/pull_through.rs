@@ -181,6 +181,10 @@ async fn a_pull_goes_through_into_a_repository_made_by_a_template() {
     let refused = refusal(&emulator, "BatchGetImage", pull("3"));
     assert_eq!(refused, "UnableToGetUpstreamImageException");
     emulator.configure(|settings| settings.secret_faults.clear());
+    emulator.configure(|settings| settings.repositories_quota = 0);
+    let refused = refusal(&emulator, "BatchGetImage", pull("3"));
+    assert_eq!(refused, "LimitExceededException");
+    emulator.configure(|settings| settings.repositories_quota = 1);
     let pulled = apply(&emulator, "BatchGetImage", pull("3"));
     assert_eq!(
         pulled["images"][0]["imageId"]["imageDigest"],

@@ -1,6 +1,7 @@
 //! AWS's own model of ECR, as a stranger that judges the emulator: the one that the botocore package
 //! publishes. It is fetched once, with pip, to a directory under `target/`.
 
+mod any_calls;
 mod boundaries;
 mod fit;
 mod samples;

@@ -81,7 +81,7 @@ impl World {
     }
 }
 
-fn populate(emulator: &Emulator) {
+pub(super) fn populate(emulator: &Emulator) {
     create(emulator, "api");
     upload_by_hook(emulator, "api", b"config");
     upload_by_hook(emulator, "api", b"layer");
