@@ -57,9 +57,9 @@ pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
     let rules = shape::known(&RULES, &Value::from(rules));
     let config = &mut context.registry.config;
     config.scanning_rules = list(&json!({ "rules": rules }), "rules").to_vec();
-    if config.enhanced != enhanced {
-        config.enhanced = enhanced;
-        scans::change_type(context);
+    let was_enhanced = std::mem::replace(&mut config.enhanced, enhanced);
+    if enhanced || was_enhanced {
+        scans::reconsider(context);
     }
     let configuration = written(&context.registry.config);
     Ok(json!({ "registryScanningConfiguration": configuration }))

@@ -127,22 +127,23 @@ pub(super) fn on_push(context: &mut Context<'_>, name: &str, digest: &str) {
     });
 }
 
-/// The scans of one type are not those of the other: what the new type does not scan by itself has
-/// none.
-pub(super) fn change_type(context: &mut Context<'_>) {
+/// What another configuration makes of the images that are there, if it is or was about enhanced
+/// scanning: the scans of one type are not those of the other, and an image that enhanced scanning
+/// does not cover has none. An image that is scanned already goes on being scanned.
+pub(super) fn reconsider(context: &mut Context<'_>) {
     let (now, done) = (context.now, context.job_end());
     let config = &context.registry.config;
     for repository in context.registry.repositories.values_mut() {
         let scanned = scanning::effective(config, repository).frequency != "MANUAL";
         for image in repository.images.values_mut() {
             let recent = now - image.pushed_at < ENHANCED_LOOKS_BACK;
-            let scanned =
-                config.enhanced && scanned && recent && manifest::is_container_image(image);
-            image.scan = scanned.then_some(Scan {
+            let fresh = (recent && manifest::is_container_image(image)).then_some(Scan {
                 enhanced: true,
                 started_at: now,
                 completed_at: done,
             });
+            let kept = image.scan.filter(|scan| scan.enhanced);
+            image.scan = kept.or(fresh).filter(|_| config.enhanced && scanned);
         }
     }
 }

@@ -1,8 +1,10 @@
 //! What belongs to a registry as a whole: its policy, signing, account settings, exclusions.
 
+use aws_sdk_ecr::client::Waiters as _;
+use aws_sdk_ecr::types::ImageIdentifier;
 use serde_json::{Value, json};
 
-use crate::support::{ACCOUNT, REGION, apply, client, create, push, refusal, start};
+use crate::support::{ACCOUNT, REGION, apply, client, create, hook, push, refusal, start};
 
 const PROFILE: &str = "arn:aws:signer:eu-central-1:111122223333:/signing-profiles/one";
 
@@ -221,4 +223,77 @@ async fn pushes_are_signed_by_the_rules_that_match() {
     emulator.configure(|settings| settings.job_millis = 3_600_000);
     push(&client, "api", &["v3"]).await;
     assert_eq!(statuses("v3"), signed("IN_PROGRESS"));
+}
+
+#[tokio::test]
+async fn the_settings_of_jobs_and_upstreams_are_written_as_the_readme_says() {
+    let emulator = start().await;
+    let secret = "arn:aws:secretsmanager:a:secret:ecr-pullthroughcache/a";
+    let settings = json!({
+        "jobMillis": 5,
+        "scansQuota": 7,
+        "scanningBlocked": true,
+        "findings": { "*": [{ "name": "CVE-2026-1", "severity": "LOW" }] },
+        "secretFaults": { secret: "undecryptable" },
+        "upstreamImages": { "quay.io/team/api:v1": "{}" },
+    });
+    let (status, answer) = hook(&emulator, "POST", "settings", settings.clone()).await;
+    assert_eq!(status, 200, "{answer}");
+    for (name, value) in settings.as_object().unwrap() {
+        assert_eq!(answer[name], *value);
+    }
+    let wrong = json!({ "secretFaults": { secret: "lost" } });
+    assert_eq!(hook(&emulator, "POST", "settings", wrong).await.0, 400);
+}
+
+#[tokio::test]
+async fn the_sdk_reads_every_page_and_waits_for_a_scan() {
+    let emulator = start().await;
+    create(&emulator, "api");
+    let client = client(&emulator);
+    push(&client, "api", &["v1"]).await;
+    for number in 0..5 {
+        let input = json!({
+            "ecrRepositoryPrefix": format!("quay-{number}"), "upstreamRegistryUrl": "quay.io",
+        });
+        apply(&emulator, "CreatePullThroughCacheRule", input);
+        let input = json!({ "prefix": format!("p{number}"), "appliedFor": ["REPLICATION"] });
+        apply(&emulator, "CreateRepositoryCreationTemplate", input);
+    }
+    let pages = client.describe_pull_through_cache_rules().into_paginator();
+    let rules = pages
+        .page_size(2)
+        .items()
+        .send()
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(rules.len(), 5);
+    assert!(rules.iter().all(|rule| rule.created_at().is_some()));
+    let pages = client
+        .describe_repository_creation_templates()
+        .into_paginator();
+    let templates = pages
+        .page_size(2)
+        .items()
+        .send()
+        .try_collect()
+        .await
+        .unwrap();
+    assert_eq!(templates.len(), 5);
+
+    let v1 = ImageIdentifier::builder().image_tag("v1").build();
+    let scan = client
+        .start_image_scan()
+        .repository_name("api")
+        .image_id(v1.clone());
+    scan.send().await.unwrap();
+    let done = client
+        .wait_until_image_scan_complete()
+        .repository_name("api")
+        .image_id(v1)
+        .wait(std::time::Duration::from_secs(20))
+        .await
+        .unwrap();
+    assert_eq!(done.as_result().unwrap().registry_id(), Some(ACCOUNT));
 }

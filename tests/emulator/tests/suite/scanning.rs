@@ -221,6 +221,15 @@ async fn pushes_are_scanned_as_configured() {
         json!([rule("CONTINUOUS_SCAN", &["*"])]),
     );
     assert_eq!(status("before"), "ACTIVE");
+    configure(&emulator, "ENHANCED", json!([]));
+    let refused = refusal(&emulator, "DescribeImageScanFindings", image("before"));
+    assert_eq!(refused, "ScanNotFoundException");
+    configure(
+        &emulator,
+        "ENHANCED",
+        json!([rule("SCAN_ON_PUSH", &["api"])]),
+    );
+    assert_eq!(status("before"), "ACTIVE");
     let found = apply(&emulator, "DescribeImageScanFindings", image("before"));
     assert_eq!(found["imageScanFindings"]["enhancedFindings"], json!([]));
 }
