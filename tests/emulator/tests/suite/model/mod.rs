@@ -4,6 +4,7 @@
 mod any_calls;
 mod boundaries;
 mod fit;
+mod patterns;
 mod samples;
 mod world;
 

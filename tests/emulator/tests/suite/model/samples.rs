@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::patterns::strings;
 use super::{Model, members, text};
 use crate::support::{ACCOUNT, REGION, arn, digest, manifest};
 
@@ -142,10 +143,15 @@ pub(super) fn cases(model: &Model, name: &str, at: &str) -> Vec<Case> {
                 }
                 add(SET, json!("NOT_OF_THE_SET"), false);
             }
-            if shape["pattern"].is_string() {
+            if let Some(pattern) = shape["pattern"].as_str() {
                 add(PATTERN, sample(model, name), true);
-                let least = usize::try_from(bound("min").unwrap_or(0).max(1)).unwrap();
-                add(PATTERN, json!("!".repeat(least)), false);
+                let bounds = bound("min").unwrap_or(0)..=bound("max").unwrap_or(i64::MAX);
+                let fits = |length: usize| bounds.contains(&i64::try_from(length).unwrap());
+                for (string, inside) in strings(pattern) {
+                    if fits(string.chars().count()) {
+                        add(PATTERN, json!(string), inside);
+                    }
+                }
             }
             add(TYPE, json!(5), false);
         }
