@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::caller::Caller;
 use crate::clock::Movement;
 use crate::fault::Fault;
-use crate::world::{Inner, World};
+use crate::world::{Inner, World, guarded};
 
 /// A request that cannot be read, with the reason.
 type Outcome = Result<Value, String>;
@@ -108,10 +108,11 @@ fn call(inner: &mut Inner, body: &[u8]) -> Outcome {
         account: call.account,
         region: call.region,
     };
-    Ok(inner
-        .apply(&caller, &call.operation, &call.input)
-        .map_or_else(
-            |error| json!({ "Err": error }),
-            |answer| json!({ "Ok": answer }),
-        ))
+    let outcome = guarded(&call.operation, || {
+        inner.apply(&caller, &call.operation, &call.input)
+    });
+    Ok(outcome.map_or_else(
+        |error| json!({ "Err": error }),
+        |answer| json!({ "Ok": answer }),
+    ))
 }

@@ -21,8 +21,12 @@ mod caller;
 mod clock;
 mod error;
 mod fault;
+mod lag;
 mod paging;
+mod passage;
+mod payload;
 mod protocol;
+mod rates;
 mod registry;
 mod server;
 mod settings;
@@ -42,6 +46,7 @@ use crate::caller::Caller;
 pub use crate::clock::Movement;
 pub use crate::error::Error;
 pub use crate::fault::{Effect, Fault, Forever, Times};
+pub use crate::rates::Rate;
 pub use crate::settings::{SecretFault, Settings};
 pub use crate::state::{Image, Replication, Repository, Scan, Signing};
 pub use crate::world::Call;
@@ -193,6 +198,7 @@ impl Emulator {
             region: region.to_owned(),
             access_key: account.to_owned(),
         };
-        self.world.lock().apply(&caller, operation, &input)
+        let mut inner = self.world.lock();
+        world::guarded(operation, || inner.apply(&caller, operation, &input))
     }
 }

@@ -1,7 +1,7 @@
 //! AWS's protocols: awsJson1.1 for ECR, the query protocol for STS, and our own hooks beside them.
 
-use http_body_util::{BodyExt as _, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request as HttpRequest, Response, StatusCode};
 use serde_json::Value;
@@ -10,6 +10,7 @@ use crate::admin;
 use crate::api::sts;
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::payload::Payload;
 use crate::state::{now, uuid};
 use crate::world::{Reply, Request, Service, World};
 
@@ -30,7 +31,7 @@ impl std::fmt::Display for Cut {
 
 impl std::error::Error for Cut {}
 
-type Answer = Response<Full<Bytes>>;
+type Answer = Response<Payload>;
 
 /// Answers one HTTP request.
 pub(crate) async fn handle(world: &World, request: HttpRequest<Incoming>) -> Result<Answer, Cut> {
@@ -73,8 +74,15 @@ async fn json(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer,
     };
     match world.serve(request).await {
         Reply::Cut => Err(Cut),
-        Reply::Answer(Ok(answer)) => Ok(json_answer(200, &answer)),
-        Reply::Answer(Err(error)) => Ok(json_answer(error.status, &error.body())),
+        Reply::Half(answer) => Ok(in_json(answer).map(Payload::broken_off)),
+        Reply::Answer(answer) => Ok(in_json(answer)),
+    }
+}
+
+fn in_json(answer: Result<Value, Error>) -> Answer {
+    match answer {
+        Ok(answer) => json_answer(200, &answer),
+        Err(error) => json_answer(error.status, &error.body()),
     }
 }
 
@@ -95,14 +103,18 @@ async fn query(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer
         user_agent: header(headers, &USER_AGENT).to_owned(),
         input: Ok(Value::Object(parameters)),
     };
-    let id = request_id();
     match world.serve(request).await {
         Reply::Cut => Err(Cut),
-        Reply::Answer(Ok(identity)) => Ok(xml_answer(200, sts::answer_xml(&identity, &id))),
-        Reply::Answer(Err(error)) => {
-            let error = sts::in_query_words(error);
-            Ok(xml_answer(error.status, sts::error_xml(&error, &id)))
-        }
+        Reply::Half(answer) => Ok(in_xml(answer).map(Payload::broken_off)),
+        Reply::Answer(answer) => Ok(in_xml(answer)),
+    }
+}
+
+fn in_xml(answer: Result<Value, Error>) -> Answer {
+    let id = request_id();
+    match answer.map_err(sts::in_query_words) {
+        Ok(identity) => xml_answer(200, sts::answer_xml(&identity, &id)),
+        Err(error) => xml_answer(error.status, sts::error_xml(&error, &id)),
     }
 }
 
@@ -122,7 +134,7 @@ fn xml_answer(status: u16, body: String) -> Answer {
 }
 
 fn respond(status: u16, content_type: &'static str, body: String) -> Answer {
-    let mut answer = Response::new(Full::new(Bytes::from(body)));
+    let mut answer = Response::new(Payload::whole(body));
     *answer.status_mut() =
         StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = answer.headers_mut();

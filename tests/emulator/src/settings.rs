@@ -5,14 +5,23 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::rates::Rate;
+
 /// The settings, with AWS's own defaults. [`crate::Emulator::wipe`] brings the defaults back.
 ///
 /// Over HTTP a field that is not sent keeps its value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct Settings {
-    /// Added to every call, in milliseconds. (Rates per operation belong beside it.)
+    /// Added to every call, in milliseconds.
     pub latency_millis: u64,
+    /// How often an operation may be called in one account and region; `*` is every other
+    /// operation, each by itself. One without a rate is never throttled.
+    pub rates: BTreeMap<String, Rate>,
+    /// So many calls do not find a repository that was just created.
+    pub create_lag_calls: u64,
+    /// So many lists of repositories still have one that was just deleted.
+    pub delete_lag_calls: u64,
     /// Repositories in one account and region; one more is `LimitExceededException`.
     pub repositories_quota: usize,
     /// Images in one repository.
@@ -63,6 +72,9 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             latency_millis: 0,
+            rates: BTreeMap::new(),
+            create_lag_calls: 0,
+            delete_lag_calls: 0,
             repositories_quota: 100_000,
             images_quota: 100_000,
             image_tags_quota: 1_000,

@@ -10,9 +10,11 @@ use serde_json::{Value, json};
 
 use crate::api::{self, Context, sts};
 use crate::caller::Caller;
-use crate::clock::{Clock, Movement};
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::fault::{Effect, Fate, Fault, Target, decide};
+use crate::lag::Lags;
+use crate::rates::Buckets;
 use crate::settings::Settings;
 use crate::state::{Repository, repository_arn};
 
@@ -72,6 +74,8 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) enum Reply {
     Answer(Result<Value, Error>),
+    /// The first half of the answer, then the connection is closed.
+    Half(Result<Value, Error>),
     /// The connection is reset.
     Cut,
 }
@@ -82,23 +86,20 @@ pub(crate) struct World(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 pub(crate) struct Inner {
-    registries: api::Registries,
-    jobs: Vec<api::Job>,
+    pub(crate) registries: api::Registries,
+    pub(crate) jobs: Vec<api::Job>,
     pub(crate) settings: Settings,
     pub(crate) faults: Vec<Fault>,
     pub(crate) log: Vec<Call>,
     pub(crate) counts: BTreeMap<String, u64>,
     pub(crate) clock: Clock,
     /// When the lifecycle policies were last executed; none: not yet.
-    lifecycle_run: Option<f64>,
+    pub(crate) lifecycle_run: Option<f64>,
+    buckets: Buckets,
+    lags: Lags,
     /// Never reset: identifiers stay unique.
     serial: u64,
 }
-
-/// How often lifecycle policies are executed: the user guide says within 24 hours.
-const DAY: f64 = 86_400.0;
-/// A leap of more days than this is made in so many longer ones, so that it ends.
-const MOST_RUNS: f64 = 4_000.0;
 
 impl World {
     /// A panic while the lock is held leaves valid data: every operation changes the state in steps
@@ -134,6 +135,12 @@ impl Inner {
         fate.delay_millis = fate
             .delay_millis
             .saturating_add(self.settings.latency_millis);
+        let bucket = [target.operation, target.account, target.region];
+        let now = self.clock.now();
+        if fate.effect.is_none() && !self.buckets.take(&self.settings.rates, bucket, now) {
+            fate.effect = Some(Effect::Throttle);
+            fate.by_rate = true;
+        }
         fate
     }
 
@@ -141,48 +148,24 @@ impl Inner {
     fn settle(&mut self, request: Request, fate: &Fate) -> Reply {
         self.pass_time();
         let before = self.before(&request);
-        let answer = injected(&request, fate).map_or_else(|| self.answer(&request), Err);
+        let answer = injected(&request, fate).map_or_else(
+            || guarded(&request.operation, || self.answer(&request, fate)),
+            Err,
+        );
         let reply = match fate.effect {
             Some(Effect::Drop | Effect::LoseAnswer) => Reply::Cut,
+            Some(Effect::Truncate) => Reply::Half(answer.clone()),
             _ => Reply::Answer(answer.clone()),
         };
         self.write_down(request, fate, before, answer);
         reply
     }
 
-    /// Moves the clock, and does what is due by then.
-    pub(crate) fn turn_clock(&mut self, movement: Movement) -> Result<Value, String> {
-        self.pass_time();
-        self.clock.turn(movement)?;
-        self.pass_time();
-        Ok(json!({ "now": self.clock.now(), "held": self.clock.is_held() }))
-    }
-
-    /// Executes the lifecycle policies as they stood at the end of every day that has passed.
-    fn pass_time(&mut self) {
-        let now = self.clock.now();
-        // Days begin with the first call; a clock that was moved back begins them anew.
-        let mut last = self
-            .lifecycle_run
-            .filter(|last| *last <= now)
-            .unwrap_or(now);
-        let step = DAY.max((now - last) / MOST_RUNS);
-        while now - last >= step {
-            last += step;
-            self.run_lifecycle(last);
-        }
-        self.lifecycle_run = Some(last);
-    }
-
-    /// Executes the lifecycle policies of all repositories at once.
-    pub(crate) fn run_lifecycle(&mut self, at: f64) {
-        for registry in self.registries.values_mut() {
-            api::lifecycle_run::run(registry, at);
-        }
-    }
-
     /// What AWS answers: credentials first, then the input, then the operation.
-    fn answer(&mut self, request: &Request) -> Result<Value, Error> {
+    fn answer(&mut self, request: &Request, fate: &Fate) -> Result<Value, Error> {
+        if fate.effect == Some(Effect::Panic) {
+            std::panic::resume_unwind(Box::new("injected"));
+        }
         if request.service == Service::Ecr && api::find(&request.operation).is_none() {
             return Err(Error::unknown_operation());
         }
@@ -190,12 +173,36 @@ impl Inner {
         caller.check(&self.settings)?;
         let input = request.input.as_ref().map_err(Clone::clone)?;
         match request.service {
-            Service::Ecr => self.apply(caller, &request.operation, input),
+            Service::Ecr => self.apply_lagging(caller, &request.operation, input),
             Service::Sts if request.operation == "GetCallerIdentity" => {
                 Ok(sts::caller_identity(caller))
             }
             Service::Sts => Err(sts::unknown_action(&request.operation)),
         }
+    }
+
+    /// Applies an operation of ECR to what the caller sees of the registry.
+    fn apply_lagging(
+        &mut self,
+        caller: &Caller,
+        operation: &str,
+        input: &Value,
+    ) -> Result<Value, Error> {
+        let place = (caller.account.clone(), caller.region.clone());
+        let name = addressed(input).unwrap_or_default();
+        let registry = self.registries.entry(place.clone()).or_default();
+        let lags = operation == "DeleteRepository" && self.settings.delete_lag_calls > 0;
+        let gone = lags
+            .then(|| registry.repositories.get(name).cloned())
+            .flatten();
+        let veil = self.lags.draw(&place, registry, (operation, input));
+        let answer = guarded(operation, || self.apply(caller, operation, input));
+        veil.lift(self.registries.entry(place.clone()).or_default());
+        if answer.is_ok() {
+            self.lags
+                .note(place, &self.settings, (operation, name), gone);
+        }
+        answer
     }
 
     /// Applies an operation of ECR.
@@ -305,6 +312,22 @@ impl Inner {
     }
 }
 
+/// Runs a handler; its panic is an answer of status 500 and a line of the log, never the end.
+pub(crate) fn guarded(
+    operation: &str,
+    handler: impl FnOnce() -> Result<Value, Error>,
+) -> Result<Value, Error> {
+    // Every operation changes the state in steps that each leave it whole.
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(handler));
+    outcome.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let reason = text.unwrap_or_default();
+        eprintln!("ecr-emulator: the handler of {operation} panicked: {reason}");
+        Err(Error::server("The handler of the operation panicked"))
+    })
+}
+
 /// The error that a fault puts in the place of the operation.
 fn injected(request: &Request, fate: &Fate) -> Option<Error> {
     if fate.effect == Some(Effect::Drop) {
@@ -325,7 +348,7 @@ fn injected(request: &Request, fate: &Fate) -> Option<Error> {
 }
 
 /// The repository that an input addresses, by name or by ARN.
-fn addressed(input: &Value) -> Option<&str> {
+pub(crate) fn addressed(input: &Value) -> Option<&str> {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     text("repositoryName").or_else(|| Some(api::parse_arn(text("resourceArn")?)?.name))
 }

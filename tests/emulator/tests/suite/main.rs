@@ -29,3 +29,4 @@ mod scanning;
 mod support;
 mod tags;
 mod templates;
+mod unkind;
