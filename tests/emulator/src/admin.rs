@@ -103,11 +103,7 @@ struct DirectCall {
 /// Applies an operation without log and counters; its refusal is an answer too.
 fn call(inner: &mut Inner, body: &[u8]) -> Outcome {
     let call: DirectCall = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let caller = Caller {
-        access_key: call.account.clone(),
-        account: call.account,
-        region: call.region,
-    };
+    let caller = Caller::of(call.account, call.region);
     let outcome = guarded(&call.operation, || {
         inner.apply(&caller, &call.operation, &call.input)
     });

@@ -5,6 +5,7 @@ use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
 use crate::error::Error;
+use crate::session::{self, Session};
 use crate::settings::Settings;
 use crate::state::partition;
 
@@ -17,6 +18,10 @@ pub(crate) struct Caller {
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) access_key: String,
+    /// The session token that came along.
+    pub(crate) token: String,
+    /// Whose role the credentials are, if STS handed them out.
+    pub(crate) session: Option<Session>,
 }
 
 impl Caller {
@@ -49,7 +54,12 @@ impl Caller {
         let credential = find("Credential")?;
         find("SignedHeaders")?;
         find("Signature")?;
-        Self::from_credential(credential, service)
+        let token = headers.get("x-amz-security-token");
+        let token = token.and_then(|token| token.to_str().ok());
+        Ok(Self {
+            token: token.unwrap_or_default().to_owned(),
+            ..Self::from_credential(credential, service)?
+        })
     }
 
     fn from_credential(credential: &str, service: &str) -> Result<Self, Error> {
@@ -79,11 +89,13 @@ impl Caller {
             account: account_of(key).to_owned(),
             region: (*region).to_owned(),
             access_key: (*key).to_owned(),
+            token: String::new(),
+            session: None,
         })
     }
 
     /// Refuses credentials that AWS does not know or that have run out.
-    pub(crate) fn check(&self, settings: &Settings) -> Result<(), Error> {
+    pub(crate) fn check(&self, settings: &Settings, now: f64) -> Result<(), Error> {
         if self.access_key.starts_with("ASIAEXPIRED") {
             return Err(Error::new(
                 "ExpiredTokenException",
@@ -96,11 +108,25 @@ impl Caller {
                 "The security token included in the request is invalid.",
             ));
         }
-        Ok(())
+        session::check(self, now)
     }
 
-    /// The caller's identity: one user in every account.
+    /// Somebody in an account, whose access key it has.
+    pub(crate) fn of(account: String, region: String) -> Self {
+        Self {
+            access_key: account.clone(),
+            account,
+            region,
+            token: String::new(),
+            session: None,
+        }
+    }
+
+    /// The caller's identity: one user in every account, or the role that was assumed.
     pub(crate) fn arn(&self) -> String {
+        if let Some(session) = &self.session {
+            return session.arn.clone();
+        }
         let partition = partition(&self.region);
         format!("arn:{partition}:iam::{}:user/emulator", self.account)
     }

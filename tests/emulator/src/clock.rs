@@ -62,3 +62,29 @@ impl Clock {
 fn in_millis(time: f64) -> f64 {
     (time * 1000.0).round() / 1000.0
 }
+
+/// A time as ISO 8601 writes it, to the second: `2026-11-24T03:22:00Z`.
+pub(crate) fn in_iso(time: f64) -> String {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the clock ends with the year 9999"
+    )]
+    let seconds = time as i64;
+    let (day, rest) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // The civil date of a day, counted from March of the year 0 in eras of 400 years:
+    // <https://howardhinnant.github.io/date_algorithms.html#civil_from_days>.
+    let day = day + 719_468;
+    let of_era = day.rem_euclid(146_097);
+    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year + year / 4 - year / 100);
+    let shifted = (5 * of_year + 2) / 153;
+    let date = of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year + day.div_euclid(146_097) * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+    format!("{year:04}-{month:02}-{date:02}T{hour:02}:{minute:02}:{second:02}Z")
+}

@@ -29,10 +29,12 @@ mod protocol;
 mod rates;
 mod registry;
 mod server;
+mod session;
 mod settings;
 mod shape;
 mod state;
 mod world;
+mod xml;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -193,11 +195,7 @@ impl Emulator {
         operation: &str,
         input: Value,
     ) -> Result<Value, Error> {
-        let caller = Caller {
-            account: account.to_owned(),
-            region: region.to_owned(),
-            access_key: account.to_owned(),
-        };
+        let caller = Caller::of(account.to_owned(), region.to_owned());
         let mut inner = self.world.lock();
         world::guarded(operation, || inner.apply(&caller, operation, &input))
     }

@@ -13,8 +13,17 @@ use crate::error::Error;
 use crate::payload::Payload;
 use crate::state::{now, uuid};
 use crate::world::{Reply, Request, Service, World};
+use crate::xml;
 
-const TARGET_PREFIX: &str = "AmazonEC2ContainerRegistry_V20150921.";
+/// The services that speak JSON: the prefix of their targets, and the name in signatures.
+const TARGETS: [(&str, Service, &str); 2] = [
+    ("AmazonEC2ContainerRegistry_V20150921.", Service::Ecr, "ecr"),
+    (
+        "ResourceGroupsTaggingAPI_20170126.",
+        Service::Tagging,
+        "tagging",
+    ),
+];
 
 /// A layer part of 20 MiB in base64, and room for the rest.
 const MAX_BODY: usize = 32 * 1024 * 1024;
@@ -60,15 +69,18 @@ pub(crate) async fn handle(world: &World, request: HttpRequest<Incoming>) -> Res
 /// awsJson1.1: <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>.
 async fn json(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Cut> {
     let target = header(headers, &HeaderName::from_static("x-amz-target"));
-    let Some(operation) = target.strip_prefix(TARGET_PREFIX) else {
+    let found = TARGETS
+        .into_iter()
+        .find_map(|(prefix, service, name)| Some((service, name, target.strip_prefix(prefix)?)));
+    let Some((service, name, operation)) = found else {
         return Ok(json_answer(400, &Error::unknown_operation().body()));
     };
     let input = serde_json::from_slice::<Value>(body)
         .map_err(|error| Error::serialization(format!("The request body is not JSON: {error}")));
     let request = Request {
-        service: Service::Ecr,
+        service,
         operation: operation.to_owned(),
-        caller: Caller::read(headers, "ecr"),
+        caller: Caller::read(headers, name),
         user_agent: header(headers, &USER_AGENT).to_owned(),
         input,
     };
@@ -98,23 +110,27 @@ async fn query(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer
         .to_owned();
     let request = Request {
         service: Service::Sts,
-        operation: action,
-        caller: Caller::read(headers, "sts"),
+        operation: action.clone(),
+        caller: match action.as_str() {
+            // The token is the credential, and the SDKs do not sign.
+            "AssumeRoleWithWebIdentity" => Ok(Caller::of(String::new(), String::new())),
+            _ => Caller::read(headers, "sts"),
+        },
         user_agent: header(headers, &USER_AGENT).to_owned(),
         input: Ok(Value::Object(parameters)),
     };
     match world.serve(request).await {
         Reply::Cut => Err(Cut),
-        Reply::Half(answer) => Ok(in_xml(answer).map(Payload::broken_off)),
-        Reply::Answer(answer) => Ok(in_xml(answer)),
+        Reply::Half(answer) => Ok(in_xml(&action, answer).map(Payload::broken_off)),
+        Reply::Answer(answer) => Ok(in_xml(&action, answer)),
     }
 }
 
-fn in_xml(answer: Result<Value, Error>) -> Answer {
+fn in_xml(action: &str, answer: Result<Value, Error>) -> Answer {
     let id = request_id();
     match answer.map_err(sts::in_query_words) {
-        Ok(identity) => xml_answer(200, sts::answer_xml(&identity, &id)),
-        Err(error) => xml_answer(error.status, sts::error_xml(&error, &id)),
+        Ok(identity) => xml_answer(200, xml::answer(action, &identity, &id)),
+        Err(error) => xml_answer(error.status, xml::error(&error, &id)),
     }
 }
 

@@ -45,6 +45,12 @@ pub struct Settings {
     /// Principals that IAM does not know (yet): a policy that names one is refused. With a number,
     /// that many refusals later it is known; with none (`null`), when it is taken out again.
     pub unknown_principals: BTreeMap<String, Option<u64>>,
+    /// ARNs of roles that trust nobody.
+    pub denied_roles: BTreeSet<String>,
+    /// The external ids that roles ask for, by the ARN of the role.
+    pub role_external_ids: BTreeMap<String, String>,
+    /// How late the Resource Groups Tagging API is, in milliseconds.
+    pub tagging_lag_millis: u64,
     /// Access keys that answer `UnrecognizedClientException`.
     pub revoked_access_keys: BTreeSet<String>,
     /// Whether the log keeps the answers. Off saves memory in a long bench.
@@ -67,6 +73,13 @@ pub enum SecretFault {
     Rejected,
 }
 
+impl Settings {
+    /// How late the Resource Groups Tagging API is, in seconds.
+    pub(crate) fn tagging_lag(&self) -> f64 {
+        std::time::Duration::from_millis(self.tagging_lag_millis).as_secs_f64()
+    }
+}
+
 impl Default for Settings {
     /// Quotas: <https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>.
     fn default() -> Self {
@@ -85,6 +98,9 @@ impl Default for Settings {
             secret_faults: BTreeMap::new(),
             upstream_images: BTreeMap::new(),
             unknown_principals: BTreeMap::new(),
+            denied_roles: BTreeSet::new(),
+            role_external_ids: BTreeMap::new(),
+            tagging_lag_millis: 0,
             revoked_access_keys: BTreeSet::new(),
             log_answers: true,
         }

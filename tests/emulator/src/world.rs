@@ -8,6 +8,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::api::tagging::{self, TagIndex};
 use crate::api::{self, Context, sts};
 use crate::caller::Caller;
 use crate::clock::Clock;
@@ -15,6 +16,7 @@ use crate::error::Error;
 use crate::fault::{Effect, Fate, Fault, Target, decide};
 use crate::lag::Lags;
 use crate::rates::Buckets;
+use crate::session::{self, Sessions};
 use crate::settings::Settings;
 use crate::state::{Repository, repository_arn};
 
@@ -58,6 +60,7 @@ pub struct Call {
 pub(crate) enum Service {
     Ecr,
     Sts,
+    Tagging,
 }
 
 /// A request, as far as it could be read.
@@ -97,6 +100,9 @@ pub(crate) struct Inner {
     pub(crate) lifecycle_run: Option<f64>,
     buckets: Buckets,
     lags: Lags,
+    tag_index: TagIndex,
+    /// Survives all: credentials that were handed out stay good.
+    sessions: Sessions,
     /// Never reset: identifiers stay unique.
     serial: u64,
 }
@@ -109,8 +115,8 @@ impl World {
     }
 
     /// Serves a request: what the faults make of it, how long it takes, then the effect.
-    pub(crate) async fn serve(&self, request: Request) -> Reply {
-        let fate = self.lock().fate(&request);
+    pub(crate) async fn serve(&self, mut request: Request) -> Reply {
+        let fate = self.lock().receive(&mut request);
         if fate.delay_millis > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(fate.delay_millis)).await;
         }
@@ -119,10 +125,12 @@ impl World {
 }
 
 impl Inner {
-    fn fate(&mut self, request: &Request) -> Fate {
-        let Ok(caller) = &request.caller else {
+    /// Learns whose the credentials are, and what is to become of the request.
+    fn receive(&mut self, request: &mut Request) -> Fate {
+        let Ok(caller) = &mut request.caller else {
             return Fate::default();
         };
+        session::recognize(&self.sessions, caller);
         let input = request.input.as_ref().unwrap_or(&Value::Null);
         let target = Target {
             operation: &request.operation,
@@ -170,15 +178,30 @@ impl Inner {
             return Err(Error::unknown_operation());
         }
         let caller = request.caller.as_ref().map_err(Clone::clone)?;
-        caller.check(&self.settings)?;
+        caller.check(&self.settings, self.clock.now())?;
         let input = request.input.as_ref().map_err(Clone::clone)?;
         match request.service {
             Service::Ecr => self.apply_lagging(caller, &request.operation, input),
-            Service::Sts if request.operation == "GetCallerIdentity" => {
-                Ok(sts::caller_identity(caller))
-            }
-            Service::Sts => Err(sts::unknown_action(&request.operation)),
+            Service::Sts => self.apply_sts(caller, &request.operation, input),
+            Service::Tagging => tagging::call(
+                &mut self.tag_index,
+                &self.registries,
+                (caller, &request.operation, input),
+                (self.clock.now(), &self.settings),
+            ),
         }
+    }
+
+    fn apply_sts(&mut self, caller: &Caller, action: &str, input: &Value) -> Result<Value, Error> {
+        self.serial += 1;
+        let mut sts = sts::Sts {
+            caller,
+            now: self.clock.now(),
+            serial: self.serial,
+            settings: &self.settings,
+            sessions: &mut self.sessions,
+        };
+        sts::call(&mut sts, action, input)
     }
 
     /// Applies an operation of ECR to what the caller sees of the registry.
@@ -226,6 +249,9 @@ impl Inner {
             serial: self.serial,
         };
         let answer = operation.apply(&mut context, input);
+        if let (true, Some(name)) = (answer.is_ok(), addressed(input)) {
+            self.note_tags(caller, name);
+        }
         // What takes no time is done before anybody can look.
         api::run_jobs(&mut self.registries, &mut self.jobs, &self.settings, now);
         answer
@@ -236,6 +262,15 @@ impl Inner {
         let now = self.clock.now();
         api::run_jobs(&mut self.registries, &mut self.jobs, &self.settings, now);
         now
+    }
+
+    fn note_tags(&mut self, caller: &Caller, name: &str) {
+        let place = (caller.account.clone(), caller.region.clone());
+        let registry = self.registries.get(&place);
+        let repository = registry.and_then(|registry| registry.repositories.get(name));
+        let tags = repository.map(|repository| &repository.tags);
+        let at = (self.clock.now(), &self.settings);
+        self.tag_index.note(&place, name, tags, at);
     }
 
     /// The repository that a request addresses, as it is now.
@@ -307,6 +342,7 @@ impl Inner {
     pub(crate) fn wipe(&mut self) {
         *self = Self {
             serial: self.serial,
+            sessions: std::mem::take(&mut self.sessions),
             ..Self::default()
         };
     }
@@ -341,6 +377,7 @@ fn injected(request: &Request, fate: &Fate) -> Option<Error> {
         let action = match request.service {
             Service::Ecr => format!("ecr:{}", request.operation),
             Service::Sts => format!("sts:{}", request.operation),
+            Service::Tagging => format!("tag:{}", request.operation),
         };
         let resource = repository_arn(&caller.account, &caller.region, name);
         Error::access_denied(&caller.arn(), &action, &resource)

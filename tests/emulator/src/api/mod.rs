@@ -28,6 +28,7 @@ mod signing;
 mod storage;
 pub(crate) mod sts;
 mod table;
+pub(crate) mod tagging;
 mod tags;
 mod templates;
 mod upstream;

@@ -6,6 +6,7 @@
 )]
 
 mod archive;
+mod beside;
 mod constraints;
 mod faults;
 mod hooks;
