@@ -60,7 +60,6 @@ fn read(text: &str, region: &str, with_resource: bool) -> Option<Policy> {
     let mut reader = Reader {
         partition: partition(region),
         with_resource,
-        sids: BTreeSet::new(),
         principals: BTreeSet::new(),
         statements: Vec::new(),
     };
@@ -104,7 +103,6 @@ const REGISTRY_STATEMENT: &[&str] = &[
 struct Reader {
     partition: &'static str,
     with_resource: bool,
-    sids: BTreeSet<String>,
     principals: BTreeSet<String>,
     statements: Vec<Statement>,
 }
@@ -119,7 +117,7 @@ impl Reader {
         only(statement, known)?;
         let mut members = Vec::new();
         if let Some(sid) = statement.get("Sid") {
-            members.push(("Sid".to_owned(), self.sid(sid.as_str()?)?));
+            members.push(("Sid".to_owned(), named(sid.as_str()?)?));
         }
         let effect = statement.get("Effect")?.as_str()?;
         ["Allow", "Deny"].contains(&effect).then_some(())?;
@@ -149,14 +147,6 @@ impl Reader {
             },
         });
         Some(Node::Object(members))
-    }
-
-    /// IAM's documentation allows letters and digits only, but AWS's own examples for ECR use
-    /// spaces ("allow public pull", `set-repository-policy` in the AWS CLI reference), so spaces,
-    /// hyphens and underscores pass; Sids are unique within a policy.
-    fn sid(&mut self, sid: &str) -> Option<Node> {
-        let known = matches("[0-9A-Za-z _-]*", sid).unwrap_or(false);
-        (known && self.sids.insert(sid.to_owned())).then(|| leaf(sid))
     }
 
     /// `"*"`, or an object of principals by type. The string `"*"` is legal IAM for everyone, and
@@ -208,6 +198,16 @@ impl Reader {
             _ => None,
         }
     }
+}
+
+/// IAM's documentation allows letters and digits only, but AWS's own examples for ECR use spaces
+/// ("allow public pull", `set-repository-policy` in the AWS CLI reference), so spaces, hyphens and
+/// underscores pass. IAM wants Sids unique in a policy; ECR takes the same one twice ("while this is
+/// discouraged, it works with ECR on AWS"): <https://github.com/getmoto/moto/pull/8933>.
+fn named(sid: &str) -> Option<Node> {
+    matches("[0-9A-Za-z _-]*", sid)
+        .unwrap_or(false)
+        .then(|| leaf(sid))
 }
 
 fn only(object: &Map<String, Value>, names: &[&str]) -> Option<()> {
