@@ -17,9 +17,11 @@
 
 mod admin;
 mod api;
+mod apply;
 mod caller;
 mod clock;
 mod error;
+mod events;
 mod fault;
 mod lag;
 mod paging;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use crate::api;
 use crate::clock::Movement;
+use crate::events::Occasion;
 use crate::world::Inner;
 
 /// How often lifecycle policies are executed: the user guide says within 24 hours.
@@ -38,8 +39,20 @@ impl Inner {
 
     /// Executes the lifecycle policies of all repositories at once.
     pub(crate) fn run_lifecycle(&mut self, at: f64) {
-        for registry in self.registries.values_mut() {
-            api::lifecycle_run::run(registry, at);
+        for ((account, region), registry) in &mut self.registries {
+            let done = api::lifecycle_run::run(registry, at);
+            for done in done.iter().filter(|_| !self.settings.queues.is_empty()) {
+                self.serial += 1;
+                let occasion = Occasion {
+                    account,
+                    region,
+                    time: at,
+                    seed: format!("lifecycle {}", self.serial),
+                };
+                for event in occasion.of_lifecycle(done) {
+                    self.queues.send(&event, at, &self.settings);
+                }
+            }
         }
     }
 }

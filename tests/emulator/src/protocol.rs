@@ -16,7 +16,8 @@ use crate::world::{Reply, Request, Service, World};
 use crate::xml;
 
 /// The services that speak JSON: the prefix of their targets, and the name in signatures.
-const TARGETS: [(&str, Service, &str); 2] = [
+const TARGETS: [(&str, Service, &str); 3] = [
+    ("AmazonSQS.", Service::Sqs, "sqs"),
     ("AmazonEC2ContainerRegistry_V20150921.", Service::Ecr, "ecr"),
     (
         "ResourceGroupsTaggingAPI_20170126.",

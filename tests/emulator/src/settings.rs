@@ -49,6 +49,10 @@ pub struct Settings {
     pub denied_roles: BTreeSet<String>,
     /// The external ids that roles ask for, by the ARN of the role.
     pub role_external_ids: BTreeMap<String, String>,
+    /// The SQS queues that there are in every account and region; each gets the events of its own.
+    pub queues: BTreeSet<String>,
+    /// How late events come, in milliseconds.
+    pub event_delay_millis: u64,
     /// How late the Resource Groups Tagging API is, in milliseconds.
     pub tagging_lag_millis: u64,
     /// Access keys that answer `UnrecognizedClientException`.
@@ -74,6 +78,11 @@ pub enum SecretFault {
 }
 
 impl Settings {
+    /// How late events come, in seconds.
+    pub(crate) fn event_delay(&self) -> f64 {
+        std::time::Duration::from_millis(self.event_delay_millis).as_secs_f64()
+    }
+
     /// How late the Resource Groups Tagging API is, in seconds.
     pub(crate) fn tagging_lag(&self) -> f64 {
         std::time::Duration::from_millis(self.tagging_lag_millis).as_secs_f64()
@@ -100,6 +109,8 @@ impl Default for Settings {
             unknown_principals: BTreeMap::new(),
             denied_roles: BTreeSet::new(),
             role_external_ids: BTreeMap::new(),
+            queues: BTreeSet::new(),
+            event_delay_millis: 0,
             tagging_lag_millis: 0,
             revoked_access_keys: BTreeSet::new(),
             log_answers: true,

@@ -8,8 +8,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::api;
+use crate::api::sqs::Queues;
 use crate::api::tagging::{self, TagIndex};
-use crate::api::{self, Context, sts};
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::error::Error;
@@ -61,6 +62,7 @@ pub(crate) enum Service {
     Ecr,
     Sts,
     Tagging,
+    Sqs,
 }
 
 /// A request, as far as it could be read.
@@ -99,12 +101,13 @@ pub(crate) struct Inner {
     /// When the lifecycle policies were last executed; none: not yet.
     pub(crate) lifecycle_run: Option<f64>,
     buckets: Buckets,
-    lags: Lags,
-    tag_index: TagIndex,
+    pub(crate) lags: Lags,
+    pub(crate) tag_index: TagIndex,
+    pub(crate) queues: Queues,
     /// Survives all: credentials that were handed out stay good.
-    sessions: Sessions,
+    pub(crate) sessions: Sessions,
     /// Never reset: identifiers stay unique.
-    serial: u64,
+    pub(crate) serial: u64,
 }
 
 impl World {
@@ -120,7 +123,16 @@ impl World {
         if fate.delay_millis > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(fate.delay_millis)).await;
         }
+        self.wait_for_messages(&request).await;
         self.lock().settle(request, &fate)
+    }
+
+    /// Long polling: an empty queue is answered when something comes, or the time is over.
+    async fn wait_for_messages(&self, request: &Request) {
+        let began = std::time::Instant::now();
+        while self.lock().patience(request) > began.elapsed().as_secs() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 }
 
@@ -150,6 +162,17 @@ impl Inner {
             fate.by_rate = true;
         }
         fate
+    }
+
+    /// For how many seconds a request waits for something to come.
+    fn patience(&self, request: &Request) -> u64 {
+        match (request.service, &request.caller, &request.input) {
+            (Service::Sqs, Ok(caller), Ok(input)) => self.queues.patience(
+                (caller, &request.operation, input),
+                (self.clock.now(), &self.settings),
+            ),
+            _ => 0,
+        }
     }
 
     /// Answers a request and writes it down.
@@ -189,88 +212,11 @@ impl Inner {
                 (caller, &request.operation, input),
                 (self.clock.now(), &self.settings),
             ),
+            Service::Sqs => self.queues.call(
+                (caller, &request.operation, input),
+                (self.clock.now(), &self.settings),
+            ),
         }
-    }
-
-    fn apply_sts(&mut self, caller: &Caller, action: &str, input: &Value) -> Result<Value, Error> {
-        self.serial += 1;
-        let mut sts = sts::Sts {
-            caller,
-            now: self.clock.now(),
-            serial: self.serial,
-            settings: &self.settings,
-            sessions: &mut self.sessions,
-        };
-        sts::call(&mut sts, action, input)
-    }
-
-    /// Applies an operation of ECR to what the caller sees of the registry.
-    fn apply_lagging(
-        &mut self,
-        caller: &Caller,
-        operation: &str,
-        input: &Value,
-    ) -> Result<Value, Error> {
-        let place = (caller.account.clone(), caller.region.clone());
-        let name = addressed(input).unwrap_or_default();
-        let registry = self.registries.entry(place.clone()).or_default();
-        let lags = operation == "DeleteRepository" && self.settings.delete_lag_calls > 0;
-        let gone = lags
-            .then(|| registry.repositories.get(name).cloned())
-            .flatten();
-        let veil = self.lags.draw(&place, registry, (operation, input));
-        let answer = guarded(operation, || self.apply(caller, operation, input));
-        veil.lift(self.registries.entry(place.clone()).or_default());
-        if answer.is_ok() {
-            self.lags
-                .note(place, &self.settings, (operation, name), gone);
-        }
-        answer
-    }
-
-    /// Applies an operation of ECR.
-    pub(crate) fn apply(
-        &mut self,
-        caller: &Caller,
-        operation: &str,
-        input: &Value,
-    ) -> Result<Value, Error> {
-        let operation = api::find(operation).ok_or_else(Error::unknown_operation)?;
-        self.pass_time();
-        self.serial += 1;
-        let now = self.catch_up();
-        let place = (caller.account.clone(), caller.region.clone());
-        let mut context = Context {
-            caller,
-            now,
-            registry: self.registries.entry(place).or_default(),
-            settings: &mut self.settings,
-            jobs: &mut self.jobs,
-            serial: self.serial,
-        };
-        let answer = operation.apply(&mut context, input);
-        if let (true, Some(name)) = (answer.is_ok(), addressed(input)) {
-            self.note_tags(caller, name);
-        }
-        // What takes no time is done before anybody can look.
-        api::run_jobs(&mut self.registries, &mut self.jobs, &self.settings, now);
-        answer
-    }
-
-    /// Does what is due behind the answers, and says what time it is.
-    pub(crate) fn catch_up(&mut self) -> f64 {
-        let now = self.clock.now();
-        api::run_jobs(&mut self.registries, &mut self.jobs, &self.settings, now);
-        now
-    }
-
-    fn note_tags(&mut self, caller: &Caller, name: &str) {
-        let place = (caller.account.clone(), caller.region.clone());
-        let registry = self.registries.get(&place);
-        let repository = registry.and_then(|registry| registry.repositories.get(name));
-        let tags = repository.map(|repository| &repository.tags);
-        let at = (self.clock.now(), &self.settings);
-        self.tag_index.note(&place, name, tags, at);
     }
 
     /// The repository that a request addresses, as it is now.
@@ -378,6 +324,7 @@ fn injected(request: &Request, fate: &Fate) -> Option<Error> {
             Service::Ecr => format!("ecr:{}", request.operation),
             Service::Sts => format!("sts:{}", request.operation),
             Service::Tagging => format!("tag:{}", request.operation),
+            Service::Sqs => format!("sqs:{}", request.operation),
         };
         let resource = repository_arn(&caller.account, &caller.region, name);
         Error::access_denied(&caller.arn(), &action, &resource)
@@ -391,7 +338,7 @@ pub(crate) fn addressed(input: &Value) -> Option<&str> {
 }
 
 /// A layer part may have megabytes, which tell a reader of the log nothing.
-fn without_blob(mut input: Value) -> Value {
+pub(crate) fn without_blob(mut input: Value) -> Value {
     if let Some(blob) = input.get_mut("layerPartBlob") {
         let length = blob.as_str().map_or(0, str::len);
         *blob = json!(format!("({length} characters of base64)"));

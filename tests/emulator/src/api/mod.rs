@@ -25,6 +25,7 @@ mod repositories;
 mod scanning;
 mod scans;
 mod signing;
+pub(crate) mod sqs;
 mod storage;
 pub(crate) mod sts;
 mod table;

@@ -8,6 +8,7 @@
 mod archive;
 mod beside;
 mod constraints;
+mod events;
 mod faults;
 mod hooks;
 mod images;
