@@ -26,6 +26,8 @@ const TARGETS: [(&str, Service, &str); 3] = [
     ),
 ];
 
+const TARGET: HeaderName = HeaderName::from_static("x-amz-target");
+
 /// A layer part of 20 MiB in base64, and room for the rest.
 const MAX_BODY: usize = 32 * 1024 * 1024;
 
@@ -58,7 +60,9 @@ pub(crate) async fn handle(world: &World, request: HttpRequest<Incoming>) -> Res
         let (status, answer) = admin::handle(world, &head.method, hook, &body);
         return Ok(json_answer(status, &answer));
     }
-    if head.method != Method::POST || head.uri.path() != "/" {
+    // Some SDKs send to the path of the queue's URL, others to the root.
+    let to_queue = header(&head.headers, &TARGET).starts_with("AmazonSQS.");
+    if head.method != Method::POST || (head.uri.path() != "/" && !to_queue) {
         return Ok(json_answer(404, &Error::unknown_operation().body()));
     }
     if header(&head.headers, &CONTENT_TYPE).starts_with("application/x-www-form-urlencoded") {
@@ -69,7 +73,7 @@ pub(crate) async fn handle(world: &World, request: HttpRequest<Incoming>) -> Res
 
 /// awsJson1.1: <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>.
 async fn json(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Cut> {
-    let target = header(headers, &HeaderName::from_static("x-amz-target"));
+    let target = header(headers, &TARGET);
     let found = TARGETS
         .into_iter()
         .find_map(|(prefix, service, name)| Some((service, name, target.strip_prefix(prefix)?)));

@@ -28,8 +28,13 @@ async fn sqs(emulator: &Emulator, operation: &str, more: Value) -> (u16, Value) 
         ("x-amz-target", target.as_str()),
         ("authorization", &authorization(ACCOUNT, REGION, "sqs")),
     ];
-    // The SDKs send to the path of the queue only in the old protocol.
-    let answer = http(emulator, "POST", "/", &headers, &input.to_string()).await;
+    // Some SDKs send to the path of the queue, others to the root.
+    let path = if operation == "ReceiveMessage" {
+        format!("/{ACCOUNT}/events")
+    } else {
+        "/".to_owned()
+    };
+    let answer = http(emulator, "POST", &path, &headers, &input.to_string()).await;
     let (status, body) = answer.unwrap();
     (status, serde_json::from_str(&body).unwrap())
 }
