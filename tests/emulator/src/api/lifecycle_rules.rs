@@ -39,17 +39,17 @@ pub(crate) fn evaluate(policy: &str, images: &Images, now: f64) -> Vec<Verdict> 
     let mut marks = Marks {
         images,
         followers: followers(images),
+        kept: in_lists(images),
         marked: BTreeSet::new(),
         verdicts: Vec::new(),
     };
-    let kept = in_lists(images);
     let mut claimed = BTreeSet::new();
     // Stored policies have their rules by ascending priority.
     for rule in list(&policy, "rules").iter().filter_map(Rule::read) {
         let fitting = rule.fitting(images, now);
         for image in rule.due(&fitting, now) {
             let digest = image.digest.as_str();
-            if !claimed.contains(digest) && !kept.contains(digest) {
+            if !claimed.contains(digest) {
                 marks.mark(image, &rule);
             }
         }
@@ -177,14 +177,15 @@ impl<'a> Rule<'a> {
 struct Marks<'a> {
     images: &'a Images,
     followers: BTreeMap<&'a str, Vec<&'a str>>,
+    kept: BTreeSet<&'a str>,
     marked: BTreeSet<&'a str>,
     verdicts: Vec<Verdict>,
 }
 
 impl<'a> Marks<'a> {
-    /// Marks an image, and with it what refers to it, however far.
+    /// Marks an image, and with it what refers to it, however far; but nothing that a list holds.
     fn mark(&mut self, image: &'a Image, rule: &Rule<'_>) {
-        if !self.marked.insert(&image.digest) {
+        if self.kept.contains(image.digest.as_str()) || !self.marked.insert(&image.digest) {
             return;
         }
         // A follower may be in the archive already.

@@ -209,6 +209,42 @@ fn inventory(emulator: &Emulator) -> BTreeMap<String, bool> {
     images.map(|image| (image.digest, image.archived)).collect()
 }
 
+/// What holds whatever the rules: nothing that a list holds is touched, what refers to another image
+/// shares its fate, and no image has two.
+fn obeys_the_guide(emulator: &Emulator, preview: &Value) -> Result<(), TestCaseError> {
+    let repository = emulator.repository("111122223333", "eu-central-1", "api");
+    let images = repository.unwrap().images;
+    let mut fates: BTreeMap<&str, &Value> = BTreeMap::new();
+    for result in preview["previewResults"].as_array().unwrap() {
+        let digest = result["imageDigest"].as_str().unwrap();
+        let held = images
+            .values()
+            .any(|list| list.children.iter().any(|child| child == digest));
+        prop_assert!(!held, "{digest} is in a list");
+        prop_assert!(fates.insert(digest, &result["action"]["type"]).is_none());
+    }
+    for image in images.values() {
+        let held = images
+            .values()
+            .any(|list| list.children.contains(&image.digest));
+        let Some(subject) = image.subject.as_deref().filter(|_| !held) else {
+            continue;
+        };
+        // In a chain the one between may be in the archive already, and have no fate of its own.
+        if images[subject].subject.is_some() {
+            continue;
+        }
+        let (own, followed) = (fates.get(image.digest.as_str()), fates.get(subject));
+        let done = image.archived && followed.is_some_and(|fate| *fate == "TRANSITION");
+        prop_assert!(
+            own == followed || (done && own.is_none()),
+            "{} {own:?}",
+            image.digest
+        );
+    }
+    Ok(())
+}
+
 fn fill(emulator: &Emulator, pushed: &[Pushed], lists: &[Vec<prop::sample::Index>]) {
     let images = Images::new(emulator);
     let mut digests: Vec<String> = Vec::new();
@@ -237,7 +273,7 @@ fn fill(emulator: &Emulator, pushed: &[Pushed], lists: &[Vec<prop::sample::Index
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(128))]
 
     #[test]
     fn preview_and_execution_agree(
@@ -254,6 +290,7 @@ proptest! {
             .unwrap();
         begin(&emulator, rules.clone());
         let preview = ask(&emulator, json!({}));
+        obeys_the_guide(&emulator, &preview)?;
         let mut expected = inventory(&emulator);
         let before = expected.clone();
         for result in preview["previewResults"].as_array().unwrap() {
