@@ -34,26 +34,24 @@ impl Caller {
         let header = headers
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
-            .filter(|value| !value.trim().is_empty())
+            // What another scheme says is not looked at.
+            .filter(|value| value.starts_with("AWS4-"))
             .ok_or_else(|| {
                 Error::new(
                     "MissingAuthenticationTokenException",
                     "Missing Authentication Token",
                 )
             })?;
-        let parameters = header
-            .strip_prefix("AWS4-HMAC-SHA256 ")
-            .ok_or_else(|| incomplete(header, "the algorithm 'AWS4-HMAC-SHA256'"))?;
-        let find = |name: &'static str| {
-            parameters
-                .split(',')
-                .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
-                .filter(|value| !value.is_empty())
-                .ok_or_else(|| incomplete(header, &format!("'{name}' parameter")))
-        };
-        let credential = find("Credential")?;
-        find("SignedHeaders")?;
-        find("Signature")?;
+        let (algorithm, parameters) = header.split_once(' ').unwrap_or((header, ""));
+        let [credential, ..] = complete(header, parameters)?;
+        if algorithm != "AWS4-HMAC-SHA256" {
+            return Err(Error::new(
+                "IncompleteSignatureException",
+                format!(
+                    "Unsupported AWS 'algorithm': '{algorithm}' (only AWS4-HMAC-SHA256 for now). "
+                ),
+            ));
+        }
         let token = headers.get("x-amz-security-token");
         let token = token.and_then(|token| token.to_str().ok());
         Ok(Self {
@@ -146,9 +144,26 @@ pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn incomplete(header: &str, missing: &str) -> Error {
-    Error::new(
+/// What the header has to say; what it lacks is said all at once.
+fn complete<'a>(header: &str, parameters: &'a str) -> Result<[&'a str; 3], Error> {
+    let names = ["Credential", "Signature", "SignedHeaders"];
+    let found = names.map(|name| {
+        parameters
+            .split(',')
+            .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
+            .filter(|value| !value.is_empty())
+    });
+    if let [Some(credential), Some(signature), Some(signed)] = found {
+        return Ok([credential, signature, signed]);
+    }
+    let missing: Vec<String> = names
+        .iter()
+        .zip(found)
+        .filter(|(_, value)| value.is_none())
+        .map(|(name, _)| format!("Authorization header requires '{name}' parameter. "))
+        .collect();
+    Err(Error::new(
         "IncompleteSignatureException",
-        format!("Authorization header requires {missing}. (Authorization={header})"),
-    )
+        format!("{}Authorization={header}", missing.concat()),
+    ))
 }

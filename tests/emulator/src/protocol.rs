@@ -63,12 +63,29 @@ pub(crate) async fn handle(world: &World, request: HttpRequest<Incoming>) -> Res
     // Some SDKs send to the path of the queue's URL, others to the root.
     let to_queue = header(&head.headers, &TARGET).starts_with("AmazonSQS.");
     if head.method != Method::POST || (head.uri.path() != "/" && !to_queue) {
-        return Ok(json_answer(404, &Error::unknown_operation().body()));
+        return Ok(at_the_door());
     }
-    if header(&head.headers, &CONTENT_TYPE).starts_with("application/x-www-form-urlencoded") {
-        return query(world, &head.headers, &body).await;
+    let content_type = header(&head.headers, &CONTENT_TYPE).split(';').next();
+    match content_type.unwrap_or_default().trim() {
+        "application/x-www-form-urlencoded" => query(world, &head.headers, &body).await,
+        "application/x-amz-json-1.1" | "application/json" => {
+            json(world, &head.headers, &body).await
+        }
+        "application/x-amz-json-1.0" if to_queue => json(world, &head.headers, &body).await,
+        // Only what has a body needs a type for it.
+        _ if body.is_empty() => json(world, &head.headers, &body).await,
+        _ => Ok(at_the_door()),
     }
-    json(world, &head.headers, &body).await
+}
+
+/// What AWS's JSON services answer before they know which service was meant: 29 bytes of XML, of no
+/// content type. This, and the order of the refusals after it (bytes that are not JSON, target,
+/// credentials, an empty body), was measured on `DynamoDB`, which has the same front:
+/// <https://github.com/architect/dynalite/blob/main/index.js>.
+fn at_the_door() -> Answer {
+    let mut answer = respond(404, "text/xml", "<UnknownOperationException/>\n".to_owned());
+    answer.headers_mut().remove(CONTENT_TYPE);
+    answer
 }
 
 /// awsJson1.1: <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>.
@@ -77,11 +94,11 @@ async fn json(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer,
     let found = TARGETS
         .into_iter()
         .find_map(|(prefix, service, name)| Some((service, name, target.strip_prefix(prefix)?)));
+    let input = read(body);
     let Some((service, name, operation)) = found else {
-        return Ok(json_answer(400, &Error::unknown_operation().body()));
+        let error = input.err().unwrap_or_else(Error::unknown_operation);
+        return Ok(json_answer(400, &error.body()));
     };
-    let input = serde_json::from_slice::<Value>(body)
-        .map_err(|error| Error::serialization(format!("The request body is not JSON: {error}")));
     let request = Request {
         service,
         operation: operation.to_owned(),
@@ -93,6 +110,19 @@ async fn json(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer,
         Reply::Cut => Err(Cut),
         Reply::Half(answer) => Ok(in_json(answer).map(Payload::broken_off)),
         Reply::Answer(answer) => Ok(in_json(answer)),
+    }
+}
+
+/// The input in a body; null if the body is empty. `null` itself is a structure without members, as
+/// it is wherever the model has a structure.
+fn read(body: &[u8]) -> Result<Value, Error> {
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    match serde_json::from_slice(body) {
+        Ok(Value::Null) => Ok(Value::Object(serde_json::Map::new())),
+        Ok(input) => Ok(input),
+        Err(_) => Err(Error::unreadable()),
     }
 }
 

@@ -192,17 +192,21 @@ impl Inner {
         reply
     }
 
-    /// What AWS answers: credentials first, then the input, then the operation.
+    /// What AWS answers: bytes that are not JSON first, then whether there is such an operation, the
+    /// credentials, a body that is empty, and the operation itself.
     fn answer(&mut self, request: &Request, fate: &Fate) -> Result<Value, Error> {
         if fate.effect == Some(Effect::Panic) {
             std::panic::resume_unwind(Box::new("injected"));
         }
+        let input = request.input.as_ref().map_err(Clone::clone)?;
         if request.service == Service::Ecr && api::find(&request.operation).is_none() {
             return Err(Error::unknown_operation());
         }
         let caller = request.caller.as_ref().map_err(Clone::clone)?;
         caller.check(&self.settings, self.clock.now())?;
-        let input = request.input.as_ref().map_err(Clone::clone)?;
+        if input.is_null() {
+            return Err(Error::unreadable());
+        }
         match request.service {
             Service::Ecr => self.apply_lagging(caller, &request.operation, input),
             Service::Sts => self.apply_sts(caller, &request.operation, input),
@@ -337,11 +341,18 @@ pub(crate) fn addressed(input: &Value) -> Option<&str> {
     text("repositoryName").or_else(|| Some(api::parse_arn(text("resourceArn")?)?.name))
 }
 
-/// A layer part may have megabytes, which tell a reader of the log nothing.
+/// Layer parts and what is longer than any text that ECR takes tell a reader of the log nothing,
+/// and would fill the memory.
 pub(crate) fn without_blob(mut input: Value) -> Value {
-    if let Some(blob) = input.get_mut("layerPartBlob") {
-        let length = blob.as_str().map_or(0, str::len);
-        *blob = json!(format!("({length} characters of base64)"));
+    const LONGEST: usize = 4 * 1024 * 1024;
+    let members = input.as_object_mut().into_iter().flatten();
+    for (name, member) in members {
+        let length = member.as_str().map_or(0, str::len);
+        if name == "layerPartBlob" {
+            *member = json!(format!("({length} characters of base64)"));
+        } else if length > LONGEST {
+            *member = json!(format!("({length} bytes of text)"));
+        }
     }
     input
 }

@@ -6,6 +6,7 @@
 )]
 
 mod archive;
+mod bad_input;
 mod beside;
 mod constraints;
 mod events;
