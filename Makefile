@@ -1,6 +1,7 @@
 # The two commands to know: `make demo` shows the main job on real input, `make test` runs every test.
 # `make` alone lists the rest. A fresh machine needs Rust (rustup), Go 1.26 or later, a C compiler,
-# git and the package registries; all else is built under target/.
+# git, python3 with pip (for one test: AWS's model of ECR comes from a Python package) and the package
+# registries; all else is built under target/.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -33,6 +34,7 @@ demo: release $(CONTROL_PLANE) ## show the main job on a real API server and the
 
 .PHONY: test
 test: tools $(CONTROL_PLANE) ## run every test
+	@python3 -m pip --version >/dev/null 2>&1 || { echo "python3 with pip is missing: install your system's python3-pip package" >&2; exit 1; }
 	@echo "==> the control plane's tests"
 	cd tests/control-plane && $(GO_VET) ./... && go test ./internal/...
 	@echo "==> the workspace's tests"

@@ -5,8 +5,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::caller::Caller;
+use crate::clock::Movement;
 use crate::fault::Fault;
-use crate::world::{Inner, World};
+use crate::world::{Inner, World, guarded};
 
 /// A request that cannot be read, with the reason.
 type Outcome = Result<Value, String>;
@@ -34,6 +35,13 @@ pub(crate) fn handle(world: &World, method: &Method, hook: &str, body: &[u8]) ->
         ("GET", "settings") => Ok(json!(inner.settings)),
         ("POST", "settings") => change_settings(&mut inner, body),
         ("POST", "call") => call(&mut inner, body),
+        ("GET", "clock") => inner.turn_clock(Movement::default()),
+        ("POST", "clock") => turn_clock(&mut inner, body),
+        ("POST", "lifecycle") => {
+            let now = inner.clock.now();
+            inner.run_lifecycle(now);
+            Ok(json!({}))
+        }
         _ => return (404, unknown_hook()),
     };
     match outcome {
@@ -44,7 +52,8 @@ pub(crate) fn handle(world: &World, method: &Method, hook: &str, body: &[u8]) ->
 
 fn unknown_hook() -> Value {
     json!({ "message": "No such hook. There are: GET calls, GET log, POST reset, POST wipe, \
-                        GET|POST|DELETE faults, GET|POST settings, POST call" })
+                        GET|POST|DELETE faults, GET|POST settings, POST call, \
+                        GET|POST clock, POST lifecycle" })
 }
 
 /// One fault or a list of them.
@@ -76,6 +85,12 @@ fn change_settings(inner: &mut Inner, body: &[u8]) -> Outcome {
     Ok(json!(inner.settings))
 }
 
+fn turn_clock(inner: &mut Inner, body: &[u8]) -> Outcome {
+    let movement = serde_json::from_slice(body)
+        .map_err(|error| format!("Not a movement of the clock: {error}"))?;
+    inner.turn_clock(movement)
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct DirectCall {
@@ -88,15 +103,12 @@ struct DirectCall {
 /// Applies an operation without log and counters; its refusal is an answer too.
 fn call(inner: &mut Inner, body: &[u8]) -> Outcome {
     let call: DirectCall = serde_json::from_slice(body).map_err(|error| error.to_string())?;
-    let caller = Caller {
-        access_key: call.account.clone(),
-        account: call.account,
-        region: call.region,
-    };
-    Ok(inner
-        .apply(&caller, &call.operation, &call.input)
-        .map_or_else(
-            |error| json!({ "Err": error }),
-            |answer| json!({ "Ok": answer }),
-        ))
+    let caller = Caller::of(call.account, call.region);
+    let outcome = guarded(&call.operation, || {
+        inner.apply(&caller, &call.operation, &call.input)
+    });
+    Ok(outcome.map_or_else(
+        |error| json!({ "Err": error }),
+        |answer| json!({ "Ok": answer }),
+    ))
 }

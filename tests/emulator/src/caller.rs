@@ -5,6 +5,7 @@ use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
 use crate::error::Error;
+use crate::session::{self, Session};
 use crate::settings::Settings;
 use crate::state::partition;
 
@@ -17,6 +18,10 @@ pub(crate) struct Caller {
     pub(crate) account: String,
     pub(crate) region: String,
     pub(crate) access_key: String,
+    /// The session token that came along.
+    pub(crate) token: String,
+    /// Whose role the credentials are, if STS handed them out.
+    pub(crate) session: Option<Session>,
 }
 
 impl Caller {
@@ -29,27 +34,30 @@ impl Caller {
         let header = headers
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
-            .filter(|value| !value.trim().is_empty())
+            // What another scheme says is not looked at.
+            .filter(|value| value.starts_with("AWS4-"))
             .ok_or_else(|| {
                 Error::new(
                     "MissingAuthenticationTokenException",
                     "Missing Authentication Token",
                 )
             })?;
-        let parameters = header
-            .strip_prefix("AWS4-HMAC-SHA256 ")
-            .ok_or_else(|| incomplete(header, "the algorithm 'AWS4-HMAC-SHA256'"))?;
-        let find = |name: &'static str| {
-            parameters
-                .split(',')
-                .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
-                .filter(|value| !value.is_empty())
-                .ok_or_else(|| incomplete(header, &format!("'{name}' parameter")))
-        };
-        let credential = find("Credential")?;
-        find("SignedHeaders")?;
-        find("Signature")?;
-        Self::from_credential(credential, service)
+        let (algorithm, parameters) = header.split_once(' ').unwrap_or((header, ""));
+        let [credential, ..] = complete(header, parameters)?;
+        if algorithm != "AWS4-HMAC-SHA256" {
+            return Err(Error::new(
+                "IncompleteSignatureException",
+                format!(
+                    "Unsupported AWS 'algorithm': '{algorithm}' (only AWS4-HMAC-SHA256 for now). "
+                ),
+            ));
+        }
+        let token = headers.get("x-amz-security-token");
+        let token = token.and_then(|token| token.to_str().ok());
+        Ok(Self {
+            token: token.unwrap_or_default().to_owned(),
+            ..Self::from_credential(credential, service)?
+        })
     }
 
     fn from_credential(credential: &str, service: &str) -> Result<Self, Error> {
@@ -79,11 +87,13 @@ impl Caller {
             account: account_of(key).to_owned(),
             region: (*region).to_owned(),
             access_key: (*key).to_owned(),
+            token: String::new(),
+            session: None,
         })
     }
 
     /// Refuses credentials that AWS does not know or that have run out.
-    pub(crate) fn check(&self, settings: &Settings) -> Result<(), Error> {
+    pub(crate) fn check(&self, settings: &Settings, now: f64) -> Result<(), Error> {
         if self.access_key.starts_with("ASIAEXPIRED") {
             return Err(Error::new(
                 "ExpiredTokenException",
@@ -96,11 +106,25 @@ impl Caller {
                 "The security token included in the request is invalid.",
             ));
         }
-        Ok(())
+        session::check(self, now)
     }
 
-    /// The caller's identity: one user in every account.
+    /// Somebody in an account, whose access key it has.
+    pub(crate) fn of(account: String, region: String) -> Self {
+        Self {
+            access_key: account.clone(),
+            account,
+            region,
+            token: String::new(),
+            session: None,
+        }
+    }
+
+    /// The caller's identity: one user in every account, or the role that was assumed.
     pub(crate) fn arn(&self) -> String {
+        if let Some(session) = &self.session {
+            return session.arn.clone();
+        }
         let partition = partition(&self.region);
         format!("arn:{partition}:iam::{}:user/emulator", self.account)
     }
@@ -120,9 +144,26 @@ pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-fn incomplete(header: &str, missing: &str) -> Error {
-    Error::new(
+/// What the header has to say; what it lacks is said all at once.
+fn complete<'a>(header: &str, parameters: &'a str) -> Result<[&'a str; 3], Error> {
+    let names = ["Credential", "Signature", "SignedHeaders"];
+    let found = names.map(|name| {
+        parameters
+            .split(',')
+            .find_map(|part| part.trim().strip_prefix(name)?.strip_prefix('='))
+            .filter(|value| !value.is_empty())
+    });
+    if let [Some(credential), Some(signature), Some(signed)] = found {
+        return Ok([credential, signature, signed]);
+    }
+    let missing: Vec<String> = names
+        .iter()
+        .zip(found)
+        .filter(|(_, value)| value.is_none())
+        .map(|(name, _)| format!("Authorization header requires '{name}' parameter. "))
+        .collect();
+    Err(Error::new(
         "IncompleteSignatureException",
-        format!("Authorization header requires {missing}. (Authorization={header})"),
-    )
+        format!("{}Authorization={header}", missing.concat()),
+    ))
 }

@@ -66,6 +66,11 @@ impl Error {
         Self::new("SerializationException", message)
     }
 
+    /// The body is no JSON at all: AWS answers the type alone.
+    pub(crate) fn unreadable() -> Self {
+        Self::serialization("")
+    }
+
     /// Something that only a bug of the emulator can cause.
     pub(crate) fn server(message: impl Into<String>) -> Self {
         Self::new("ServerException", message).with_status(500)

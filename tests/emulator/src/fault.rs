@@ -93,8 +93,12 @@ pub enum Effect {
     },
     /// The call takes effect, then the connection is reset instead of an answer.
     LoseAnswer,
+    /// The call takes effect, but only half of the answer comes before the connection is closed.
+    Truncate,
     /// The connection is reset and the call has no effect.
     Drop,
+    /// The handler panics before the call takes effect.
+    Panic,
 }
 
 fn bad_request() -> u16 {
@@ -225,6 +229,18 @@ impl Fault {
         self.effect(Effect::LoseAnswer)
     }
 
+    /// Applies the call and sends only half of the answer.
+    #[must_use]
+    pub fn truncate(self) -> Self {
+        self.effect(Effect::Truncate)
+    }
+
+    /// Makes the handler panic.
+    #[must_use]
+    pub fn panic(self) -> Self {
+        self.effect(Effect::Panic)
+    }
+
     /// Resets the connection without applying the call.
     #[must_use]
     pub fn drop_call(self) -> Self {
@@ -276,6 +292,8 @@ impl Fault {
 pub(crate) struct Fate {
     pub(crate) delay_millis: u64,
     pub(crate) effect: Option<Effect>,
+    /// It is throttled by a rate, not by a fault.
+    pub(crate) by_rate: bool,
 }
 
 impl Fate {
@@ -283,10 +301,13 @@ impl Fate {
     pub(crate) fn label(&self) -> Option<String> {
         let effect = match &self.effect {
             Some(Effect::Fail { code, .. }) => format!("fail {code}"),
+            Some(Effect::Throttle) if self.by_rate => "rate".to_owned(),
             Some(Effect::Throttle) => "throttle".to_owned(),
             Some(Effect::Deny) => "deny".to_owned(),
             Some(Effect::LoseAnswer) => "loseAnswer".to_owned(),
+            Some(Effect::Truncate) => "truncate".to_owned(),
             Some(Effect::Drop) => "drop".to_owned(),
+            Some(Effect::Panic) => "panic".to_owned(),
             Some(Effect::Delay { .. }) | None => String::new(),
         };
         match (self.delay_millis, effect) {
@@ -307,7 +328,11 @@ impl Fate {
             } => Some(Error::new(code, message.clone()).with_status(*status)),
             Effect::Throttle => Some(Error::throttled()),
             Effect::Deny => Some(denied()),
-            Effect::Delay { .. } | Effect::LoseAnswer | Effect::Drop => None,
+            Effect::Delay { .. }
+            | Effect::LoseAnswer
+            | Effect::Truncate
+            | Effect::Drop
+            | Effect::Panic => None,
         }
     }
 }

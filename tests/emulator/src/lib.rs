@@ -17,29 +17,42 @@
 
 mod admin;
 mod api;
+mod apply;
 mod caller;
+mod clock;
 mod error;
+mod events;
 mod fault;
+mod lag;
 mod paging;
+mod passage;
+mod payload;
 mod protocol;
+mod rates;
+mod registry;
 mod server;
+mod session;
 mod settings;
 mod shape;
 mod state;
 mod world;
+mod xml;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::task::AbortHandle;
 
 use crate::caller::Caller;
+pub use crate::clock::Movement;
 pub use crate::error::Error;
 pub use crate::fault::{Effect, Fault, Forever, Times};
-pub use crate::settings::Settings;
-pub use crate::state::{Image, Repository};
+pub use crate::rates::Rate;
+pub use crate::settings::{SecretFault, Settings};
+pub use crate::state::{Image, Replication, Repository, Scan, Signing};
 pub use crate::world::Call;
 use crate::world::World;
 
@@ -123,16 +136,52 @@ impl Emulator {
         change(&mut self.world.lock().settings);
     }
 
+    /// The time of the emulated AWS, in seconds since 1970.
+    #[must_use]
+    pub fn now(&self) -> f64 {
+        self.world.lock().clock.now()
+    }
+
+    /// Moves the clock on, and does what is due by then: lifecycle policies are executed once for
+    /// every day that passes. It does not move beyond the year 9999.
+    pub fn advance(&self, time: Duration) {
+        let movement = Movement {
+            advance_seconds: time.as_secs_f64(),
+            ..Movement::default()
+        };
+        // The only refusal is a time after 9999, of which the documentation tells.
+        let _ = self.turn_clock(movement);
+    }
+
+    /// Sets, moves, holds or lets go the clock.
+    ///
+    /// # Errors
+    /// If that would be a time that AWS cannot write.
+    pub fn turn_clock(&self, movement: Movement) -> Result<(), String> {
+        self.world.lock().turn_clock(movement).map(drop)
+    }
+
+    /// Executes the lifecycle policies of all repositories now.
+    pub fn run_lifecycle(&self) {
+        let mut inner = self.world.lock();
+        let now = inner.clock.now();
+        inner.run_lifecycle(now);
+    }
+
     /// A repository as it is now.
     #[must_use]
     pub fn repository(&self, account: &str, region: &str, name: &str) -> Option<Repository> {
-        self.world.lock().repository(account, region, name).cloned()
+        let mut world = self.world.lock();
+        world.catch_up();
+        world.repository(account, region, name).cloned()
     }
 
     /// The names of the repositories of an account in a region.
     #[must_use]
     pub fn repositories(&self, account: &str, region: &str) -> Vec<String> {
-        self.world.lock().repositories(account, region)
+        let mut world = self.world.lock();
+        world.catch_up();
+        world.repositories(account, region)
     }
 
     /// Applies an operation as somebody else would, behind the back of whoever is tested: it is
@@ -148,11 +197,8 @@ impl Emulator {
         operation: &str,
         input: Value,
     ) -> Result<Value, Error> {
-        let caller = Caller {
-            account: account.to_owned(),
-            region: region.to_owned(),
-            access_key: account.to_owned(),
-        };
-        self.world.lock().apply(&caller, operation, &input)
+        let caller = Caller::of(account.to_owned(), region.to_owned());
+        let mut inner = self.world.lock();
+        world::guarded(operation, || inner.apply(&caller, operation, &input))
     }
 }

@@ -45,11 +45,24 @@ impl Page {
         Ok(Self { scope, after, size })
     }
 
+    /// The same page, but of that size if the caller did not say how long.
+    pub(crate) fn or_size(mut self, input: &Value, size: usize) -> Self {
+        if input.get("maxResults").is_none_or(Value::is_null) {
+            self.size = size;
+        }
+        self
+    }
+
     /// Where the page begins.
     pub(crate) fn start(&self) -> Bound<&str> {
         self.after
             .as_deref()
             .map_or(Bound::Unbounded, Bound::Excluded)
+    }
+
+    /// Whether a key is behind the start of the page, for lists that cannot be ranged over.
+    pub(crate) fn follows(&self, key: &str) -> bool {
+        self.after.as_deref().is_none_or(|after| key > after)
     }
 
     /// Takes the page from entries that are sorted by key and begin at [`Self::start`]; the token
@@ -72,6 +85,14 @@ impl Page {
         }
         (page, None)
     }
+}
+
+/// An answer with the token of the next page, if there is one.
+pub(crate) fn with_token(mut answer: Value, token: Option<String>) -> Value {
+    if let (Some(token), Some(members)) = (token, answer.as_object_mut()) {
+        members.insert("nextToken".to_owned(), token.into());
+    }
+    answer
 }
 
 /// The key behind a digest that nobody makes up by accident.

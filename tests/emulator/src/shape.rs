@@ -111,6 +111,24 @@ pub(crate) fn check(members: &'static [Member], input: &Value) -> Result<(), Err
     check_constraints(&shape, input, "")
 }
 
+/// A checked value as ECR keeps it: without the members that the model does not have, and without
+/// those that are null.
+pub(crate) fn known(shape: &Shape, value: &Value) -> Value {
+    match (shape, value) {
+        (Shape::List { of, .. }, Value::Array(items)) => {
+            items.iter().map(|item| known(of, item)).collect()
+        }
+        (Shape::Structure(members), Value::Object(fields)) => {
+            let fields = members.iter().filter_map(|member| {
+                let field = fields.get(member.name).filter(|field| !field.is_null())?;
+                Some((member.name.to_owned(), known(&member.shape, field)))
+            });
+            Value::Object(fields.collect())
+        }
+        (_, value) => value.clone(),
+    }
+}
+
 fn check_types(shape: &Shape, value: &Value) -> Result<(), Error> {
     match (shape, value) {
         (_, Value::Null)

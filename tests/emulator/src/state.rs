@@ -6,6 +6,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 
+use crate::api::Preview;
+use crate::registry::RegistryConfig;
+pub use crate::registry::{Replication, Scan, Signing};
+
 /// Seconds since 1970, in milliseconds' steps as AWS writes them.
 pub(crate) fn now() -> f64 {
     let since = SystemTime::now()
@@ -20,6 +24,10 @@ pub(crate) struct Registry {
     pub(crate) repositories: BTreeMap<String, Repository>,
     /// Layer uploads that are under way, by upload id.
     pub(crate) uploads: BTreeMap<String, Upload>,
+    /// The previews of lifecycle policies, by repository.
+    pub(crate) previews: BTreeMap<String, Preview>,
+    /// What is set for the whole registry.
+    pub(crate) config: RegistryConfig,
 }
 
 /// A repository with everything about it.
@@ -82,6 +90,39 @@ pub struct Image {
     pub pushed_at: f64,
     /// When it was last pulled.
     pub pulled_at: Option<f64>,
+    /// Whether it is in the archive storage class.
+    pub archived: bool,
+    /// When it was last archived, in seconds since 1970.
+    pub archived_at: Option<f64>,
+    /// When it is or was last available again after it was restored from the archive.
+    pub activated_at: Option<f64>,
+    /// Its last scan.
+    pub scan: Option<Scan>,
+    /// How its signing went, by profile.
+    pub signings: Vec<Signing>,
+    /// How its replication went, by destination.
+    pub replications: Vec<Replication>,
+}
+
+impl Image {
+    /// `ACTIVE`, `ARCHIVED`, or `ACTIVATING` while it is restored from the archive.
+    #[must_use]
+    pub fn status(&self, now: f64) -> &'static str {
+        match self.activated_at {
+            _ if self.archived => "ARCHIVED",
+            Some(at) if now < at => "ACTIVATING",
+            _ => "ACTIVE",
+        }
+    }
+
+    /// Its id as the API writes it, with the tag if there is one.
+    pub(crate) fn id(&self, tag: &str) -> Value {
+        let mut id = json!({ "imageDigest": self.digest });
+        if let (false, Some(members)) = (tag.is_empty(), id.as_object_mut()) {
+            members.insert("imageTag".to_owned(), json!(tag));
+        }
+        id
+    }
 }
 
 /// A layer upload that is under way.
@@ -94,6 +135,28 @@ pub(crate) struct Upload {
 }
 
 impl Repository {
+    /// An empty one with AWS's defaults.
+    pub(crate) fn new(account: &str, region: &str, name: &str, now: f64) -> Self {
+        Self {
+            name: name.to_owned(),
+            arn: repository_arn(account, region, name),
+            registry_id: account.to_owned(),
+            uri: format!("{account}.dkr.ecr.{region}.{}/{name}", domain(region)),
+            created_at: now,
+            image_tag_mutability: "MUTABLE".to_owned(),
+            exclusion_filters: Vec::new(),
+            scan_on_push: false,
+            encryption_type: "AES256".to_owned(),
+            kms_key: None,
+            tags: BTreeMap::new(),
+            lifecycle_policy: None,
+            lifecycle_evaluated_at: 0.0,
+            policy: None,
+            images: BTreeMap::new(),
+            layers: BTreeMap::new(),
+        }
+    }
+
     /// As the API writes it.
     pub(crate) fn to_json(&self) -> Value {
         let mut encryption = json!({ "encryptionType": self.encryption_type });

@@ -8,12 +8,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use crate::api::{self, Context, sts};
+use crate::api;
+use crate::api::sqs::Queues;
+use crate::api::tagging::{self, TagIndex};
 use crate::caller::Caller;
+use crate::clock::Clock;
 use crate::error::Error;
 use crate::fault::{Effect, Fate, Fault, Target, decide};
+use crate::lag::Lags;
+use crate::rates::Buckets;
+use crate::session::{self, Sessions};
 use crate::settings::Settings;
-use crate::state::{Registry, Repository, now, repository_arn};
+use crate::state::{Repository, repository_arn};
 
 /// A call as the log keeps it. Calls that were refused, throttled or lost are there too.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -21,7 +27,7 @@ use crate::state::{Registry, Repository, now, repository_arn};
 pub struct Call {
     /// 1, 2, 3, … in the order of effect, since the last reset.
     pub seq: u64,
-    /// When, in seconds since 1970.
+    /// When, in seconds since 1970, by the virtual clock.
     pub time: f64,
     /// The caller's account; empty if the credentials could not be read.
     pub account: String,
@@ -55,6 +61,8 @@ pub struct Call {
 pub(crate) enum Service {
     Ecr,
     Sts,
+    Tagging,
+    Sqs,
 }
 
 /// A request, as far as it could be read.
@@ -71,6 +79,8 @@ pub(crate) struct Request {
 #[derive(Debug)]
 pub(crate) enum Reply {
     Answer(Result<Value, Error>),
+    /// The first half of the answer, then the connection is closed.
+    Half(Result<Value, Error>),
     /// The connection is reset.
     Cut,
 }
@@ -81,13 +91,23 @@ pub(crate) struct World(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 pub(crate) struct Inner {
-    registries: BTreeMap<(String, String), Registry>,
+    pub(crate) registries: api::Registries,
+    pub(crate) jobs: Vec<api::Job>,
     pub(crate) settings: Settings,
     pub(crate) faults: Vec<Fault>,
     pub(crate) log: Vec<Call>,
     pub(crate) counts: BTreeMap<String, u64>,
+    pub(crate) clock: Clock,
+    /// When the lifecycle policies were last executed; none: not yet.
+    pub(crate) lifecycle_run: Option<f64>,
+    buckets: Buckets,
+    pub(crate) lags: Lags,
+    pub(crate) tag_index: TagIndex,
+    pub(crate) queues: Queues,
+    /// Survives all: credentials that were handed out stay good.
+    pub(crate) sessions: Sessions,
     /// Never reset: identifiers stay unique.
-    serial: u64,
+    pub(crate) serial: u64,
 }
 
 impl World {
@@ -98,20 +118,31 @@ impl World {
     }
 
     /// Serves a request: what the faults make of it, how long it takes, then the effect.
-    pub(crate) async fn serve(&self, request: Request) -> Reply {
-        let fate = self.lock().fate(&request);
+    pub(crate) async fn serve(&self, mut request: Request) -> Reply {
+        let fate = self.lock().receive(&mut request);
         if fate.delay_millis > 0 {
             tokio::time::sleep(std::time::Duration::from_millis(fate.delay_millis)).await;
         }
+        self.wait_for_messages(&request).await;
         self.lock().settle(request, &fate)
+    }
+
+    /// Long polling: an empty queue is answered when something comes, or the time is over.
+    async fn wait_for_messages(&self, request: &Request) {
+        let began = std::time::Instant::now();
+        while self.lock().patience(request) > began.elapsed().as_secs() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
     }
 }
 
 impl Inner {
-    fn fate(&mut self, request: &Request) -> Fate {
-        let Ok(caller) = &request.caller else {
+    /// Learns whose the credentials are, and what is to become of the request.
+    fn receive(&mut self, request: &mut Request) -> Fate {
+        let Ok(caller) = &mut request.caller else {
             return Fate::default();
         };
+        session::recognize(&self.sessions, caller);
         let input = request.input.as_ref().unwrap_or(&Value::Null);
         let target = Target {
             operation: &request.operation,
@@ -124,56 +155,72 @@ impl Inner {
         fate.delay_millis = fate
             .delay_millis
             .saturating_add(self.settings.latency_millis);
+        let bucket = [target.operation, target.account, target.region];
+        let now = self.clock.now();
+        if fate.effect.is_none() && !self.buckets.take(&self.settings.rates, bucket, now) {
+            fate.effect = Some(Effect::Throttle);
+            fate.by_rate = true;
+        }
         fate
+    }
+
+    /// For how many seconds a request waits for something to come.
+    fn patience(&self, request: &Request) -> u64 {
+        match (request.service, &request.caller, &request.input) {
+            (Service::Sqs, Ok(caller), Ok(input)) => self.queues.patience(
+                (caller, &request.operation, input),
+                (self.clock.now(), &self.settings),
+            ),
+            _ => 0,
+        }
     }
 
     /// Answers a request and writes it down.
     fn settle(&mut self, request: Request, fate: &Fate) -> Reply {
+        self.pass_time();
         let before = self.before(&request);
-        let answer = injected(&request, fate).map_or_else(|| self.answer(&request), Err);
+        let answer = injected(&request, fate).map_or_else(
+            || guarded(&request.operation, || self.answer(&request, fate)),
+            Err,
+        );
         let reply = match fate.effect {
             Some(Effect::Drop | Effect::LoseAnswer) => Reply::Cut,
+            Some(Effect::Truncate) => Reply::Half(answer.clone()),
             _ => Reply::Answer(answer.clone()),
         };
         self.write_down(request, fate, before, answer);
         reply
     }
 
-    /// What AWS answers: credentials first, then the input, then the operation.
-    fn answer(&mut self, request: &Request) -> Result<Value, Error> {
+    /// What AWS answers: bytes that are not JSON first, then whether there is such an operation, the
+    /// credentials, a body that is empty, and the operation itself.
+    fn answer(&mut self, request: &Request, fate: &Fate) -> Result<Value, Error> {
+        if fate.effect == Some(Effect::Panic) {
+            std::panic::resume_unwind(Box::new("injected"));
+        }
+        let input = request.input.as_ref().map_err(Clone::clone)?;
         if request.service == Service::Ecr && api::find(&request.operation).is_none() {
             return Err(Error::unknown_operation());
         }
         let caller = request.caller.as_ref().map_err(Clone::clone)?;
-        caller.check(&self.settings)?;
-        let input = request.input.as_ref().map_err(Clone::clone)?;
-        match request.service {
-            Service::Ecr => self.apply(caller, &request.operation, input),
-            Service::Sts if request.operation == "GetCallerIdentity" => {
-                Ok(sts::caller_identity(caller))
-            }
-            Service::Sts => Err(sts::unknown_action(&request.operation)),
+        caller.check(&self.settings, self.clock.now())?;
+        if input.is_null() {
+            return Err(Error::unreadable());
         }
-    }
-
-    /// Applies an operation of ECR.
-    pub(crate) fn apply(
-        &mut self,
-        caller: &Caller,
-        operation: &str,
-        input: &Value,
-    ) -> Result<Value, Error> {
-        let operation = api::find(operation).ok_or_else(Error::unknown_operation)?;
-        self.serial += 1;
-        let place = (caller.account.clone(), caller.region.clone());
-        let mut context = Context {
-            caller,
-            now: now(),
-            registry: self.registries.entry(place).or_default(),
-            settings: &mut self.settings,
-            serial: self.serial,
-        };
-        operation.apply(&mut context, input)
+        match request.service {
+            Service::Ecr => self.apply_lagging(caller, &request.operation, input),
+            Service::Sts => self.apply_sts(caller, &request.operation, input),
+            Service::Tagging => tagging::call(
+                &mut self.tag_index,
+                &self.registries,
+                (caller, &request.operation, input),
+                (self.clock.now(), &self.settings),
+            ),
+            Service::Sqs => self.queues.call(
+                (caller, &request.operation, input),
+                (self.clock.now(), &self.settings),
+            ),
+        }
     }
 
     /// The repository that a request addresses, as it is now.
@@ -199,7 +246,7 @@ impl Inner {
         let keep = self.settings.log_answers;
         self.log.push(Call {
             seq: self.log.len() as u64 + 1,
-            time: now(),
+            time: self.clock.now(),
             account,
             region,
             access_key,
@@ -245,9 +292,26 @@ impl Inner {
     pub(crate) fn wipe(&mut self) {
         *self = Self {
             serial: self.serial,
+            sessions: std::mem::take(&mut self.sessions),
             ..Self::default()
         };
     }
+}
+
+/// Runs a handler; its panic is an answer of status 500 and a line of the log, never the end.
+pub(crate) fn guarded(
+    operation: &str,
+    handler: impl FnOnce() -> Result<Value, Error>,
+) -> Result<Value, Error> {
+    // Every operation changes the state in steps that each leave it whole.
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(handler));
+    outcome.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        let reason = text.unwrap_or_default();
+        eprintln!("ecr-emulator: the handler of {operation} panicked: {reason}");
+        Err(Error::server("The handler of the operation panicked"))
+    })
 }
 
 /// The error that a fault puts in the place of the operation.
@@ -263,6 +327,8 @@ fn injected(request: &Request, fate: &Fate) -> Option<Error> {
         let action = match request.service {
             Service::Ecr => format!("ecr:{}", request.operation),
             Service::Sts => format!("sts:{}", request.operation),
+            Service::Tagging => format!("tag:{}", request.operation),
+            Service::Sqs => format!("sqs:{}", request.operation),
         };
         let resource = repository_arn(&caller.account, &caller.region, name);
         Error::access_denied(&caller.arn(), &action, &resource)
@@ -270,16 +336,23 @@ fn injected(request: &Request, fate: &Fate) -> Option<Error> {
 }
 
 /// The repository that an input addresses, by name or by ARN.
-fn addressed(input: &Value) -> Option<&str> {
+pub(crate) fn addressed(input: &Value) -> Option<&str> {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     text("repositoryName").or_else(|| Some(api::parse_arn(text("resourceArn")?)?.name))
 }
 
-/// A layer part may have megabytes, which tell a reader of the log nothing.
-fn without_blob(mut input: Value) -> Value {
-    if let Some(blob) = input.get_mut("layerPartBlob") {
-        let length = blob.as_str().map_or(0, str::len);
-        *blob = json!(format!("({length} characters of base64)"));
+/// Layer parts and what is longer than any text that ECR takes tell a reader of the log nothing,
+/// and would fill the memory.
+pub(crate) fn without_blob(mut input: Value) -> Value {
+    const LONGEST: usize = 4 * 1024 * 1024;
+    let members = input.as_object_mut().into_iter().flatten();
+    for (name, member) in members {
+        let length = member.as_str().map_or(0, str::len);
+        if name == "layerPartBlob" {
+            *member = json!(format!("({length} characters of base64)"));
+        } else if length > LONGEST {
+            *member = json!(format!("({length} bytes of text)"));
+        }
     }
     input
 }

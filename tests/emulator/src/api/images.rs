@@ -6,22 +6,25 @@ use std::ops::Bound;
 use serde_json::{Value, json};
 
 use super::{
-    Context, IMAGE_TAG, MAX_RESULTS, REGISTRY_ID, REPOSITORY_NAME, answer, layers, list as items,
-    push, text,
+    Context, IMAGE_TAG, MAX_RESULTS, REGISTRY_ID, REPOSITORY_NAME, account, answer, layers,
+    list as items, push, replication, text, upstream,
 };
 use crate::error::Error;
-use crate::paging::{self, Page};
+use crate::paging::{self, Page, with_token};
 use crate::shape::{Member, Shape, matches, optional, required};
 use crate::state::{Image, Repository};
 
-const IMAGE_IDS: Shape = Shape::list(
-    &Shape::Structure(&[
-        optional("imageDigest", Shape::TEXT),
-        optional("imageTag", IMAGE_TAG),
-    ]),
-    1,
-    100,
-);
+pub(super) const IMAGE_ID: Shape = Shape::Structure(&[
+    optional("imageDigest", Shape::TEXT),
+    optional("imageTag", IMAGE_TAG),
+]);
+const IMAGE_IDS: Shape = Shape::list(&IMAGE_ID, 1, 100);
+/// The input of the operations on one image.
+pub(super) const ONE: &[Member] = &[
+    optional("registryId", REGISTRY_ID),
+    required("repositoryName", REPOSITORY_NAME),
+    required("imageId", IMAGE_ID),
+];
 const FILTER: Shape = Shape::Structure(&[
     optional("tagStatus", Shape::one_of(&["TAGGED", "UNTAGGED", "ANY"])),
     optional(
@@ -57,16 +60,25 @@ pub(super) const LIST: &[Member] = &[
     optional("filter", FILTER),
 ];
 
-/// Whether an image passes `filter`. All images are active as long as none can be archived; without
-/// an `imageStatus` ECR shows the active ones.
-fn passes(image: &Image, input: &Value) -> bool {
+/// Whether an image passes `filter`; without an `imageStatus` ECR shows the active ones (model,
+/// `DescribeImagesFilter$imageStatus`).
+fn passes(image: &Image, input: &Value, now: f64) -> bool {
     let filter = input.get("filter").unwrap_or(&Value::Null);
     let tags = match text(filter, "tagStatus") {
         "TAGGED" => !image.tags.is_empty(),
         "UNTAGGED" => image.tags.is_empty(),
         _ => true,
     };
-    tags && matches!(text(filter, "imageStatus"), "" | "ACTIVE" | "ANY")
+    tags && has_status(image, text(filter, "imageStatus"), now)
+}
+
+/// Whether an image has the status that a filter asks for.
+pub(super) fn has_status(image: &Image, wanted: &str, now: f64) -> bool {
+    match wanted {
+        "ANY" => true,
+        "" => image.status(now) == "ACTIVE",
+        wanted => image.status(now) == wanted,
+    }
 }
 
 /// Binds a page to the operation, the repository and the filter.
@@ -75,15 +87,9 @@ fn page(operation: &str, repository: &Repository, input: &Value) -> Result<Page,
     Page::read(input, format!("{operation} {} {filter}", repository.arn))
 }
 
-fn with_token(mut answer: Value, token: Option<String>) -> Value {
-    if let (Some(token), Some(members)) = (token, answer.as_object_mut()) {
-        members.insert("nextToken".to_owned(), json!(token));
-    }
-    answer
-}
-
 pub(super) fn describe(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
     paging::refuse_with(input, "imageIds")?;
+    let now = context.now;
     let repository = context.repository(input)?;
     let ids = items(input, "imageIds");
     if !ids.is_empty() {
@@ -94,8 +100,8 @@ pub(super) fn describe(context: &mut Context<'_>, input: &Value) -> Result<Value
         let details: Vec<Value> = found
             .into_iter()
             .filter_map(|digest| repository.images.get(digest))
-            .filter(|image| passes(image, input))
-            .map(|image| detail(repository, image))
+            .filter(|image| input.get("filter").is_none() || passes(image, input, now))
+            .map(|image| detail(repository, image, now))
             .collect();
         return Ok(json!({ "imageDetails": details }));
     }
@@ -103,13 +109,13 @@ pub(super) fn describe(context: &mut Context<'_>, input: &Value) -> Result<Value
     let following = repository
         .images
         .range::<str, _>((page.start(), Bound::Unbounded))
-        .filter(|(_, image)| passes(image, input));
+        .filter(|(_, image)| passes(image, input, now));
     let (details, token) =
-        page.take(following.map(|(digest, image)| (digest, detail(repository, image))));
+        page.take(following.map(|(digest, image)| (digest, detail(repository, image, now))));
     Ok(with_token(json!({ "imageDetails": details }), token))
 }
 
-fn detail(repository: &Repository, image: &Image) -> Value {
+fn detail(repository: &Repository, image: &Image, now: f64) -> Value {
     let mut detail = answer(
         repository,
         [
@@ -117,7 +123,7 @@ fn detail(repository: &Repository, image: &Image) -> Value {
             ("imageSizeInBytes", json!(image.size)),
             ("imagePushedAt", json!(image.pushed_at)),
             ("imageManifestMediaType", json!(image.media_type)),
-            ("imageStatus", json!("ACTIVE")),
+            ("imageStatus", json!(image.status(now))),
         ],
     );
     let tags = (!image.tags.is_empty()).then(|| json!(image.tags));
@@ -135,6 +141,14 @@ fn detail(repository: &Repository, image: &Image) -> Value {
             "lastRecordedPullTime",
             image.pulled_at.map(|time| json!(time)),
         ),
+        ("lastArchivedAt", image.archived_at.map(|time| json!(time))),
+        (
+            "lastActivatedAt",
+            image
+                .activated_at
+                .filter(|time| *time <= now)
+                .map(|time| json!(time)),
+        ),
     ];
     if let Some(object) = detail.as_object_mut() {
         object.extend(
@@ -144,6 +158,21 @@ fn detail(repository: &Repository, image: &Image) -> Value {
         );
     }
     detail
+}
+
+/// The image that the `imageId` of an input means; an id that cannot be one is a wrong parameter.
+pub(super) fn one<'a>(repository: &'a Repository, input: &Value) -> Result<&'a Image, Error> {
+    let id = input.get("imageId").unwrap_or(&Value::Null);
+    match find(repository, id) {
+        Ok(digest) => repository
+            .images
+            .get(digest)
+            .ok_or_else(|| image_not_found(repository, id)),
+        Err(("ImageNotFound" | "ImageTagDoesNotMatchDigest", _)) => {
+            Err(image_not_found(repository, id))
+        }
+        Err((_, reason)) => Err(Error::invalid("imageId", reason)),
+    }
 }
 
 fn image_not_found(repository: &Repository, id: &Value) -> Error {
@@ -169,17 +198,15 @@ fn image_not_found(repository: &Repository, id: &Value) -> Error {
 
 /// An entry for every tag, and one for every image without.
 pub(super) fn list(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let now = context.now;
     let repository = context.repository(input)?;
     let page = page("ListImages", repository, input)?;
     let entries = repository
         .images
         .values()
-        .filter(|image| passes(image, input))
+        .filter(|image| passes(image, input, now))
         .flat_map(|image| ids(image).map(|(tag, id)| (format!("{} {tag}", image.digest), id)))
-        .filter(|(key, _)| match page.start() {
-            Bound::Excluded(after) => key.as_str() > after,
-            _ => true,
-        });
+        .filter(|(key, _)| page.follows(key));
     let (image_ids, token) = page.take(entries);
     Ok(with_token(json!({ "imageIds": image_ids }), token))
 }
@@ -239,7 +266,9 @@ fn failure(id: &Value, code: &str, reason: &str) -> Value {
 
 /// An image of a type that is not accepted counts as not found: the model has no code for it.
 pub(super) fn batch_get(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    upstream::import(context, input)?;
     let now = context.now;
+    let recorded = !account::is_excluded(context);
     let repository = context.repository(input)?;
     let accepted = items(input, "acceptedMediaTypes");
     let (mut images, mut failures) = (Vec::new(), Vec::new());
@@ -255,13 +284,18 @@ pub(super) fn batch_get(context: &mut Context<'_>, input: &Value) -> Result<Valu
         match image {
             Err((code, reason)) => failures.push(failure(id, code, &reason)),
             Ok(None) => failures.push(failure(id, "ImageNotFound", "Requested image not found")),
+            Ok(Some(image)) if image.status(now) != "ACTIVE" => failures.push(failure(
+                id,
+                "ImageInaccessible",
+                "Requested image is archived; restore it before it can be pulled",
+            )),
             Ok(Some(image)) => {
                 pulled.push(image.digest.clone());
                 images.push(fetched(repository, image, text(id, "imageTag")));
             }
         }
     }
-    for digest in pulled {
+    for digest in pulled.into_iter().filter(|_| recorded) {
         if let Some(image) = repository.images.get_mut(&digest) {
             image.pulled_at = Some(now);
         }
@@ -270,14 +304,10 @@ pub(super) fn batch_get(context: &mut Context<'_>, input: &Value) -> Result<Valu
 }
 
 fn fetched(repository: &Repository, image: &Image, tag: &str) -> Value {
-    let mut id = json!({ "imageDigest": image.digest });
-    if let (false, Some(members)) = (tag.is_empty(), id.as_object_mut()) {
-        members.insert("imageTag".to_owned(), json!(tag));
-    }
     answer(
         repository,
         [
-            ("imageId", id),
+            ("imageId", image.id(tag)),
             ("imageManifest", json!(image.manifest)),
             ("imageManifestMediaType", json!(image.media_type)),
         ],
@@ -301,6 +331,7 @@ pub(super) fn batch_delete(context: &mut Context<'_>, input: &Value) -> Result<V
             Err((code, reason)) => failures.push(failure(id, code, &reason)),
         }
     }
+    replication::on_delete(context, text(input, "repositoryName"), &deleted);
     Ok(json!({ "imageIds": deleted, "failures": failures }))
 }
 

@@ -6,10 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Context, REGISTRY_ID, REPOSITORY_NAME, list, text};
+use super::{Context, REGISTRY_ID, REPOSITORY_NAME, creation, list, manifest, text};
 use crate::error::Error;
 use crate::shape::{Member, Shape, matches, optional, required};
-use crate::state::{Upload, sha256_hex, uuid};
+use crate::state::{Image, Repository, Upload, domain, sha256_hex, uuid};
 
 /// The part size that ECR proposes.
 const PART_SIZE: usize = 10 * 1024 * 1024;
@@ -17,7 +17,7 @@ const PART_SIZE: usize = 10 * 1024 * 1024;
 /// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>.
 const MIN_PART: usize = 5 * 1024 * 1024;
 
-const UPLOAD_ID: Shape = Shape::matching(
+pub(super) const UPLOAD_ID: Shape = Shape::matching(
     0,
     usize::MAX,
     "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}",
@@ -29,6 +29,11 @@ const BYTE: Shape = Shape::Integer {
     max: i64::MAX,
 };
 
+pub(super) const DOWNLOAD: &[Member] = &[
+    optional("registryId", REGISTRY_ID),
+    required("repositoryName", REPOSITORY_NAME),
+    required("layerDigest", LAYER_DIGEST),
+];
 pub(super) const CHECK: &[Member] = &[
     optional("registryId", REGISTRY_ID),
     required("repositoryName", REPOSITORY_NAME),
@@ -50,6 +55,7 @@ pub(super) const COMPLETE: &[Member] = &[
 ];
 
 pub(super) fn initiate(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    creation::on_push(context, input);
     let name = context.repository(input)?.name.clone();
     let id = uuid(&format!("upload {} {name}", context.serial));
     let upload = Upload {
@@ -196,7 +202,11 @@ pub(super) fn check(context: &mut Context<'_>, input: &Value) -> Result<Value, E
             })),
             (None, Some(layer)) => layers.push(json!({
                 "layerDigest": digest,
-                "layerAvailability": "AVAILABLE",
+                "layerAvailability": if is_archived(repository, digest) {
+                    "ARCHIVED"
+                } else {
+                    "AVAILABLE"
+                },
                 "layerSize": layer.len(),
                 "mediaType": "application/vnd.docker.image.rootfs.diff.tar.gzip",
             })),
@@ -206,4 +216,54 @@ pub(super) fn check(context: &mut Context<'_>, input: &Value) -> Result<Value, E
         }
     }
     Ok(json!({ "layers": layers, "failures": failures }))
+}
+
+/// The images that use a layer.
+fn users<'a>(repository: &'a Repository, layer: &'a str) -> impl Iterator<Item = &'a Image> {
+    repository.images.values().filter(move |image| {
+        manifest::read(&image.manifest, &image.media_type)
+            .is_ok_and(|manifest| manifest.layers.iter().any(|digest| digest == layer))
+    })
+}
+
+/// A layer goes to the archive with the last of its images.
+fn is_archived(repository: &Repository, layer: &str) -> bool {
+    // Reading every manifest is only worth it when there is an archived image at all.
+    repository.images.values().any(|image| image.archived) && {
+        let mut users = users(repository, layer).peekable();
+        users.peek().is_some() && users.all(|image| image.archived)
+    }
+}
+
+/// Only layers of images have a URL (model, `GetDownloadUrlForLayer`). The URL has the form of the
+/// pre-signed ones of AWS, but leads nowhere: the emulator is a control plane.
+pub(super) fn download(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let digest = text(input, "layerDigest");
+    let region = context.caller.region.clone();
+    let repository = context.repository(input)?;
+    let (name, account) = (&repository.name, &repository.registry_id);
+    if !repository.layers.contains_key(digest) {
+        return Err(Error::new(
+            "LayersNotFoundException",
+            format!(
+                "The layer with digest '{digest}' does not exist in the repository with name \
+                 '{name}' in the registry with id '{account}'"
+            ),
+        ));
+    }
+    if !users(repository, digest).any(|image| !image.archived) {
+        return Err(Error::new(
+            "LayerInaccessibleException",
+            format!(
+                "The layer with digest '{digest}' in the repository with name '{name}' in the \
+                 registry with id '{account}' is not associated with an image that can be pulled"
+            ),
+        ));
+    }
+    let layer = uuid(&format!("{account} {name} {digest}"));
+    let url = format!(
+        "https://prod-{region}-starport-layer-bucket.s3.{region}.{}/{layer}?X-Amz-Expires=3600",
+        domain(&region)
+    );
+    Ok(json!({ "downloadUrl": url, "layerDigest": digest }))
 }

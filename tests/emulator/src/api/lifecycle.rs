@@ -1,4 +1,5 @@
-//! Lifecycle policies: stored, returned and deleted. What they may say is in `lifecycle_grammar`.
+//! Lifecycle policies: stored, returned and deleted. What they may say is in `lifecycle_grammar`,
+//! what they do in `lifecycle_rules`.
 
 use serde_json::{Value, json};
 
@@ -34,16 +35,7 @@ pub(super) fn delete(context: &mut Context<'_>, input: &Value) -> Result<Value, 
 
 /// A policy that was never evaluated shows 1970 as `lastEvaluatedAt`, as users of ECR report.
 fn stored(repository: &Repository) -> Result<Value, Error> {
-    let Some(policy) = &repository.lifecycle_policy else {
-        return Err(Error::new(
-            "LifecyclePolicyNotFoundException",
-            format!(
-                "Lifecycle policy does not exist for the repository with name '{}' in the registry \
-                 with id '{}'",
-                repository.name, repository.registry_id
-            ),
-        ));
-    };
+    let policy = policy(repository)?;
     Ok(answer(
         repository,
         [
@@ -51,4 +43,18 @@ fn stored(repository: &Repository) -> Result<Value, Error> {
             ("lastEvaluatedAt", json!(repository.lifecycle_evaluated_at)),
         ],
     ))
+}
+
+/// The policy that is in force.
+pub(super) fn policy(repository: &Repository) -> Result<&str, Error> {
+    repository.lifecycle_policy.as_deref().ok_or_else(|| {
+        Error::new(
+            "LifecyclePolicyNotFoundException",
+            format!(
+                "Lifecycle policy does not exist for the repository with name '{}' in the registry \
+                 with id '{}'",
+                repository.name, repository.registry_id
+            ),
+        )
+    })
 }

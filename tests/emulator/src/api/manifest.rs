@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{list, text};
 use crate::error::Error;
+use crate::state::Image;
 
 const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
@@ -103,4 +104,15 @@ fn digests(descriptors: &[Value]) -> Result<Vec<String>, Error> {
                 .ok_or_else(|| Error::invalid("ImageManifest", "A descriptor has no digest"))
         })
         .collect()
+}
+
+/// Whether an image is one that runs, and so can be scanned: no list, and no other artifact.
+pub(super) fn is_container_image(image: &Image) -> bool {
+    const CONFIGS: [&str; 2] = [
+        "application/vnd.docker.container.image.v1+json",
+        "application/vnd.oci.image.config.v1+json",
+    ];
+    let kind = image.artifact_media_type.as_deref();
+    kind.is_some_and(|kind| CONFIGS.contains(&kind))
+        && [DOCKER_MANIFEST, OCI_MANIFEST].contains(&image.media_type.as_str())
 }

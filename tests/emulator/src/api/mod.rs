@@ -1,16 +1,41 @@
 //! The operations: one file an area, and one table that names them all.
 
+mod account;
+mod authorization;
+mod backfill;
+mod creation;
 mod images;
+mod jobs;
 mod layers;
 mod lifecycle;
 mod lifecycle_grammar;
+mod lifecycle_preview;
+mod lifecycle_rules;
+pub(crate) mod lifecycle_run;
 mod manifest;
 mod policy;
 mod policy_grammar;
+mod policy_text;
+mod pull_through;
 mod push;
+mod referrers;
+mod registry;
+mod replication;
 mod repositories;
+mod scanning;
+mod scans;
+mod signing;
+pub(crate) mod sqs;
+mod storage;
 pub(crate) mod sts;
+mod table;
+pub(crate) mod tagging;
 mod tags;
+mod templates;
+mod upstream;
+pub(crate) use jobs::{Job, Registries, run as run_jobs};
+pub(crate) use lifecycle_preview::Preview;
+pub(crate) use table::find;
 pub(crate) use tags::parse_arn;
 
 use serde_json::{Value, json};
@@ -27,6 +52,8 @@ pub(crate) struct Context<'a> {
     pub(crate) now: f64,
     pub(crate) registry: &'a mut Registry,
     pub(crate) settings: &'a mut Settings,
+    /// What is to be done later.
+    pub(crate) jobs: &'a mut Vec<Job>,
     /// Different in every call: seeds identifiers.
     pub(crate) serial: u64,
 }
@@ -55,58 +82,6 @@ impl Operation {
     }
 }
 
-/// The operations that the emulator has.
-pub(crate) const OPERATIONS: &[Operation] = &[
-    Operation::new("BatchCheckLayerAvailability", layers::CHECK, layers::check),
-    Operation::new("BatchDeleteImage", images::BATCH, images::batch_delete),
-    Operation::new("BatchGetImage", images::BATCH_GET, images::batch_get),
-    Operation::new("CompleteLayerUpload", layers::COMPLETE, layers::complete),
-    Operation::new(
-        "CreateRepository",
-        repositories::CREATE,
-        repositories::create,
-    ),
-    Operation::new("DeleteLifecyclePolicy", REPOSITORY, lifecycle::delete),
-    Operation::new(
-        "DeleteRepository",
-        repositories::DELETE,
-        repositories::delete,
-    ),
-    Operation::new("DeleteRepositoryPolicy", REPOSITORY, policy::delete),
-    Operation::new("DescribeImages", images::DESCRIBE, images::describe),
-    Operation::new(
-        "DescribeRepositories",
-        repositories::DESCRIBE,
-        repositories::describe,
-    ),
-    Operation::new("GetLifecyclePolicy", REPOSITORY, lifecycle::get),
-    Operation::new("GetRepositoryPolicy", REPOSITORY, policy::get),
-    Operation::new("InitiateLayerUpload", REPOSITORY, layers::initiate),
-    Operation::new("ListImages", images::LIST, images::list),
-    Operation::new("ListTagsForResource", tags::LIST, tags::list),
-    Operation::new("PutImage", push::PUT, push::put),
-    Operation::new(
-        "PutImageScanningConfiguration",
-        repositories::PUT_SCANNING,
-        repositories::put_scanning,
-    ),
-    Operation::new(
-        "PutImageTagMutability",
-        repositories::PUT_MUTABILITY,
-        repositories::put_mutability,
-    ),
-    Operation::new("PutLifecyclePolicy", lifecycle::PUT, lifecycle::put),
-    Operation::new("SetRepositoryPolicy", policy::SET, policy::set),
-    Operation::new("TagResource", tags::TAG, tags::tag),
-    Operation::new("UntagResource", tags::UNTAG, tags::untag),
-    Operation::new("UploadLayerPart", layers::UPLOAD, layers::upload),
-];
-
-/// Looks an operation up.
-pub(crate) fn find(name: &str) -> Option<&'static Operation> {
-    OPERATIONS.iter().find(|operation| operation.name == name)
-}
-
 // Shapes that several areas use, named as in the model.
 
 /// The model writes `\/` for `/`; in its refusals ECR writes `/`, and so do we.
@@ -123,6 +98,9 @@ pub(crate) const TAG_LIST: Shape = Shape::list(
     0,
     usize::MAX,
 );
+
+/// The input of the operations that take none.
+const NOTHING: &[Member] = &[];
 
 /// The input of the operations that take a repository and nothing else.
 const REPOSITORY: &[Member] = &[
@@ -149,6 +127,17 @@ pub(crate) fn flag(input: &Value, name: &str) -> bool {
 }
 
 impl Context<'_> {
+    /// The account and the region of the call.
+    pub(crate) fn place(&self) -> jobs::Place {
+        (self.caller.account.clone(), self.caller.region.clone())
+    }
+
+    /// When something ends that ECR begins now and does behind the answer.
+    pub(crate) fn job_end(&self) -> f64 {
+        let millis = u32::try_from(self.settings.job_millis).unwrap_or(u32::MAX);
+        self.now + f64::from(millis) / 1000.0
+    }
+
     /// The registry that a call addresses: the caller's own when it names none.
     pub(crate) fn registry_id<'a>(&'a self, input: &'a Value) -> &'a str {
         match text(input, "registryId") {

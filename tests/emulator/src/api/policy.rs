@@ -19,7 +19,7 @@ pub(super) fn set(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
     context.repository(input)?;
     let policy = policy_grammar::parse(text(input, "policyText"), &context.caller.region)
         .ok_or_else(refusal)?;
-    refuse_unknown(context.settings, &policy)?;
+    refuse_unknown(context.settings, &policy, refusal)?;
     if !flag(input, "force") && policy.locks_out(&context.caller.arn(), &context.caller.account) {
         // The check that `force` overrides; AWS does not publish its words.
         return Err(Error::invalid(
@@ -34,12 +34,16 @@ pub(super) fn set(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
 }
 
 /// ECR says the same whether the grammar is wrong or a principal does not exist (yet).
-fn refusal() -> Error {
+pub(super) fn refusal() -> Error {
     Error::invalid("PolicyText", "Invalid repository policy provided")
 }
 
 /// Refuses principals that IAM does not know, and counts down those that get known by themselves.
-fn refuse_unknown(settings: &mut Settings, policy: &policy_grammar::Policy) -> Result<(), Error> {
+pub(super) fn refuse_unknown(
+    settings: &mut Settings,
+    policy: &policy_grammar::Policy,
+    refusal: fn() -> Error,
+) -> Result<(), Error> {
     let mut refused = false;
     for principal in policy.principals() {
         match settings.unknown_principals.get_mut(principal) {

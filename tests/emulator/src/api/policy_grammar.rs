@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value};
 
+use super::policy_text::{Node, leaf, write_object};
 use crate::caller::is_account;
 use crate::shape::matches;
 use crate::state::partition;
@@ -21,22 +22,26 @@ pub(super) struct Policy {
 
 /// The facts of a statement that decide whether it locks its author out.
 struct Statement {
+    allows: bool,
     denies: bool,
     conditional: bool,
     principals: Vec<String>,
     actions: Vec<String>,
 }
 
-/// JSON that keeps its order: serde's map does so only under a feature that others choose.
-enum Node {
-    Leaf(Value),
-    List(Vec<Node>),
-    Object(Vec<(String, Node)>),
-}
-
 /// Parses a policy; none if it does not fit the grammar. `region` decides the partition in which
 /// account ids are written out.
 pub(super) fn parse(text: &str, region: &str) -> Option<Policy> {
+    read(text, region, false)
+}
+
+/// Parses the policy of a registry, whose statements name their resources:
+/// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry-permissions.html>.
+pub(super) fn parse_for_registry(text: &str, region: &str) -> Option<Policy> {
+    read(text, region, true)
+}
+
+fn read(text: &str, region: &str, with_resource: bool) -> Option<Policy> {
     let Value::Object(document) = serde_json::from_str(text).ok()? else {
         return None;
     };
@@ -54,7 +59,7 @@ pub(super) fn parse(text: &str, region: &str) -> Option<Policy> {
     }
     let mut reader = Reader {
         partition: partition(region),
-        sids: BTreeSet::new(),
+        with_resource,
         principals: BTreeSet::new(),
         statements: Vec::new(),
     };
@@ -82,19 +87,37 @@ const STATEMENT: &[&str] = &[
     "Condition",
 ];
 
+/// The same with the resources, for a registry.
+const REGISTRY_STATEMENT: &[&str] = &[
+    "Sid",
+    "Effect",
+    "Principal",
+    "NotPrincipal",
+    "Action",
+    "NotAction",
+    "Resource",
+    "NotResource",
+    "Condition",
+];
+
 struct Reader {
     partition: &'static str,
-    sids: BTreeSet<String>,
+    with_resource: bool,
     principals: BTreeSet<String>,
     statements: Vec<Statement>,
 }
 
 impl Reader {
     fn statement(&mut self, statement: &Map<String, Value>) -> Option<Node> {
-        only(statement, STATEMENT)?;
+        let known = if self.with_resource {
+            REGISTRY_STATEMENT
+        } else {
+            STATEMENT
+        };
+        only(statement, known)?;
         let mut members = Vec::new();
         if let Some(sid) = statement.get("Sid") {
-            members.push(("Sid".to_owned(), self.sid(sid.as_str()?)?));
+            members.push(("Sid".to_owned(), named(sid.as_str()?)?));
         }
         let effect = statement.get("Effect")?.as_str()?;
         ["Allow", "Deny"].contains(&effect).then_some(())?;
@@ -105,10 +128,15 @@ impl Reader {
         let (name, action) = either(statement, "Action", "NotAction")?;
         let actions = actions(action)?;
         members.push((name.to_owned(), scalar_or_list(&actions)));
+        if self.with_resource {
+            let (name, resource) = either(statement, "Resource", "NotResource")?;
+            members.push((name.to_owned(), scalar_or_list(&resources(resource)?)));
+        }
         if let Some(condition) = statement.get("Condition") {
             members.push(("Condition".to_owned(), conditions(condition)?));
         }
         self.statements.push(Statement {
+            allows: effect == "Allow" && statement.contains_key("Principal"),
             denies: effect == "Deny" && statement.contains_key("Principal"),
             conditional: statement.contains_key("Condition"),
             principals,
@@ -119,14 +147,6 @@ impl Reader {
             },
         });
         Some(Node::Object(members))
-    }
-
-    /// IAM's documentation allows letters and digits only, but AWS's own examples for ECR use
-    /// spaces ("allow public pull", `set-repository-policy` in the AWS CLI reference), so spaces,
-    /// hyphens and underscores pass; Sids are unique within a policy.
-    fn sid(&mut self, sid: &str) -> Option<Node> {
-        let known = matches("[0-9A-Za-z _-]*", sid).unwrap_or(false);
-        (known && self.sids.insert(sid.to_owned())).then(|| leaf(sid))
     }
 
     /// `"*"`, or an object of principals by type. The string `"*"` is legal IAM for everyone, and
@@ -180,8 +200,14 @@ impl Reader {
     }
 }
 
-fn leaf(text: &str) -> Node {
-    Node::Leaf(Value::from(text))
+/// IAM's documentation allows letters and digits only, but AWS's own examples for ECR use spaces
+/// ("allow public pull", `set-repository-policy` in the AWS CLI reference), so spaces, hyphens and
+/// underscores pass. IAM wants Sids unique in a policy; ECR takes the same one twice ("while this is
+/// discouraged, it works with ECR on AWS"): <https://github.com/getmoto/moto/pull/8933>.
+fn named(sid: &str) -> Option<Node> {
+    matches("[0-9A-Za-z _-]*", sid)
+        .unwrap_or(false)
+        .then(|| leaf(sid))
 }
 
 fn only(object: &Map<String, Value>, names: &[&str]) -> Option<()> {
@@ -235,6 +261,19 @@ fn actions(value: &Value) -> Option<Vec<String>> {
     (!actions.is_empty()).then_some(actions)
 }
 
+/// Resources of ECR, with wildcards, or all.
+fn resources(value: &Value) -> Option<Vec<String>> {
+    one_or_more(value)
+        .into_iter()
+        .map(|resource| {
+            let resource = resource.as_str()?;
+            let known = matches(r"\*|arn:[a-z*-]+:ecr:[^:]*:[0-9*]*:[^:]+", resource);
+            known.unwrap_or(false).then(|| resource.to_owned())
+        })
+        .collect::<Option<Vec<_>>>()
+        .filter(|resources| !resources.is_empty())
+}
+
 /// The condition operators of IAM:
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html>.
 const OPERATORS: &str = "(ForAllValues:|ForAnyValue:)?(\
@@ -279,6 +318,24 @@ impl Policy {
         self.principals.iter().map(String::as_str)
     }
 
+    /// Whether it lets another account do something. Conditions count as met, and resources as
+    /// those that are meant: more of IAM than that no operation of the emulator depends on.
+    pub(super) fn allows(&self, account: &str, action: &str) -> bool {
+        let root = format!(":iam::{account}:root");
+        let covers = |statement: &&Statement| {
+            let whom = |principal: &String| principal == "*" || principal.ends_with(&root);
+            let what = |pattern: &String| {
+                super::push::glob(
+                    pattern.to_lowercase().as_bytes(),
+                    action.to_lowercase().as_bytes(),
+                )
+            };
+            statement.principals.iter().any(whom) && statement.actions.iter().any(what)
+        };
+        let mut covering = self.statements.iter().filter(covers).peekable();
+        covering.peek().is_some() && covering.all(|statement| statement.allows)
+    }
+
     /// Whether it denies its author to set another policy without a condition. AWS documents that
     /// there is such a check, not how far it looks; a plain Deny is the least that it must see.
     pub(super) fn locks_out(&self, caller: &str, account: &str) -> bool {
@@ -306,46 +363,4 @@ impl Policy {
         write_object(members, 0, &mut text);
         text
     }
-}
-
-fn write(node: &Node, depth: usize, text: &mut String) {
-    match node {
-        Node::Leaf(value) => text.push_str(&value.to_string()),
-        Node::List(items) if items.is_empty() => text.push_str("[ ]"),
-        Node::List(items) => {
-            text.push_str("[ ");
-            for (index, item) in items.iter().enumerate() {
-                if index > 0 {
-                    text.push_str(", ");
-                }
-                write(item, depth, text);
-            }
-            text.push_str(" ]");
-        }
-        Node::Object(members) => {
-            let members = members.iter().map(|(name, node)| (name.as_str(), node));
-            write_object(members, depth, text);
-        }
-    }
-}
-
-fn write_object<'a>(
-    members: impl ExactSizeIterator<Item = (&'a str, &'a Node)>,
-    depth: usize,
-    text: &mut String,
-) {
-    if members.len() == 0 {
-        return text.push_str("{ }");
-    }
-    text.push('{');
-    for (index, (name, node)) in members.enumerate() {
-        text.push_str(if index > 0 { ",\n" } else { "\n" });
-        text.push_str(&"  ".repeat(depth + 1));
-        text.push_str(&Value::from(name).to_string());
-        text.push_str(" : ");
-        write(node, depth + 1, text);
-    }
-    text.push('\n');
-    text.push_str(&"  ".repeat(depth));
-    text.push('}');
 }

@@ -3,9 +3,11 @@
 use serde_json::{Value, json};
 
 use super::manifest::{self, Manifest};
-use super::{Context, IMAGE_TAG, REGISTRY_ID, REPOSITORY_NAME, answer, text};
+use super::{
+    Context, IMAGE_TAG, REGISTRY_ID, REPOSITORY_NAME, answer, creation, replication, scans,
+    signing, text,
+};
 use crate::error::Error;
-use crate::settings::Settings;
 use crate::shape::{Member, Shape, matches, optional, required};
 use crate::state::{Image, Repository, sha256_hex};
 
@@ -21,9 +23,21 @@ pub(super) const PUT: &[Member] = &[
 /// What a tag may be made of, by the OCI distribution specification.
 pub(super) const TAG_PATTERN: &str = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}";
 
+/// A push that fails creates no repository.
 pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let created = creation::on_push(context, input);
+    let outcome = put_image(context, input);
+    if created && outcome.is_err() {
+        let name = text(input, "repositoryName");
+        context.registry.repositories.remove(name);
+    }
+    outcome
+}
+
+fn put_image(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
     let now = context.now;
-    let settings = context.settings.clone();
+    let quota = context.settings.images_quota;
+    let tags_quota = context.settings.image_tags_quota;
     let repository = context.repository(input)?;
     let image = pushed(repository, input, now)?;
     let digest = image.digest.clone();
@@ -32,20 +46,30 @@ pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
             return Err(already_exists(repository, &digest, None));
         }
         "" => {}
-        tag => check_tag(repository, &digest, tag, &settings)?,
+        tag => check_tag(repository, &digest, tag, tags_quota)?,
     }
-    if !repository.images.contains_key(&digest) && repository.images.len() >= settings.images_quota
-    {
+    if !repository.images.contains_key(&digest) && counted(repository) >= quota {
         return Err(Error::new(
             "LimitExceededException",
             format!(
                 "The repository with name '{}' in registry with id '{}' already has the maximum \
                  allowed number of images which is '{}'",
-                repository.name, repository.registry_id, settings.images_quota
+                repository.name, repository.registry_id, quota
             ),
         ));
     }
-    Ok(store(repository, image, text(input, "imageTag")))
+    let answer = store(repository, image, text(input, "imageTag"));
+    let name = text(input, "repositoryName");
+    scans::on_push(context, name, &digest);
+    signing::on_push(context, name, &digest);
+    replication::on_push(context, name, &digest, text(input, "imageTag"));
+    Ok(answer)
+}
+
+/// The images that count towards the quota: those in the archive do not.
+fn counted(repository: &Repository) -> usize {
+    let images = repository.images.values();
+    images.filter(|image| !image.archived).count()
 }
 
 /// The image that is pushed, checked against what the repository holds.
@@ -63,18 +87,30 @@ fn pushed(repository: &Repository, input: &Value, now: f64) -> Result<Image, Err
         ));
     }
     check_references(repository, &found)?;
-    Ok(Image {
-        size: size(repository, &found),
+    let size = size(repository, &found);
+    Ok(image(manifest, digest, found, size, now))
+}
+
+/// An image that has just arrived.
+pub(super) fn image(text: &str, digest: String, found: Manifest, size: u64, now: f64) -> Image {
+    Image {
+        size,
         digest,
         tags: Vec::new(),
-        manifest: manifest.to_owned(),
+        manifest: text.to_owned(),
         media_type: found.media_type,
         artifact_media_type: found.artifact_media_type,
         subject: found.subject,
         children: found.children,
         pushed_at: now,
         pulled_at: None,
-    })
+        archived: false,
+        archived_at: None,
+        activated_at: None,
+        scan: None,
+        signings: Vec::new(),
+        replications: Vec::new(),
+    }
 }
 
 /// Layers and referenced images must be there before the manifest that names them.
@@ -134,12 +170,7 @@ fn not_found(code: &str, what: &str, digests: &[String], repository: &Repository
 }
 
 /// Whether the tag may be put on the image with that digest.
-fn check_tag(
-    repository: &Repository,
-    digest: &str,
-    tag: &str,
-    settings: &Settings,
-) -> Result<(), Error> {
+fn check_tag(repository: &Repository, digest: &str, tag: &str, quota: usize) -> Result<(), Error> {
     if !matches(TAG_PATTERN, tag)? {
         return Err(Error::invalid(
             "imageTag",
@@ -157,13 +188,13 @@ fn check_tag(
         .images
         .get(digest)
         .map_or(0, |image| image.tags.len());
-    if tags >= settings.image_tags_quota {
+    if tags >= quota {
         return Err(Error::new(
             "LimitExceededException",
             format!(
                 "Adding tag '{tag}' to an image in the repository with name '{}' in registry with \
                  id '{}' exceeds the maximum allowed number of tags per image which is '{}'",
-                repository.name, repository.registry_id, settings.image_tags_quota
+                repository.name, repository.registry_id, quota
             ),
         ));
     }
@@ -194,7 +225,7 @@ fn already_exists(repository: &Repository, digest: &str, tag: Option<&str>) -> E
 }
 
 /// An exclusion turns the mutability round for the tags that match a filter.
-fn is_immutable(repository: &Repository, tag: &str) -> bool {
+pub(super) fn is_immutable(repository: &Repository, tag: &str) -> bool {
     let excluded = repository
         .exclusion_filters
         .iter()
@@ -203,7 +234,7 @@ fn is_immutable(repository: &Repository, tag: &str) -> bool {
 }
 
 /// `*` stands for any characters, also none.
-fn glob(pattern: &[u8], text: &[u8]) -> bool {
+pub(super) fn glob(pattern: &[u8], text: &[u8]) -> bool {
     match (pattern.split_first(), text.split_first()) {
         (None, None) => true,
         (Some((b'*', rest)), _) => {
@@ -220,7 +251,7 @@ fn glob(pattern: &[u8], text: &[u8]) -> bool {
 /// Stores the image, or keeps the one that is there, and moves the tag to it. The image that had
 /// the tag stays, untagged if that was its last one. ECR does not say whether `imagePushedAt` moves
 /// when a known image gets one more tag; here it stays.
-fn store(repository: &mut Repository, image: Image, tag: &str) -> Value {
+pub(super) fn store(repository: &mut Repository, image: Image, tag: &str) -> Value {
     let digest = image.digest.clone();
     let mut image_id = json!({ "imageDigest": digest });
     if !tag.is_empty() {

@@ -8,16 +8,16 @@ use super::{
 use crate::error::Error;
 use crate::paging::{self, Page};
 use crate::shape::{Member, Shape, optional, required};
-use crate::state::{Repository, domain, partition, repository_arn, uuid};
+use crate::state::{Repository, partition, repository_arn, uuid};
 
 /// In the order in which ECR lists the set in its refusals.
-const MUTABILITY: Shape = Shape::one_of(&[
+pub(super) const MUTABILITY: Shape = Shape::one_of(&[
     "IMMUTABLE",
     "MUTABLE",
     "MUTABLE_WITH_EXCLUSION",
     "IMMUTABLE_WITH_EXCLUSION",
 ]);
-const EXCLUSION_FILTERS: Shape = Shape::list(
+pub(super) const EXCLUSION_FILTERS: Shape = Shape::list(
     &Shape::Structure(&[
         required("filterType", Shape::one_of(&["WILDCARD"])),
         required(
@@ -29,11 +29,9 @@ const EXCLUSION_FILTERS: Shape = Shape::list(
     5,
 );
 const SCANNING: Shape = Shape::Structure(&[optional("scanOnPush", Shape::Boolean)]);
+pub(super) const ENCRYPTION_TYPE: Shape = Shape::one_of(&["AES256", "KMS", "KMS_DSSE"]);
 const ENCRYPTION: Shape = Shape::Structure(&[
-    required(
-        "encryptionType",
-        Shape::one_of(&["AES256", "KMS", "KMS_DSSE"]),
-    ),
+    required("encryptionType", ENCRYPTION_TYPE),
     optional("kmsKey", Shape::text(1, 2048)),
 ]);
 
@@ -83,15 +81,8 @@ pub(super) fn create(context: &mut Context<'_>, input: &Value) -> Result<Value, 
             ),
         ));
     }
-    let quota = context.settings.repositories_quota;
-    if context.registry.repositories.len() >= quota {
-        return Err(Error::new(
-            "LimitExceededException",
-            format!(
-                "The registry with id '{account}' already has the maximum allowed number of \
-                 repositories which is '{quota}'"
-            ),
-        ));
+    if context.registry.repositories.len() >= context.settings.repositories_quota {
+        return Err(too_many(context));
     }
     let answer = json!({ "repository": repository.to_json() });
     context
@@ -101,17 +92,23 @@ pub(super) fn create(context: &mut Context<'_>, input: &Value) -> Result<Value, 
     Ok(answer)
 }
 
+pub(super) fn too_many(context: &Context<'_>) -> Error {
+    Error::new(
+        "LimitExceededException",
+        format!(
+            "The registry with id '{}' already has the maximum allowed number of repositories which \
+             is '{}'",
+            context.caller.account, context.settings.repositories_quota
+        ),
+    )
+}
+
 /// The repository that a `CreateRepository` describes, with AWS's defaults for the rest.
 fn requested(context: &Context<'_>, input: &Value, name: &str) -> Result<Repository, Error> {
     let (account, region) = (&context.caller.account, &context.caller.region);
     let (image_tag_mutability, exclusion_filters) = mutability(input)?;
     let (encryption_type, kms_key) = encryption(context, input)?;
     Ok(Repository {
-        name: name.to_owned(),
-        arn: repository_arn(account, region, name),
-        registry_id: account.clone(),
-        uri: format!("{account}.dkr.ecr.{region}.{}/{name}", domain(region)),
-        created_at: context.now,
         image_tag_mutability,
         exclusion_filters,
         scan_on_push: input
@@ -120,17 +117,13 @@ fn requested(context: &Context<'_>, input: &Value, name: &str) -> Result<Reposit
         encryption_type,
         kms_key,
         tags: tags::merged(&std::collections::BTreeMap::new(), list(input, "tags"))?,
-        lifecycle_policy: None,
-        lifecycle_evaluated_at: 0.0,
-        policy: None,
-        images: std::collections::BTreeMap::new(),
-        layers: std::collections::BTreeMap::new(),
+        ..Repository::new(account, region, name, context.now)
     })
 }
 
 /// Creating in, or listing, a foreign registry needs a grant that nobody gives: IAM refuses it
 /// before ECR looks.
-fn require_own_registry(
+pub(super) fn require_own_registry(
     context: &Context<'_>,
     input: &Value,
     action: &str,
@@ -151,7 +144,7 @@ fn require_own_registry(
 /// Tag mutability and the filters, which must be there if and only if the mutability has an
 /// exclusion. The words for filters that are missing are ECR's; those for filters that are too many
 /// have not been quoted by anybody and are ours.
-fn mutability(input: &Value) -> Result<(String, Vec<String>), Error> {
+pub(super) fn mutability(input: &Value) -> Result<(String, Vec<String>), Error> {
     const AT: &str = "imageTagMutabilityExclusionFilters";
     let mutability = match text(input, "imageTagMutability") {
         "" => "MUTABLE",
@@ -202,16 +195,26 @@ fn encryption(context: &Context<'_>, input: &Value) -> Result<(String, Option<St
     match (kind, key) {
         ("AES256", "") => Ok((kind.to_owned(), None)),
         // The model's documentation: a key is for the KMS types only.
-        ("AES256", _) => Err(Error::invalid(
-            "encryptionConfiguration",
-            "kmsKey can only be specified when encryptionType is KMS or KMS_DSSE",
-        )),
+        ("AES256", _) => Err(key_without_kms()),
         _ => Ok((kind.to_owned(), Some(resolve_key(context, key)?))),
     }
 }
 
+pub(super) fn key_without_kms() -> Error {
+    Error::invalid(
+        "encryptionConfiguration",
+        "kmsKey can only be specified when encryptionType is KMS or KMS_DSSE",
+    )
+}
+
+/// The AWS managed key `aws/ecr`, one per account and region.
+pub(super) fn managed_key(account: &str, region: &str) -> String {
+    let id = uuid(&format!("{account} {region} alias/aws/ecr"));
+    format!("arn:{}:kms:{region}:{account}:key/{id}", partition(region))
+}
+
 /// The ARN of a key that may be given as alias, alias ARN, key id or key ARN; absent, it is the AWS
-/// managed key `aws/ecr`, one per account and region.
+/// managed key.
 fn resolve_key(context: &Context<'_>, key: &str) -> Result<String, Error> {
     const ID: &str = "[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|mrk-[0-9a-f]{32}";
     const KEY_ARN: &str = "arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-zA-Z-]+";
@@ -225,7 +228,7 @@ fn resolve_key(context: &Context<'_>, key: &str) -> Result<String, Error> {
         format!("arn:{partition}:kms:{region}:{account}:key/{id}")
     };
     if key.is_empty() {
-        return Ok(local(&uuid(&format!("{account} {region} alias/aws/ecr"))));
+        return Ok(managed_key(account, region));
     }
     if matches(ID, key)? {
         return Ok(local(key));

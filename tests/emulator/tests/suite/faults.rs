@@ -176,6 +176,7 @@ async fn a_cut_connection_carries_not_a_byte() {
     for fault in [Fault::any().lose_answer(), Fault::any().drop_call()] {
         emulator.inject(fault);
         let headers = [
+            ("content-type", "application/x-amz-json-1.1"),
             (
                 "x-amz-target",
                 "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories",

@@ -5,17 +5,31 @@
     reason = "the tests write `json!({…})` where it is used"
 )]
 
+mod archive;
+mod bad_input;
+mod beside;
 mod constraints;
+mod events;
 mod faults;
 mod hooks;
 mod images;
 mod layers;
 mod lifecycle;
+mod lifecycle_preview;
+mod lifecycle_run;
+mod lifecycle_world;
+mod model;
 mod paging;
 mod policy;
 mod program;
 mod properties;
 mod protocol;
+mod pull_through;
+mod registry;
+mod replication;
 mod repositories;
+mod scanning;
 mod support;
 mod tags;
+mod templates;
+mod unkind;
