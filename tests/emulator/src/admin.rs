@@ -17,7 +17,7 @@ pub(crate) fn handle(world: &World, method: &Method, hook: &str, body: &[u8]) ->
     let mut inner = world.lock();
     let outcome = match (method.as_str(), hook) {
         ("GET", "calls") => Ok(json!(inner.counts)),
-        ("GET", "log") => Ok(json!(inner.log)),
+        ("GET", "log") => Ok(json!(inner.log.calls())),
         ("POST", "reset") => {
             inner.reset();
             Ok(json!({}))

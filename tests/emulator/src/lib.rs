@@ -24,6 +24,7 @@ mod error;
 mod events;
 mod fault;
 mod lag;
+mod log;
 mod paging;
 mod passage;
 mod payload;
@@ -102,7 +103,7 @@ impl Emulator {
     /// The calls in the order in which they took effect.
     #[must_use]
     pub fn log(&self) -> Vec<Call> {
-        self.world.lock().log.clone()
+        self.world.lock().log.calls()
     }
 
     /// Empties log and counters, never what ECR holds.

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::error::Error;
 use crate::fault::{Effect, Fate, Fault, Target, decide};
 use crate::lag::Lags;
+use crate::log::Log;
 use crate::rates::Buckets;
 use crate::session::{self, Sessions};
 use crate::settings::Settings;
@@ -95,7 +96,7 @@ pub(crate) struct Inner {
     pub(crate) jobs: Vec<api::Job>,
     pub(crate) settings: Settings,
     pub(crate) faults: Vec<Fault>,
-    pub(crate) log: Vec<Call>,
+    pub(crate) log: Log,
     pub(crate) counts: BTreeMap<String, u64>,
     pub(crate) clock: Clock,
     /// When the lifecycle policies were last executed; none: not yet.

@@ -9,6 +9,7 @@ mod archive;
 mod bad_input;
 mod beside;
 mod constraints;
+mod contract;
 mod events;
 mod faults;
 mod hooks;

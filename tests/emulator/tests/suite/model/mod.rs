@@ -105,8 +105,8 @@ fn fetched() -> PathBuf {
     file
 }
 
-fn python(arguments: &[&str]) {
-    const NEEDED: &str = "AWS's model of ECR is fetched with python3 and its pip";
+pub(crate) fn python(arguments: &[&str]) {
+    const NEEDED: &str = "what judges the emulator is fetched with python3 and its pip";
     let output = Command::new("python3").args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("{NEEDED}: python3: {error}"));
     let complaint = String::from_utf8_lossy(&output.stderr);
