@@ -1,7 +1,7 @@
 # The two commands to know: `make demo` shows the main job on real input, `make test` runs every test.
 # `make` alone lists the rest. A fresh machine needs Rust (rustup), Go 1.26 or later, a C compiler,
-# git, python3 with pip (for one test: AWS's model of ECR comes from a Python package) and the package
-# registries; all else is built under target/.
+# git, python3 with pip (AWS's model of ECR, and a second emulator to compare with, come from Python
+# packages) and the package registries; all else is built under target/.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
