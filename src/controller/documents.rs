@@ -58,7 +58,7 @@ impl<E: Ecr> Pass<'_, E> {
         };
         let differs = self.applied().get(&aspect) != Some(hash);
         let slot = Slot::Aspect(aspect);
-        (due || differs) && !self.held_back(slot, hash, write_of(aspect))
+        (due || differs) && self.held_back(slot, hash, write_of(aspect)).is_none()
     }
 
     fn read<T>(

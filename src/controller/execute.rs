@@ -43,8 +43,9 @@ impl<E: Ecr> Pass<'_, E> {
         while let Some(step) = steps.next() {
             let (slot, request) = (slot(&step.action), request(&step.action, wanted));
             let operation = step.action.operation();
-            if self.held_back(slot, &request, operation) {
+            if let Some(failure) = self.held_back(slot, &request, operation) {
                 if slot == Slot::Repository {
+                    self.postpone(steps, &failure);
                     break;
                 }
                 continue;

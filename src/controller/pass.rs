@@ -236,16 +236,17 @@ impl<'a, E: Ecr> Pass<'a, E> {
         self.problems.push(problem);
     }
 
-    /// Whether something that failed is not yet due again; its problem stays.
-    pub(super) fn held_back(&mut self, slot: Slot, request: &str, action: &'static str) -> bool {
-        let held = self
-            .memory
-            .attempts
-            .holding_back(slot, request, self.ctx.now());
-        let problem = held.map(|attempt| problem(slot, action, attempt));
-        let is_held = problem.is_some();
-        self.problems.extend(problem);
-        is_held
+    /// The failure of something that is not yet due again; its problem stays.
+    pub(super) fn held_back(
+        &mut self,
+        slot: Slot,
+        request: &str,
+        action: &'static str,
+    ) -> Option<Failure> {
+        let now = self.ctx.now();
+        let attempt = self.memory.attempts.holding_back(slot, request, now)?;
+        self.problems.push(problem(slot, action, attempt));
+        Some(attempt.failure.clone())
     }
 
     pub(super) fn refused(

@@ -221,6 +221,38 @@ async fn a_creation_that_is_denied_says_what_is_missing_and_heals() {
 }
 
 #[tokio::test]
+async fn a_creation_that_aws_refuses_says_the_same_while_it_waits() {
+    let world = World::new("refused").await;
+    let refuse = Fault::on("CreateRepository").forever();
+    let refuse = refuse.fail(400, "InvalidParameterException", "no such thing");
+    world.emulator.inject(refuse);
+    world.apply("api", whole(10)).await;
+    let object = world.stalled("api", "RejectedByAws").await;
+    let left: Vec<_> = pending(&object).into_iter().map(|p| p.action).collect();
+    assert_eq!(
+        left,
+        [
+            "CreateRepository",
+            "PutLifecyclePolicy",
+            "SetRepositoryPolicy"
+        ]
+    );
+    // Between two attempts are passes that make none.
+    let tried = world.count("CreateRepository");
+    world
+        .until("two more attempts", |world| {
+            world.count("CreateRepository") >= tried + 2
+        })
+        .await;
+    assert_eq!(
+        world.get("api").await.metadata.resource_version,
+        object.metadata.resource_version,
+        "nothing new is known, and nothing is written"
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn foreign_tags_that_leave_no_room_are_named_and_not_removed() {
     let world = World::new("quota").await;
     world.apply("api", json!({})).await;
