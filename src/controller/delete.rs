@@ -178,21 +178,11 @@ async fn count_images<E: Ecr>(pass: &mut Pass<'_, E>, at: &Identity) {
 }
 
 fn elsewhere(at: &Identity) -> Problem {
-    Problem {
-        aspect: None,
-        action: "DeleteRepository",
-        reason: Reason::IdentityChanged,
-        message: format!("Let the operator use the account and region of {at}"),
-        stalled: true,
-    }
+    let message = format!("Let the operator use the account and region of {at}");
+    Problem::for_a_person("DeleteRepository", Reason::IdentityChanged, message)
 }
 
 fn two_clusters() -> Problem {
-    Problem {
-        aspect: None,
-        action: "DeleteRepository",
-        reason: Reason::TwoClusters,
-        message: Conflict::TwoClusters.message().to_owned(),
-        stalled: true,
-    }
+    let conflict = Conflict::TwoClusters;
+    Problem::for_a_person("DeleteRepository", conflict.reason(), conflict.message())
 }

@@ -8,7 +8,7 @@ use crate::{
     domain::{
         desired::{Desired, is_reserved},
         event::Done,
-        failure::{Class, Failure},
+        failure::Failure,
         identity::{Bound, Identity, bind},
         observed::{Described, Observed, Reading, Tags},
         ownership::{Conflict, OwnerObject, Rights, judge},
@@ -42,7 +42,7 @@ pub(super) async fn run<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Duration, Erro
         }
     };
     pass.finalizer(wanted).await?;
-    if !bound(pass, &desired).await? {
+    if !bound(pass, &desired).await {
         return pass.finish().await;
     }
     converge(pass, &desired).await
@@ -67,7 +67,7 @@ async fn suspended<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Duration, Error> {
 }
 
 /// Binds the object to its place, or says why it can't be. False: there is nothing more to do.
-async fn bound<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<bool, Error> {
+async fn bound<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> bool {
     let problem = match bind(desired.identity.clone(), binding(&pass.before).as_ref()) {
         Bound::Unbound(_) | Bound::Holds(_) => None,
         Bound::Changed { bound, derived } => Some(identity_changed(&bound, &derived)),
@@ -77,7 +77,7 @@ async fn bound<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<bool
                 Ok(found) => found,
                 Err(failure) => {
                     pass.failed(Slot::Look, "", "ListTagsForResource", failure);
-                    return Ok(false);
+                    return false;
                 }
             };
             let is_ours = found.is_some_and(|tags| {
@@ -92,23 +92,18 @@ async fn bound<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<bool
     };
     if let Some(problem) = problem {
         pass.problems.push(problem);
-        return Ok(false);
+        return false;
     }
     record_binding(&mut pass.status, &desired.identity);
-    Ok(true)
+    true
 }
 
 fn identity_changed(bound: &Identity, derived: &Identity) -> Problem {
-    Problem {
-        aspect: None,
-        action: "CreateRepository",
-        reason: Reason::IdentityChanged,
-        message: format!(
-            "Set spec.repositoryName and the operator's account and region back, or make a new \
+    let message = format!(
+        "Set spec.repositoryName and the operator's account and region back, or make a new \
              object: this one is bound to {bound} and now leads to {derived}; nothing is written"
-        ),
-        stalled: true,
-    }
+    );
+    Problem::for_a_person("CreateRepository", Reason::IdentityChanged, message)
 }
 
 /// Makes ECR match, once it is clear which repository it is about.
@@ -162,11 +157,9 @@ async fn look<E: Ecr>(pass: &mut Pass<'_, E>, at: &Identity) -> Result<Found, Fa
         (None, None) => None,
         // A new repository shows in one of them first.
         (Some(_), None) | (None, Some(_)) => {
-            return Err(Failure {
-                class: Class::Unavailable,
-                said: "DescribeRepositories and ListTagsForResource do not agree that it exists"
-                    .to_owned(),
-            });
+            return Err(Failure::unavailable(
+                "DescribeRepositories and ListTagsForResource do not agree that it exists",
+            ));
         }
     };
     pass.memory.seen = Some(pass.ctx.now());
@@ -195,10 +188,7 @@ async fn create<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<Dur
             Ok(None) => {
                 let said =
                     "CreateRepository says that it exists, ListTagsForResource that it does not";
-                let failure = Failure {
-                    class: Class::Unavailable,
-                    said: said.to_owned(),
-                };
+                let failure = Failure::unavailable(said);
                 pass.unread("DescribeRepositories", failure).await
             }
             Err(failure) => pass.unread("DescribeRepositories", failure).await,

@@ -7,11 +7,7 @@ use super::pass::Pass;
 use crate::{
     api::{APPROVE_RECREATE_ANNOTATION, Loss},
     domain::{
-        failure::{Class, Failure},
-        identity::Identity,
-        loss::is_suspicious,
-        reason::Reason,
-        status::Problem,
+        failure::Failure, identity::Identity, loss::is_suspicious, reason::Reason, status::Problem,
     },
     ecr::Ecr,
 };
@@ -23,11 +19,9 @@ impl<E: Ecr> Pass<'_, E> {
     pub(super) async fn may_recreate(&mut self, at: &Identity) -> Result<bool, Failure> {
         let names = self.ctx.sweeps.names(&self.ctx.ecr, at).await?;
         if names.contains(at.name.as_str()) {
-            return Err(Failure {
-                class: Class::Unavailable,
-                said: "DescribeRepositories lists the repository and does not find it by its name"
-                    .to_owned(),
-            });
+            return Err(Failure::unavailable(
+                "DescribeRepositories lists the repository and does not find it by its name",
+            ));
         }
         let loss = self.note_loss();
         let expected = self.ctx.bound_names(&at.registry);
@@ -65,11 +59,5 @@ fn many_lost(loss: &Loss, gone: usize, expected: usize) -> Problem {
          of {expected} repositories are gone at once",
         loss.at,
     );
-    Problem {
-        aspect: None,
-        action: "CreateRepository",
-        reason: Reason::ManyRepositoriesLost,
-        message,
-        stalled: true,
-    }
+    Problem::for_a_person("CreateRepository", Reason::ManyRepositoriesLost, message)
 }

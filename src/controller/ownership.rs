@@ -31,13 +31,11 @@ impl<E: Ecr> Pass<'_, E> {
 
     /// Hands off: the pass ends with what to do about it.
     pub(super) async fn contested(&mut self, conflict: Conflict) -> Result<Duration, Error> {
-        self.problems.push(Problem {
-            aspect: None,
-            action: "CreateRepository",
-            reason: conflict.reason(),
-            message: conflict.message().to_owned(),
-            stalled: true,
-        });
+        self.problems.push(Problem::for_a_person(
+            "CreateRepository",
+            conflict.reason(),
+            conflict.message(),
+        ));
         self.finish().await
     }
 

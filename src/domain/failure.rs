@@ -160,3 +160,14 @@ pub struct Failure {
     /// What AWS said, without anything that differs from one call to the next.
     pub said: String,
 }
+
+impl Failure {
+    /// No answer, or none that makes sense: it heals by itself.
+    #[must_use]
+    pub fn unavailable(said: impl Into<String>) -> Self {
+        Self {
+            class: Class::Unavailable,
+            said: said.into(),
+        }
+    }
+}

@@ -35,6 +35,20 @@ pub struct Problem {
     pub stalled: bool,
 }
 
+impl Problem {
+    /// One of the repository itself that only a person can help with.
+    #[must_use]
+    pub fn for_a_person(action: &'static str, reason: Reason, message: impl Into<String>) -> Self {
+        Self {
+            aspect: None,
+            action,
+            reason,
+            message: message.into(),
+            stalled: true,
+        }
+    }
+}
+
 /// How the object stands at the end of a pass.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Standing {

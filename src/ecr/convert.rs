@@ -13,16 +13,13 @@ use aws_sdk_ecr::{
 
 use crate::domain::{
     desired::{Encryption, EncryptionType, ImageTagMutability, Mutability},
-    failure::{Class, Failure},
+    failure::Failure,
     observed::{Described, Tags},
 };
 
 /// A required member that AWS left out, or text that the SDK can't build a request from.
 pub(super) fn unreadable(what: impl std::fmt::Display) -> Failure {
-    Failure {
-        class: Class::Unavailable,
-        said: format!("an answer without sense: {what}"),
-    }
+    Failure::unavailable(format!("an answer without sense: {what}"))
 }
 
 pub(super) fn described(repository: &types::Repository) -> Result<Described, Failure> {

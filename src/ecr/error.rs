@@ -42,10 +42,7 @@ impl Error {
     fn unavailable(said: String) -> Self {
         Self {
             code: None,
-            failure: Failure {
-                class: Class::Unavailable,
-                said,
-            },
+            failure: Failure::unavailable(said),
         }
     }
 }
