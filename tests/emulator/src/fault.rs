@@ -35,9 +35,15 @@ pub struct Fault {
     /// So many matching calls pass first.
     #[serde(default)]
     pub skip: u64,
+    /// Of the calls after those, each so many-th alone is hit: 10 is every tenth, 0 and 1 are all.
+    #[serde(default)]
+    pub every: u64,
     /// So many calls are hit then.
     #[serde(default)]
     pub times: Times,
+    /// How many matching calls have passed since the last that was hit.
+    #[serde(skip)]
+    passed: u64,
     /// What happens to them.
     pub effect: Effect,
 }
@@ -125,7 +131,9 @@ impl Fault {
             repository: None,
             access_key: None,
             skip: 0,
+            every: 0,
             times: Times::default(),
+            passed: 0,
             effect: Effect::Fail {
                 code: "ServerException".to_owned(),
                 message: "Injected fault".to_owned(),
@@ -166,6 +174,13 @@ impl Fault {
     #[must_use]
     pub fn skip(mut self, calls: u64) -> Self {
         self.skip = calls;
+        self
+    }
+
+    /// Hits only each so many-th of the matching calls.
+    #[must_use]
+    pub fn every(mut self, calls: u64) -> Self {
+        self.every = calls;
         self
     }
 
@@ -276,6 +291,11 @@ impl Fault {
             self.skip -= 1;
             return false;
         }
+        self.passed += 1;
+        if self.passed < self.every {
+            return false;
+        }
+        self.passed = 0;
         match &mut self.times {
             Times::Always(_) => true,
             Times::Count(0) => false,

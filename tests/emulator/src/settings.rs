@@ -45,6 +45,10 @@ pub struct Settings {
     /// Principals that IAM does not know (yet): a policy that names one is refused. With a number,
     /// that many refusals later it is known; with none (`null`), when it is taken out again.
     pub unknown_principals: BTreeMap<String, Option<u64>>,
+    /// Users and roles that were deleted in IAM, by ARN, with their unique ids (`AIDA…`, `AROA…`):
+    /// policies that name one have the id in its place from then on, and a policy that is set is
+    /// refused. One that is taken out again was made anew, and what is stored keeps the id.
+    pub deleted_principals: BTreeMap<String, String>,
     /// ARNs of roles that trust nobody.
     pub denied_roles: BTreeSet<String>,
     /// The external ids that roles ask for, by the ARN of the role.
@@ -107,6 +111,7 @@ impl Default for Settings {
             secret_faults: BTreeMap::new(),
             upstream_images: BTreeMap::new(),
             unknown_principals: BTreeMap::new(),
+            deleted_principals: BTreeMap::new(),
             denied_roles: BTreeSet::new(),
             role_external_ids: BTreeMap::new(),
             queues: BTreeSet::new(),

@@ -46,6 +46,7 @@ pub(super) fn refuse_unknown(
 ) -> Result<(), Error> {
     let mut refused = false;
     for principal in policy.principals() {
+        refused |= settings.deleted_principals.contains_key(principal);
         match settings.unknown_principals.get_mut(principal) {
             None => {}
             Some(Some(0)) => {
@@ -61,10 +62,24 @@ pub(super) fn refuse_unknown(
 }
 
 pub(super) fn get(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    forget_deleted(context, input)?;
     stored(context.repository(input)?)
 }
 
+/// IAM puts the unique id of a principal that was deleted in the place of its ARN, and never turns it
+/// back: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html>.
+fn forget_deleted(context: &mut Context<'_>, input: &Value) -> Result<(), Error> {
+    let deleted = context.settings.deleted_principals.clone();
+    if let Some(policy) = &mut context.repository(input)?.policy {
+        for (arn, id) in deleted {
+            *policy = policy.replace(&format!("\"{arn}\""), &format!("\"{id}\""));
+        }
+    }
+    Ok(())
+}
+
 pub(super) fn delete(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    forget_deleted(context, input)?;
     let repository = context.repository(input)?;
     let answer = stored(repository)?;
     repository.policy = None;

@@ -42,6 +42,20 @@ async fn a_fault_skips_strikes_and_goes() {
 }
 
 #[tokio::test]
+async fn a_fault_may_strike_every_third_call_alone() {
+    let emulator = start().await;
+    create(&emulator, "api");
+    let client = client(&emulator);
+    emulator.inject(Fault::any().skip(1).every(3).times(2).throttle());
+    let mut answered = Vec::new();
+    for _ in 0..10 {
+        let list = client.list_tags_for_resource().resource_arn(arn("api"));
+        answered.push(u8::from(list.send().await.is_ok()));
+    }
+    assert_eq!(answered, [1, 1, 1, 0, 1, 1, 0, 1, 1, 1]);
+}
+
+#[tokio::test]
 async fn the_three_refusals_look_like_those_of_aws() {
     let emulator = start().await;
     create(&emulator, "team/api");

@@ -334,6 +334,31 @@ async fn an_unknown_principal_is_refused_until_it_has_propagated() {
 }
 
 #[tokio::test]
+async fn a_deleted_principal_becomes_its_unique_id_for_good() {
+    let emulator = start().await;
+    create(&emulator, "api");
+    let document = of(with("Principal", json!({ "AWS": [ROLE] }))).to_string();
+    assert_eq!(set(&emulator, &document).await.0, 200);
+    emulator.configure(|settings| {
+        let id = "AROAEXAMPLEEXAMPLE123".to_owned();
+        settings.deleted_principals.insert(ROLE.to_owned(), id);
+    });
+    let get = async || {
+        let input = json!({ "repositoryName": "api" });
+        let (_, body) = post(&emulator, "GetRepositoryPolicy", input).await;
+        let policy: Value = serde_json::from_str(body["policyText"].as_str().unwrap()).unwrap();
+        policy["Statement"][0]["Principal"]["AWS"].clone()
+    };
+    assert_eq!(get().await, "AROAEXAMPLEEXAMPLE123");
+    let (status, body) = set(&emulator, &document).await;
+    assert_eq!((status, &body["message"]), (400, &json!(INVALID)));
+    emulator.configure(|settings| settings.deleted_principals.clear());
+    assert_eq!(get().await, "AROAEXAMPLEEXAMPLE123", "made anew: another");
+    assert_eq!(set(&emulator, &document).await.0, 200);
+    assert_eq!(get().await, ROLE);
+}
+
+#[tokio::test]
 async fn nobody_locks_himself_out_unless_forced() {
     let emulator = start().await;
     create(&emulator, "api");
