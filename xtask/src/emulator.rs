@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::program::Program;
 use crate::{http, paths};
@@ -58,7 +59,19 @@ impl Emulator {
     /// # Errors
     /// When it does not answer.
     pub async fn reset(&self) -> Result<()> {
-        http::post(&format!("{}/_emulator/reset", self.url)).await?;
+        self.post("reset", String::new()).await
+    }
+
+    /// Adds faults, as its README tells them.
+    ///
+    /// # Errors
+    /// When it does not answer, or does not know such a fault.
+    pub async fn inject(&self, faults: &Value) -> Result<()> {
+        self.post("faults", faults.to_string()).await
+    }
+
+    async fn post(&self, path: &str, body: String) -> Result<()> {
+        http::post(&format!("{}/_emulator/{path}", self.url), body).await?;
         Ok(())
     }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::{Method, Request};
 use hyper_util::client::legacy::Client;
@@ -17,21 +17,21 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// # Errors
 /// When there is no answer, or another one.
 pub async fn get(url: &str) -> Result<String> {
-    send(Method::GET, url).await
+    send(Method::GET, url, String::new()).await
 }
 
-/// The body of a POST, without a body of its own, that is answered with 200.
+/// The body of a POST that is answered with 200.
 ///
 /// # Errors
 /// As `get`.
-pub async fn post(url: &str) -> Result<String> {
-    send(Method::POST, url).await
+pub async fn post(url: &str, body: String) -> Result<String> {
+    send(Method::POST, url, body).await
 }
 
-async fn send(method: Method, url: &str) -> Result<String> {
+async fn send(method: Method, url: &str, body: String) -> Result<String> {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let request = Request::builder().method(&method).uri(url);
-    let request = request.body(Empty::<Bytes>::new())?;
+    let request = request.body(Full::new(Bytes::from(body)))?;
     let exchange = async {
         let response = client.request(request).await?;
         let status = response.status();

@@ -21,7 +21,7 @@ pub(super) const NAMESPACE: &str = "bench";
 const MEGABYTE: f64 = 1e6;
 
 /// How long nothing may happen until all is said to be done.
-const QUIET: Duration = Duration::from_secs(3);
+pub(super) const QUIET: Duration = Duration::from_secs(3);
 
 const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -30,12 +30,12 @@ const PATIENCE: Duration = Duration::from_mins(5);
 const RESYNC: u64 = 100;
 
 /// The writes of one operation that ECR is asked for in a second, unless a class says otherwise.
-const WRITES_PER_SECOND: f64 = 5.0;
+pub(super) const WRITES_PER_SECOND: f64 = 5.0;
 
 /// A stack, and what was measured on it so far.
 pub(super) struct Bench {
-    stack: Stack,
-    kubectl: Kubectl,
+    pub(super) stack: Stack,
+    pub(super) kubectl: Kubectl,
     pub(super) rows: Vec<Row>,
 }
 
@@ -79,7 +79,8 @@ impl Bench {
             .run(&["create", "namespace", NAMESPACE])
             .await?;
         let audit = self.zero().await?;
-        self.create(&manifests(0..1, "Delete"), 1).await?;
+        self.create(&manifests(NAMESPACE, 0..1, "Delete"), NAMESPACE, 1)
+            .await?;
         let calls = self.calls().await?;
         let seen = audit.seen_without_refusals()?;
         let ready = seen.until_last_write()?.as_secs_f64() * 1000.0;
@@ -103,10 +104,10 @@ impl Bench {
             "· creating {more} more, about {:.0} s at the pace that ECR is asked for",
             f64::from(more) / WRITES_PER_SECOND
         );
-        let list = manifests(1..OBJECTS, "Retain");
+        let list = manifests(NAMESPACE, 1..OBJECTS, "Retain");
         let audit = self.zero().await?;
         let (cpu, clock) = (cpu_millis(operator)?, Instant::now());
-        self.create(&list, OBJECTS).await?;
+        self.create(&list, NAMESPACE, OBJECTS).await?;
         let took = clock.elapsed().saturating_sub(QUIET).as_secs_f64();
         let cpu = cpu_millis(operator)? - cpu;
         let resident = megabytes(processes::resident(operator.pid())?);
@@ -229,14 +230,14 @@ impl Bench {
     }
 
     /// Sets the counters to zero.
-    async fn zero(&self) -> Result<Audit> {
+    pub(super) async fn zero(&self) -> Result<Audit> {
         self.stack.emulator.reset().await?;
         Audit::now(&self.stack.dir)
     }
 
     /// Calls of ECR since `zero`, and tells which. The one of STS, by which the operator learns its
     /// account, comes once a process and is told but not counted.
-    async fn calls(&self) -> Result<f64> {
+    pub(super) async fn calls(&self) -> Result<f64> {
         let calls = self.stack.emulator.calls().await?;
         let each: Vec<String> = calls
             .iter()
@@ -255,14 +256,14 @@ impl Bench {
     }
 
     /// Creates objects and waits until as many as `ready` in all are, and it is quiet again.
-    async fn create(&self, manifest: &str, ready: u32) -> Result<()> {
+    pub(super) async fn create(&self, manifest: &str, namespace: &str, ready: u32) -> Result<()> {
         let clock = Instant::now();
         self.kubectl
             .run_with(&["create", "-f", "-"], manifest)
             .await?;
         let each = r#"{.items[*].status.conditions[?(@.type=="Ready")].status}"#;
         let output = format!("jsonpath={each}");
-        let look = ["get", "ecrrepo", "-n", NAMESPACE, "-o", &output];
+        let look = ["get", "ecrrepo", "-n", namespace, "-o", &output];
         eventually(
             &format!("{ready} objects are Ready"),
             PATIENCE,
@@ -304,7 +305,7 @@ impl Bench {
     }
 }
 
-fn cpu_millis(operator: &Operator) -> Result<f64> {
+pub(super) fn cpu_millis(operator: &Operator) -> Result<f64> {
     Ok(processes::cpu(operator.pid())?.as_secs_f64() * 1000.0)
 }
 
@@ -317,6 +318,6 @@ fn megabytes(bytes: u64) -> f64 {
     clippy::cast_precision_loss,
     reason = "counts of calls and bytes stay below 2^52"
 )]
-fn real(count: u64) -> f64 {
+pub(super) fn real(count: u64) -> f64 {
     count as f64
 }
