@@ -141,12 +141,8 @@ async fn delete_ours<E: Ecr>(
         Action::TagResource(stamps)
     };
     let deletes = matches!(action, Action::DeleteRepository { .. });
-    let steps = vec![Step {
-        action,
-        before: String::new(),
-    }];
     let plan = Plan {
-        steps,
+        steps: vec![Step::new(action, String::new())],
         refusals: Vec::new(),
     };
     pass.execute(at, plan, &BTreeMap::new()).await;

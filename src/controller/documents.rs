@@ -25,7 +25,8 @@ pub(super) struct Documents {
 }
 
 impl<E: Ecr> Pass<'_, E> {
-    /// Reads the documents that are ours and are due, or were not what is wanted when last seen.
+    /// Reads the documents that are ours and are due, were not what is wanted when last seen, or could
+    /// not be repaired then.
     pub(super) async fn read_documents(
         &mut self,
         at: &Identity,
@@ -56,7 +57,12 @@ impl<E: Ecr> Pass<'_, E> {
         let Some(hash) = wanted.get(&aspect) else {
             return false;
         };
-        let differs = self.applied().get(&aspect) != Some(hash);
+        let differs = self.applied().get(&aspect) != Some(hash)
+            || self
+                .before
+                .pending
+                .iter()
+                .any(|it| it.aspect == Some(aspect));
         let slot = Slot::Aspect(aspect);
         (due || differs) && self.held_back(slot, hash, write_of(aspect)).is_none()
     }

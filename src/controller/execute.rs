@@ -7,6 +7,9 @@ use crate::{
     api::Aspect,
     domain::{
         action::Action,
+        answer::{Answer, altered},
+        desired::is_reserved,
+        drift::Verdict,
         event::Done,
         failure::{Class, Failure},
         identity::Identity,
@@ -50,17 +53,28 @@ impl<E: Ecr> Pass<'_, E> {
                 }
                 continue;
             }
+            if self.is_fought_over(&step.action, wanted) {
+                continue;
+            }
             match self.ctx.ecr.write(at, &step.action).await {
-                Ok(created) => {
-                    executed.created = executed.created.or(created);
+                Ok(answer) => {
                     self.memory.attempts.succeeded(slot);
+                    if let Some(failure) = altered(&step.action, &answer) {
+                        self.failed(slot, &request, operation, failure);
+                    }
+                    if let Answer::Created(described) = answer {
+                        executed.created = Some(described);
+                    }
                     self.note_done(step, wanted);
                 }
                 Err(failure) if failure.class == Class::Exists && slot == Slot::Repository => {
                     executed.exists = true;
                     return executed;
                 }
-                Err(failure) => {
+                Err(mut failure) => {
+                    if let (Class::PolicyRefused, Some(hint)) = (failure.class, &step.hint) {
+                        failure.said = format!("{}; {hint}", failure.said);
+                    }
                     let ends = slot == Slot::Repository || failure.class.ends_the_pass();
                     self.failed(slot, &request, operation, failure.clone());
                     if ends {
@@ -74,24 +88,47 @@ impl<E: Ecr> Pass<'_, E> {
     }
 
     fn note_done(&mut self, step: Step, wanted: &BTreeMap<Aspect, String>) {
-        let Step { action, before } = step;
+        let Step { action, before, .. } = step;
         tracing::info!(action = %action, %before, "written");
-        // What was last in force is what is wanted now, and yet ECR held something else.
-        let drift = action.aspect().is_some_and(|aspect| {
-            let applied = self.applied();
-            applied.contains_key(&aspect) && applied.get(&aspect) == wanted.get(&aspect)
-        });
+        let drifted = self.drifted(&action, wanted);
+        if let Some(aspect) = drifted {
+            let now = self.ctx.now();
+            self.memory.repairs.repaired(aspect, now);
+        }
         self.done.push(Done {
-            drift: drift && self.done_creation().is_none(),
+            drift: drifted.is_some(),
             action,
             before,
         });
     }
 
-    fn done_creation(&self) -> Option<&Done> {
-        self.done
-            .iter()
-            .find(|done| matches!(done.action, Action::CreateRepository(_)))
+    /// The aspect, where a write repairs drift: what was last in force is what is wanted now, and yet
+    /// ECR holds something else. What is written to a new repository repairs nothing.
+    fn drifted(&self, action: &Action, wanted: &BTreeMap<Aspect, String>) -> Option<Aspect> {
+        let aspect = action.aspect()?;
+        let applied = self.applied();
+        let last = applied.get(&aspect)?;
+        let creates = |done: &Done| matches!(done.action, Action::CreateRepository(_));
+        (wanted.get(&aspect) == Some(last) && !self.done.iter().any(creates)).then_some(aspect)
+    }
+
+    /// Whether a write would only be the next blow of a fight; its problem is noted then.
+    fn is_fought_over(&mut self, action: &Action, wanted: &BTreeMap<Aspect, String>) -> bool {
+        // Our own tags prove whose the repository is: they wait for nobody.
+        let stamps = action
+            .tags()
+            .is_some_and(|tags| tags.keys().any(|key| is_reserved(key)));
+        let Some(aspect) = self.drifted(action, wanted).filter(|_| !stamps) else {
+            return false;
+        };
+        let now = self.ctx.now();
+        match self.memory.repairs.judge(aspect, now) {
+            Verdict::Repair => false,
+            Verdict::HoldBack => {
+                self.problems.push(Problem::of_fight(aspect, action));
+                true
+            }
+        }
     }
 
     /// Names the steps that were not tried because of an earlier one.

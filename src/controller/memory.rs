@@ -5,13 +5,18 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use crate::domain::retry::{Attempts, Moment};
+use crate::domain::{
+    drift::Repairs,
+    retry::{Attempts, Moment},
+};
 
 /// What is remembered of one object.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Memory {
     /// What failed since it last succeeded.
     pub(super) attempts: Attempts,
+    /// What was repaired, and how often of late.
+    pub(super) repairs: Repairs,
     /// What the last pass was asked for: another request starts afresh.
     pub(super) request: Option<String>,
     /// When lifecycle and repository policy are due to be read.

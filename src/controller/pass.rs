@@ -26,7 +26,7 @@ use crate::{
         identity::{ClusterName, Owner, Registry},
         ownership::Claim,
         reason::Reason,
-        retry::{Attempt, Slot},
+        retry::{Attempt, Slot, Waits},
         status::{Problem, Standing, conclude, fit},
     },
     ecr::Ecr,
@@ -73,6 +73,7 @@ impl<'a, E: Ecr> Pass<'a, E> {
         let request = format!("{:?} {deleting} {flux:?} {own:?}", self.generation());
         if self.memory.request.as_ref() != Some(&request) {
             self.memory.attempts.forget();
+            self.memory.repairs.forget();
             self.memory.request = Some(request);
         }
         self.asked = flux != self.before.last_handled_reconcile_at
@@ -227,11 +228,13 @@ impl<'a, E: Ecr> Pass<'a, E> {
         failure: Failure,
     ) {
         tracing::warn!(action, class = failure.class.label(), said = %failure.said, "not done");
-        let (now, rest) = (self.ctx.now(), self.ctx.settings.stalled_retry);
-        let attempt =
-            self.memory
-                .attempts
-                .failed(slot, request, failure, now, fastrand::f64(), rest);
+        let (now, dice) = (self.ctx.now(), fastrand::f64());
+        let waits = Waits {
+            rest: self.ctx.settings.stalled_retry,
+            rota: self.ctx.settings.policy_resync,
+        };
+        let attempts = &mut self.memory.attempts;
+        let attempt = attempts.failed(slot, request, failure, now, dice, waits);
         let problem = problem(slot, action, attempt);
         self.problems.push(problem);
     }
@@ -341,7 +344,7 @@ fn problem(slot: Slot, action: &'static str, attempt: &Attempt) -> Problem {
         },
         action,
         reason: attempt.failure.class.reason(attempt.stalled),
-        message: attempt.failure.to_string(),
+        message: attempt.message(),
         stalled: attempt.stalled,
     }
 }

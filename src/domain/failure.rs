@@ -29,6 +29,8 @@ pub enum Class {
     Exists,
     /// The repository still holds images.
     NotEmpty,
+    /// AWS took a document and keeps another one.
+    Altered,
 }
 
 /// How a failure is tried again: with back-off, and after a while with a person's help.
@@ -47,6 +49,8 @@ pub enum Pace {
     BackOff,
     /// At the stalled-retry interval: the cure may come from elsewhere.
     Rest,
+    /// When policies are read again: each write would end alike.
+    Rota,
 }
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -62,6 +66,7 @@ impl Class {
             // immediately visible"): a new principal is unknown to ECR for a while.
             Self::PolicyRefused => (Some(MINUTE.saturating_mul(10)), Pace::Rest),
             Self::NotEmpty => (Some(Duration::ZERO), Pace::BackOff),
+            Self::Altered => (Some(Duration::ZERO), Pace::Rota),
             Self::Invalid | Self::Limit | Self::Kms | Self::Exists => {
                 (Some(Duration::ZERO), Pace::Rest)
             }
@@ -84,6 +89,7 @@ impl Class {
             (Self::Gone, _) => Reason::Progressing,
             (Self::Exists, _) => Reason::AlreadyExists,
             (Self::NotEmpty, _) => Reason::RepositoryNotEmpty,
+            (Self::Altered, _) => Reason::StoredDiffers,
         }
     }
 
@@ -99,7 +105,8 @@ impl Class {
             | Self::Limit
             | Self::Kms
             | Self::Exists
-            | Self::NotEmpty => false,
+            | Self::NotEmpty
+            | Self::Altered => false,
         }
     }
 
@@ -129,6 +136,10 @@ impl Class {
                 "Delete the images, or set spec.deletionPolicy to Retain (the repository stays) \
                  or DeleteWithImages (the images go too)"
             }
+            Self::Altered => {
+                "Write the policy as AWS keeps it, or remove what it replaces: it is written again \
+                 each time that policies are looked at"
+            }
         }
     }
 
@@ -147,6 +158,7 @@ impl Class {
             Self::Gone => "gone",
             Self::Exists => "exists",
             Self::NotEmpty => "not_empty",
+            Self::Altered => "altered",
         }
     }
 }

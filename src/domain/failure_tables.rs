@@ -20,7 +20,8 @@ const fn next(class: Class) -> Option<Class> {
         Class::Kms => Some(Class::Gone),
         Class::Gone => Some(Class::Exists),
         Class::Exists => Some(Class::NotEmpty),
-        Class::NotEmpty => None,
+        Class::NotEmpty => Some(Class::Altered),
+        Class::Altered => None,
     }
 }
 
@@ -30,7 +31,7 @@ fn all() -> impl Iterator<Item = Class> {
 
 #[test]
 fn every_advice_begins_with_what_to_do() {
-    const DOING: &[&str] = &["Allow", "Ask", "Check", "Correct", "Delete", "Set"];
+    const DOING: &[&str] = &["Allow", "Ask", "Check", "Correct", "Delete", "Set", "Write"];
     for class in all() {
         let advice = class.advice();
         let first = advice.split(' ').next().unwrap();
@@ -78,7 +79,7 @@ fn classes_have_labels_of_their_own() {
 #[test]
 fn each_is_tried_again_in_its_own_way() {
     const MINUTES: fn(u64) -> Option<Duration> = |n| Some(Duration::from_secs(n * 60));
-    use Pace::{BackOff, Rest};
+    use Pace::{BackOff, Rest, Rota};
     let table = [
         (Class::Throttled, None, BackOff, Reason::Throttled),
         (Class::Unavailable, None, BackOff, Reason::AwsUnavailable),
@@ -106,6 +107,7 @@ fn each_is_tried_again_in_its_own_way() {
             BackOff,
             Reason::RepositoryNotEmpty,
         ),
+        (Class::Altered, MINUTES(0), Rota, Reason::StoredDiffers),
     ];
     assert_eq!(table.map(|row| row.0).to_vec(), all().collect::<Vec<_>>());
     for (class, patience, then, reason) in table {

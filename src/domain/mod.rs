@@ -4,8 +4,10 @@
 //! in a test without a cluster.
 
 pub mod action;
+pub mod answer;
 pub mod desired;
 mod digest;
+pub mod drift;
 pub mod event;
 pub mod failure;
 pub mod identity;

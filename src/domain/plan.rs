@@ -22,6 +22,20 @@ pub struct Step {
     pub action: Action,
     /// What ECR held before, for people; empty for what is new.
     pub before: String,
+    /// What is known already should ECR refuse it, for people.
+    pub hint: Option<String>,
+}
+
+impl Step {
+    /// A write in the place of what ECR held.
+    #[must_use]
+    pub const fn new(action: Action, before: String) -> Self {
+        Self {
+            action,
+            before,
+            hint: None,
+        }
+    }
 }
 
 /// All writes that are needed, and all that is refused.
@@ -71,10 +85,7 @@ pub fn plan_creation(desired: &Desired, stamps: Tags) -> Plan {
         steps: actions
             .into_iter()
             .flatten()
-            .map(|action| Step {
-                action,
-                before: String::new(),
-            })
+            .map(|action| Step::new(action, String::new()))
             .collect(),
         refusals: refusals(desired),
     }
@@ -141,19 +152,16 @@ fn present<T>(wanted: &Result<Setting<T>, Refusal>) -> Option<&T> {
 fn mutability(desired: &Desired, observed: &Observed) -> Option<Step> {
     let held = observed.described.mutability.as_ref();
     let wanted = present(&desired.mutability).filter(|wanted| Some(*wanted) != held)?;
-    Some(Step {
-        action: Action::PutImageTagMutability(wanted.clone()),
-        before: held.map_or_else(|| UNKNOWN.to_owned(), ToString::to_string),
-    })
+    let before = held.map_or_else(|| UNKNOWN.to_owned(), ToString::to_string);
+    let action = Action::PutImageTagMutability(wanted.clone());
+    Some(Step::new(action, before))
 }
 
 fn scanning(desired: &Desired, observed: &Observed) -> Option<Step> {
     let held = observed.described.scan_on_push;
     let wanted = *present(&desired.scan_on_push).filter(|wanted| **wanted != held)?;
-    Some(Step {
-        action: Action::PutImageScanningConfiguration(wanted),
-        before: format!("scanOnPush={held}"),
-    })
+    let action = Action::PutImageScanningConfiguration(wanted);
+    Some(Step::new(action, format!("scanOnPush={held}")))
 }
 
 fn lifecycle(desired: &Desired, observed: &Observed) -> Option<Step> {
@@ -163,10 +171,8 @@ fn lifecycle(desired: &Desired, observed: &Observed) -> Option<Step> {
         Action::PutLifecyclePolicy,
         Action::DeleteLifecyclePolicy,
     )?;
-    Some(Step {
-        action,
-        before: before(&observed.lifecycle, Lifecycle::text),
-    })
+    let before = before(&observed.lifecycle, Lifecycle::text);
+    Some(Step::new(action, before))
 }
 
 fn policy(desired: &Desired, observed: &Observed) -> Option<Step> {
@@ -176,9 +182,16 @@ fn policy(desired: &Desired, observed: &Observed) -> Option<Step> {
         Action::SetRepositoryPolicy,
         Action::DeleteRepositoryPolicy,
     )?;
+    let deleted = match &observed.policy {
+        Reading::Stored(held) => {
+            present(&desired.policy).and_then(|it| it.deleted_principals(held))
+        }
+        Reading::NotRead | Reading::Absent => None,
+    };
     Some(Step {
         action,
         before: before(&observed.policy, Document::text),
+        hint: deleted.map(|deleted| deleted.to_string()),
     })
 }
 
@@ -235,9 +248,9 @@ fn tags(
         );
     }
     // What goes makes room first: ECR counts 50 tags at any moment.
-    let untag = (!remove.is_empty()).then(|| Step {
-        before: said(remove.iter().filter_map(|key| held.get_key_value(key))),
-        action: Action::UntagResource(remove),
+    let untag = (!remove.is_empty()).then(|| {
+        let before = said(remove.iter().filter_map(|key| held.get_key_value(key)));
+        Step::new(Action::UntagResource(remove), before)
     });
     let tag = (!write.is_empty()).then(|| tag_step(write, held));
     untag.into_iter().chain(tag).collect()
@@ -248,10 +261,8 @@ fn owned((key, value): (&String, &String)) -> (String, String) {
 }
 
 fn tag_step(write: Tags, held: &Tags) -> Step {
-    Step {
-        before: said(write.keys().filter_map(|key| held.get_key_value(key))),
-        action: Action::TagResource(write),
-    }
+    let before = said(write.keys().filter_map(|key| held.get_key_value(key)));
+    Step::new(Action::TagResource(write), before)
 }
 
 fn said<'a>(tags: impl Iterator<Item = (&'a String, &'a String)>) -> String {

@@ -62,6 +62,10 @@ reasons! {
     IdentityChanged,
     /// The object asks to change what ECR can't change.
     ImmutableField,
+    /// Somebody else keeps changing an aspect back: it is repaired once an hour only.
+    DriftFight,
+    /// AWS keeps another document than the one that it was sent.
+    StoredDiffers,
     /// The repository vanished outside of the operator.
     RepositoryLost,
     /// So many repositories vanished at once that nothing is re-created without a person's word.

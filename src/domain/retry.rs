@@ -49,6 +49,29 @@ pub struct Attempt {
     pub stalled: bool,
 }
 
+/// The waits that are settings.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Waits {
+    /// Where only a person can help.
+    pub rest: Duration,
+    /// Between two looks at policies.
+    pub rota: Duration,
+}
+
+impl Attempt {
+    /// What to do, then why. Once a person is asked it says so: it is news.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self.failure.class.retry().patience {
+            Some(patience) if self.stalled && !patience.is_zero() => {
+                let minutes = patience.as_secs() / 60;
+                format!("{} (for over {minutes} minutes)", self.failure)
+            }
+            Some(_) | None => self.failure.to_string(),
+        }
+    }
+}
+
 /// All that failed of one object since it last succeeded.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Attempts(BTreeMap<Slot, Attempt>);
@@ -75,7 +98,7 @@ impl Attempts {
             .filter(|attempt| attempt.request == request && attempt.due > now)
     }
 
-    /// Notes a failure; `stalled_retry` is the wait where only a person can help.
+    /// Notes a failure.
     pub fn failed(
         &mut self,
         slot: Slot,
@@ -83,11 +106,11 @@ impl Attempts {
         failure: Failure,
         now: Moment,
         dice: f64,
-        stalled_retry: Duration,
+        waits: Waits,
     ) -> &Attempt {
         let last = self.0.remove(&slot).filter(|last| last.request == request);
         let (since, count) = last.map_or((now, 0), |last| (last.since, last.count + 1));
-        let (wait, stalled) = verdict(failure.class, count, since.until(now), dice, stalled_retry);
+        let (wait, stalled) = verdict(failure.class, count, since.until(now), dice, waits);
         let attempt = Attempt {
             request: request.to_owned(),
             since,
@@ -122,13 +145,14 @@ fn verdict(
     count: u32,
     lasted: Duration,
     dice: f64,
-    stalled_retry: Duration,
+    waits: Waits,
 ) -> (Duration, bool) {
     let Retry { patience, then } = class.retry();
     let stalled = patience.is_some_and(|patience| lasted >= patience);
     let wait = match then {
-        Pace::Rest if stalled => stalled_retry,
-        Pace::Rest | Pace::BackOff => back_off(count, dice),
+        Pace::Rest if stalled => waits.rest,
+        Pace::Rota if stalled => waits.rota,
+        Pace::Rest | Pace::Rota | Pace::BackOff => back_off(count, dice),
     };
     (wait, stalled)
 }
@@ -137,7 +161,10 @@ fn verdict(
 mod tests {
     use super::*;
 
-    const REST: Duration = Duration::from_mins(30);
+    const REST: Waits = Waits {
+        rest: Duration::from_mins(30),
+        rota: Duration::from_hours(8),
+    };
     const SLOT: Slot = Slot::Aspect(Aspect::LifecyclePolicy);
 
     fn failure(class: Class) -> Failure {
@@ -188,6 +215,31 @@ mod tests {
         let attempt = attempts.failed(SLOT, "a", failure(Class::Denied), at(300), 1.0, REST);
         assert!(attempt.stalled);
         assert!(attempt.due < at(300 + 300));
+    }
+
+    #[test]
+    fn it_is_news_that_a_person_is_asked() {
+        let mut attempts = Attempts::default();
+        let mut message = |class, seconds| {
+            let failure = failure(class);
+            let attempt = attempts.failed(SLOT, "a", failure, at(seconds), 1.0, REST);
+            (attempt.stalled, attempt.message())
+        };
+        let heals = message(Class::Denied, 0);
+        let ripe = message(Class::Denied, 300);
+        assert_eq!((heals.0, ripe.0), (false, true));
+        assert_eq!(ripe.1, format!("{} (for over 5 minutes)", heals.1));
+        assert_eq!(message(Class::Denied, 600), ripe, "and no news afterwards");
+        let invalid = message(Class::Invalid, 600);
+        assert!(!invalid.1.contains("minutes"), "{}", invalid.1);
+    }
+
+    #[test]
+    fn a_document_that_aws_alters_waits_for_the_rota() {
+        let mut attempts = Attempts::default();
+        let attempt = attempts.failed(SLOT, "a", failure(Class::Altered), at(0), 1.0, REST);
+        assert!(attempt.stalled);
+        assert_eq!(attempt.due, at(8 * 3600));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use k8s_openapi::{
 };
 
 use super::{
+    action::Action,
     identity::{Binding, Identity, Region, Registry, RegistryId, RepositoryName},
     observed::Described,
     reason::Reason,
@@ -44,6 +45,26 @@ impl Problem {
             action,
             reason,
             message: message.into(),
+            stalled: true,
+        }
+    }
+}
+
+impl Problem {
+    /// An aspect that somebody else keeps changing back.
+    #[must_use]
+    pub fn of_fight(aspect: Aspect, action: &Action) -> Self {
+        let message = format!(
+            "Find out who else changes {aspect} in ECR, as AWS CloudTrail tells, or remove it from \
+             the spec: it was repaired three times within an hour and is changed again; it is \
+             repaired once an hour until it stays for an hour",
+            aspect = aspect.as_str()
+        );
+        Self {
+            aspect: Some(aspect),
+            action: action.operation(),
+            reason: Reason::DriftFight,
+            message,
             stalled: true,
         }
     }

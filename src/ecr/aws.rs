@@ -24,6 +24,7 @@ use super::{
 use crate::{
     domain::{
         action::Action,
+        answer::Answer,
         failure::{Class, Failure},
         identity::{Identity, Region, Registry, RegistryId},
         lifecycle::Lifecycle,
@@ -259,7 +260,7 @@ impl Ecr for Aws {
         }
     }
 
-    async fn write(&self, at: &Identity, action: &Action) -> Result<Option<Described>, Failure> {
+    async fn write(&self, at: &Identity, action: &Action) -> Result<Answer, Failure> {
         write::send(self, at, action).await
     }
 }

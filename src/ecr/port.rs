@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, future::Future};
 
 use crate::domain::{
     action::Action,
+    answer::Answer,
     failure::Failure,
     identity::{Identity, Registry},
     lifecycle::Lifecycle,
@@ -68,11 +69,10 @@ pub trait Ecr: Send + Sync + 'static {
         registry: &Registry,
     ) -> impl Future<Output = Result<BTreeSet<String>, Failure>> + Send;
 
-    /// One write. What is to be removed and is gone already counts as removed. A creation answers
-    /// with the repository.
+    /// One write. What is to be removed and is gone already counts as removed.
     fn write(
         &self,
         at: &Identity,
         action: &Action,
-    ) -> impl Future<Output = Result<Option<Described>, Failure>> + Send;
+    ) -> impl Future<Output = Result<Answer, Failure>> + Send;
 }

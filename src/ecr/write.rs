@@ -8,23 +8,22 @@ use super::{
 };
 use crate::domain::{
     action::{Action, NewRepository},
+    answer::Answer,
     desired::Mutability,
     failure::{Class, Failure},
     identity::Identity,
+    lifecycle::Lifecycle,
     observed::Described,
+    policy::Document,
 };
 
 /// Makes the call. What is to be removed and is gone already counts as removed.
-pub(super) async fn send(
-    aws: &Aws,
-    at: &Identity,
-    action: &Action,
-) -> Result<Option<Described>, Failure> {
+pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<Answer, Failure> {
     let operation = action.operation();
     let (id, name) = (at.registry.id.as_str(), at.name.as_str());
     let ecr = &aws.ecr;
     let answer = match action {
-        Action::CreateRepository(new) => return create(aws, at, new).await.map(Some),
+        Action::CreateRepository(new) => return create(aws, at, new).await.map(Answer::Created),
         Action::PutImageTagMutability(mutability) => {
             return put_mutability(aws, at, mutability).await;
         }
@@ -62,10 +61,10 @@ pub(super) async fn send(
                 .put_lifecycle_policy()
                 .registry_id(id)
                 .repository_name(name);
-            let call = call.lifecycle_policy_text(policy.text());
-            aws.call(Kind::Write, operation, call.send())
-                .await
-                .map(drop)
+            let call = call.lifecycle_policy_text(policy.text()).send();
+            let answer = aws.call(Kind::Write, operation, call).await?;
+            let stored = answer.lifecycle_policy_text().map(Lifecycle::stored);
+            return Ok(stored.map_or(Answer::Done, Answer::StoredLifecycle));
         }
         Action::DeleteLifecyclePolicy => {
             let call = ecr
@@ -82,10 +81,10 @@ pub(super) async fn send(
                 .set_repository_policy()
                 .registry_id(id)
                 .repository_name(name);
-            let call = call.policy_text(policy.text());
-            aws.call(Kind::Write, operation, call.send())
-                .await
-                .map(drop)
+            let call = call.policy_text(policy.text()).send();
+            let answer = aws.call(Kind::Write, operation, call).await?;
+            let stored = answer.policy_text().map(Document::stored);
+            return Ok(stored.map_or(Answer::Done, Answer::StoredPolicy));
         }
         Action::DeleteRepositoryPolicy => {
             let call = ecr
@@ -109,7 +108,7 @@ pub(super) async fn send(
     };
     match answer {
         Err(error) if !is_removed(action, &error) => Err(error.failure),
-        Ok(()) | Err(_) => Ok(None),
+        Ok(()) | Err(_) => Ok(Answer::Done),
     }
 }
 
@@ -156,7 +155,7 @@ async fn put_mutability(
     aws: &Aws,
     at: &Identity,
     mutability: &Mutability,
-) -> Result<Option<Described>, Failure> {
+) -> Result<Answer, Failure> {
     let call = aws
         .ecr
         .put_image_tag_mutability()
@@ -166,5 +165,5 @@ async fn put_mutability(
         .set_image_tag_mutability_exclusion_filters(to_filters(mutability)?);
     aws.call(Kind::Write, "PutImageTagMutability", call.send())
         .await?;
-    Ok(None)
+    Ok(Answer::Done)
 }

@@ -18,6 +18,7 @@ mod creation;
 mod deletion;
 mod drift;
 mod faults;
+mod fights;
 mod identity;
 mod installation;
 mod invalid;

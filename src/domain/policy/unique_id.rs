@@ -1,6 +1,6 @@
 //! Principals that were deleted in IAM.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use super::arn::Identity;
 use super::document::{Document, Only, PrincipalKind, Principals, Statement};
@@ -14,6 +14,19 @@ pub struct DeletedPrincipals {
     pub wanted: BTreeSet<String>,
     /// The unique ids (`AIDA…`, `AROA…`) that AWS has in their place.
     pub stored: BTreeSet<String>,
+}
+
+/// What it means, for people.
+impl fmt::Display for DeletedPrincipals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let list = |words: &BTreeSet<String>| words.iter().cloned().collect::<Vec<_>>().join(", ");
+        write!(
+            f,
+            "ECR has {} in the place of {}, as it does once a principal was deleted in IAM",
+            list(&self.stored),
+            list(&self.wanted)
+        )
+    }
 }
 
 impl Document {
