@@ -1,10 +1,13 @@
 //! Operations that moto does not have: what they answer where there is nothing. None changes
 //! anything.
 
-use aws_sdk_ecr::types::{SubjectIdentifier, TargetStorageClass};
+use aws_sdk_ecr::types::{RctAppliedFor, SubjectIdentifier, TargetStorageClass};
 
 use super::images::id;
 use super::taker::{NO_DIGEST, Taker};
+
+/// A backfill that nobody has started.
+const NO_BACKFILL: &str = "00000000-0000-0000-0000-000000000000";
 
 impl Taker {
     pub(super) async fn beyond(&mut self) {
@@ -63,6 +66,12 @@ impl Taker {
         let update = self.ecr.update_repository_creation_template();
         let outcome = update.prefix(&none).description("d").send().await;
         self.refusal("update a template that is not there", outcome);
+        let create = self.ecr.create_repository_creation_template();
+        let create = create
+            .prefix("Upper")
+            .applied_for(RctAppliedFor::CreateOnPush);
+        let outcome = create.send().await;
+        self.refusal("create a template in upper case", outcome);
         let delete = self.ecr.delete_repository_creation_template();
         let outcome = delete.prefix(&none).send().await;
         self.refusal("delete a template that is not there", outcome);
@@ -81,6 +90,15 @@ impl Taker {
         self.refusal(
             "validate a pull through cache rule that is not there",
             validated,
+        );
+        let update = self.ecr.update_pull_through_cache_rule();
+        let update = update
+            .ecr_repository_prefix(none)
+            .custom_role_arn("arn:aws:iam::123456789012:role/r");
+        let updated = update.send().await;
+        self.refusal(
+            "update a pull through cache rule that is not there",
+            updated,
         );
         let delete = self.ecr.delete_pull_through_cache_rule();
         let deleted = delete.ecr_repository_prefix(none).send().await;
@@ -103,9 +121,12 @@ impl Taker {
         let outcome = self.ecr.list_replication_backfills().send().await;
         self.refusal("list backfills", outcome);
         let stop = self.ecr.stop_replication_backfill();
-        let stop = stop.replication_backfill_id("00000000-0000-0000-0000-000000000000");
-        let outcome = stop.send().await;
+        let outcome = stop.replication_backfill_id(NO_BACKFILL).send().await;
         self.refusal("stop a backfill that is not there", outcome);
+        let describe = self.ecr.describe_replication_backfill_results();
+        let describe = describe.replication_backfill_id(NO_BACKFILL);
+        let outcome = describe.send().await;
+        self.refusal("results of a backfill that is not there", outcome);
     }
 
     async fn artifacts(&mut self) {

@@ -30,13 +30,18 @@ use taker::{Answers, take};
 /// The account that moto has, and the emulator for keys that name none.
 const KEY: &str = "AKIACONTRACT";
 
-/// A client without retries: moto answers 500 to what it does not have.
-fn client_at(url: Option<&str>, region: String, credentials: Credentials) -> Client {
+/// A client for moto or, without a URL, for ECR.
+fn client_at(
+    url: Option<&str>,
+    region: String,
+    credentials: Credentials,
+    retries: RetryConfig,
+) -> Client {
     let mut config = aws_sdk_ecr::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new(region))
         .credentials_provider(credentials)
-        .retry_config(RetryConfig::disabled());
+        .retry_config(retries);
     config.set_endpoint_url(url.map(str::to_owned));
     Client::from_conf(config.build())
 }
@@ -72,7 +77,9 @@ async fn moto_differs_only_where_aws_says_that_it_is_wrong() {
     let ours = ours("contract").await;
     let moto = moto::Moto::start();
     let credentials = Credentials::new(KEY, "secret", None, None, "test");
-    let theirs = client_at(Some(&moto.url), REGION.to_owned(), credentials);
+    // Without retries: moto answers 500 to what it does not have.
+    let retries = RetryConfig::disabled();
+    let theirs = client_at(Some(&moto.url), REGION.to_owned(), credentials, retries);
     let theirs = take(theirs, "contract").await;
     assert!(ours.keys().eq(theirs.keys()), "both take all steps");
     let (found, known) = (disagreements(&ours, &theirs), differences::known());
@@ -102,7 +109,10 @@ async fn ecr_itself_agrees_with_the_emulator() {
     let prefix = format!("contract-{}", std::process::id());
     let ours = ours(&prefix).await;
     let credentials = Credentials::new(key, secret, lent("AWS_SESSION_TOKEN"), None, "lent");
-    let theirs = take(client_at(None, region, credentials), &prefix).await;
+    // With retries: ECR throttles.
+    let retries = RetryConfig::standard().with_max_attempts(8);
+    let theirs = client_at(None, region, credentials, retries);
+    let theirs = take(theirs, &prefix).await;
     assert_eq!(disagreements(&ours, &theirs), BTreeMap::new());
 }
 

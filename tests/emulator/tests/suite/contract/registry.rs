@@ -71,12 +71,7 @@ impl Taker {
 
     /// Account and region, as they are in the ARN of a repository.
     async fn place(&self) -> (String, String, String) {
-        let describe = self
-            .ecr
-            .describe_repositories()
-            .repository_names(&self.name);
-        let described = describe.send().await.unwrap();
-        let arn = described.repositories()[0].repository_arn().unwrap();
+        let arn = self.arn("api").await;
         let parts: Vec<&str> = arn.split(':').collect();
         (
             parts[1].to_owned(),
@@ -155,15 +150,7 @@ impl Taker {
 
     async fn registry_scanning(&mut self) {
         use ScanFrequency::{ContinuousScan, Manual, ScanOnPush};
-        let outcome = self.ecr.get_registry_scanning_configuration().send().await;
-        self.note("get the registry's scanning", outcome, |got| {
-            let found = got.scanning_configuration.unwrap();
-            format!(
-                "{:?} {}",
-                found.scan_type.clone().unwrap(),
-                found.rules().len()
-            )
-        });
+        self.scanned("get the registry's scanning").await;
         let own = format!("{}/*", self.prefix);
         let rule = |frequency| scanning(frequency, &own);
         let wild = scanning(ScanOnPush, &format!("{}/*a*b*c*d*", self.prefix));
@@ -199,8 +186,18 @@ impl Taker {
                 )
             });
         }
+        self.scanned("get the registry's scanning then").await;
         self.effective("scanning by a rule of the registry", &["api"])
             .await;
+    }
+
+    async fn scanned(&mut self, step: &'static str) {
+        let get = self.ecr.get_registry_scanning_configuration();
+        let outcome = get.send().await;
+        self.note(step, outcome, |got| {
+            let found = got.scanning_configuration.unwrap();
+            format!("{:?} {}", found.scan_type().unwrap(), found.rules().len())
+        });
     }
 
     async fn replication(&mut self) {

@@ -94,11 +94,8 @@ impl Taker {
                     .unwrap()
                     .encryption_configuration
                     .unwrap();
-                format!(
-                    "{:?}, key: {}",
-                    made.encryption_type,
-                    made.kms_key.is_some()
-                )
+                let kind = made.encryption_type.as_str();
+                format!("{kind}, key: {}", made.kms_key.is_some())
             });
         }
     }
@@ -137,19 +134,16 @@ impl Taker {
 
     async fn description(&mut self) {
         let describe = self.ecr.describe_repositories();
-        let names = |names: &[&str]| names.iter().map(|name| self.named(name)).collect();
+        let ours = |names: &[&str]| names.iter().map(|name| self.named(name)).collect();
         let many = (0..101)
             .map(|index| self.named(&format!("n{index}")))
             .collect();
-        let missing: Vec<String> = names(&["none"]);
+        let missing: Vec<String> = ours(&["none"]);
         for (step, names) in [
-            ("describe one", names(&["api"])),
-            ("describe one twice", names(&["api", "api"])),
+            ("describe one", ours(&["api"])),
+            ("describe one twice", ours(&["api", "api"])),
             ("describe what is not there", missing),
-            (
-                "describe one and what is not there",
-                names(&["api", "none"]),
-            ),
+            ("describe one and what is not there", ours(&["api", "none"])),
             ("describe 101 names", many),
         ] {
             let describe = describe.clone().set_repository_names(Some(names));

@@ -48,7 +48,8 @@ impl Taker {
         self.at_creation().await;
     }
 
-    async fn arn(&self, name: &str) -> String {
+    /// The ARN of a repository of the contract.
+    pub(super) async fn arn(&self, name: &str) -> String {
         let describe = self.ecr.describe_repositories();
         let described = describe.repository_names(self.named(name)).send().await;
         let repository = described.unwrap().repositories.unwrap().remove(0);

@@ -36,12 +36,12 @@ pub(super) async fn take(ecr: Client, prefix: &str) -> Answers {
         name: format!("{prefix}/api"),
         answers: Answers::new(),
     };
-    let taken = tokio::spawn(taker.steps(untouched)).await;
+    let outcome = tokio::spawn(taker.steps(untouched)).await;
     remove_repositories(&ecr, prefix).await;
     if untouched {
         restore(&ecr).await;
     }
-    taken.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
+    outcome.unwrap_or_else(|failed| std::panic::resume_unwind(failed.into_panic()))
 }
 
 /// Whether all settings of the registry that steps replace are at AWS's defaults: nobody loses his.
