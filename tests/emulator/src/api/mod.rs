@@ -36,6 +36,7 @@ mod upstream;
 pub(crate) use jobs::{Job, Registries, run as run_jobs};
 pub(crate) use lifecycle_preview::Preview;
 pub(crate) use table::find;
+use table::is_operation;
 pub(crate) use tags::parse_arn;
 
 use serde_json::{Value, json};

@@ -126,7 +126,7 @@ impl Reader {
         let (principal, principals) = self.principal(principal)?;
         members.push((name.to_owned(), principal));
         let (name, action) = either(statement, "Action", "NotAction")?;
-        let actions = actions(action)?;
+        let actions = actions(action, self.with_resource)?;
         members.push((name.to_owned(), scalar_or_list(&actions)));
         if self.with_resource {
             let (name, resource) = either(statement, "Resource", "NotResource")?;
@@ -246,19 +246,43 @@ fn scalar_or_list(items: &[String]) -> Node {
     }
 }
 
-/// Actions of ECR, with wildcards, or all. Whether ECR refuses names of actions that it does not
-/// have is not documented; they pass.
-fn actions(value: &Value) -> Option<Vec<String>> {
+/// Actions that policies can name and that are no operations:
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html>.
+const PERMISSIONS_ONLY: &[&str] = &[
+    "BatchImportUpstreamImage",
+    "GetImageCopyStatus",
+    "ReplicateImage",
+];
+
+/// Actions of ECR, with wildcards, or all.
+fn actions(value: &Value, for_registry: bool) -> Option<Vec<String>> {
     let mut actions: Vec<String> = Vec::new();
     for action in one_or_more(value) {
         let action = action.as_str()?;
-        let known = matches(r"\*|[eE][cC][rR]:[A-Za-z*?]+", action).unwrap_or(false);
-        known.then_some(())?;
+        is_action(action, for_registry).then_some(())?;
         if !actions.iter().any(|other| other == action) {
             actions.push(action.to_owned());
         }
     }
     (!actions.is_empty()).then_some(actions)
+}
+
+/// Whether an action is one that such a policy can be about. A registry's can be about all that ECR
+/// has (<https://docs.aws.amazon.com/AmazonECR/latest/userguide/registry-permissions.html>). A
+/// repository's cannot be about tokens, which are no repository's: ECR refuses that, so it looks at
+/// the names (<https://github.com/cloudposse/terraform-aws-ecr/pull/67>). No document says that it
+/// refuses names that it does not know; no check of names would let them pass.
+fn is_action(action: &str, for_registry: bool) -> bool {
+    let Some((service, name)) = action.split_once(':') else {
+        return action == "*";
+    };
+    let known = |names: &[&str]| names.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let own = service.eq_ignore_ascii_case("ecr");
+    if name.contains(['*', '?']) {
+        return own && matches("[A-Za-z*?]+", name).unwrap_or(false);
+    }
+    let found = super::is_operation(name) || known(PERMISSIONS_ONLY);
+    own && found && (for_registry || !known(&["GetAuthorizationToken"]))
 }
 
 /// Resources of ECR, with wildcards, or all.

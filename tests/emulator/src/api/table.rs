@@ -180,3 +180,10 @@ const OPERATIONS: &[Operation] = &[
 pub(crate) fn find(name: &str) -> Option<&'static Operation> {
     OPERATIONS.iter().find(|operation| operation.name == name)
 }
+
+/// Whether ECR has an operation of that name, in whatever case, as IAM compares names of actions.
+pub(super) fn is_operation(name: &str) -> bool {
+    OPERATIONS
+        .iter()
+        .any(|operation| operation.name.eq_ignore_ascii_case(name))
+}

@@ -78,6 +78,14 @@ async fn what_the_grammar_allows_is_accepted() {
             ),
         ),
         ("all actions", of(with("Action", json!("ecr:*")))),
+        ("some actions", of(with("Action", json!("ecr:?etImage*")))),
+        (
+            "actions in another case, and one that is no operation",
+            of(with(
+                "Action",
+                json!(["ECR:putimage", "ecr:ReplicateImage"]),
+            )),
+        ),
         ("all actions of all", of(with("Action", json!("*")))),
         (
             "a condition",
@@ -145,7 +153,15 @@ async fn what_the_grammar_forbids_is_refused() {
         ("an empty list of actions", of(with("Action", json!([])))),
         (
             "an action of another service",
-            of(with("Action", json!(["ecr:GetImage", "s3:GetObject"]))),
+            of(with("Action", json!(["ecr:PutImage", "s3:GetObject"]))),
+        ),
+        (
+            "an action that ECR does not have",
+            of(with("Action", json!("ecr:GetImage"))),
+        ),
+        (
+            "an action that is about no repository",
+            of(with("Action", json!("ecr:GetAuthorizationToken"))),
         ),
         (
             "an action without a service",

@@ -61,7 +61,7 @@ fn lifecycle() -> impl Strategy<Value = Value> {
 
 fn policy() -> impl Strategy<Value = Value> {
     let account = "[0-9]{12}";
-    let statement = (prop::collection::vec(account, 1..4), prop::collection::vec("ecr:[A-Z][a-z]{1,9}", 1..4))
+    let statement = (prop::collection::vec(account, 1..4), prop::collection::vec("ecr:[A-Z][a-z]{1,9}\\*", 1..4))
         .prop_map(|(accounts, actions)| {
             json!({ "Effect": "Allow", "Principal": { "AWS": accounts }, "Action": actions })
         });

@@ -61,6 +61,7 @@ async fn a_registry_policy_names_resources_and_known_principals() {
         "{}".to_owned(),
         policy(None),
         policy(Some("arn:aws:s3:::bucket")),
+        policy(Some("*")).replace("ReplicateImage", "Nope"),
     ] {
         let outcome = emulator.call(
             ACCOUNT,
@@ -80,6 +81,12 @@ async fn a_registry_policy_names_resources_and_known_principals() {
     let refused = refusal(&emulator, "PutRegistryPolicy", input.clone());
     assert_eq!(refused, "InvalidParameterException");
     apply(&emulator, "PutRegistryPolicy", input);
+    let tokens = policy(Some("*")).replace("ReplicateImage", "GetAuthorizationToken");
+    apply(
+        &emulator,
+        "PutRegistryPolicy",
+        json!({ "policyText": tokens }),
+    );
 }
 
 #[tokio::test]

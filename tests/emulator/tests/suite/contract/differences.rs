@@ -1,176 +1,55 @@
-//! Where moto is not like ECR, and what AWS says about it.
+//! Where moto is not like ECR, and what AWS says about it: the table in `differences.md`.
 
-/// A place where moto differs.
-pub(super) struct Difference {
-    /// The step of the contract.
-    pub(super) step: &'static str,
-    /// What ECR answers, and the emulator with it.
-    pub(super) ecr: &'static str,
-    /// What moto answers.
-    pub(super) moto: &'static str,
-    /// What settles it.
-    pub(super) source: &'static str,
+use std::collections::BTreeMap;
+
+use super::Pairs;
+
+const TABLE: &str = include_str!("differences.md");
+
+/// The cells of the rows, without the heads of the tables.
+fn rows() -> impl Iterator<Item = Vec<&'static str>> {
+    let rows = TABLE.lines().filter_map(|line| {
+        let cells = line.strip_prefix("| ")?.strip_suffix(" |")?;
+        Some(cells.split(" | ").collect::<Vec<_>>())
+    });
+    rows.filter(|row| !["step", "---"].contains(&row[0]))
 }
 
-const fn difference(
-    step: &'static str,
-    ecr: &'static str,
-    moto: &'static str,
-    source: &'static str,
-) -> Difference {
-    Difference {
-        step,
-        ecr,
-        moto,
-        source,
+/// What ECR answers, and the emulator with it, and what moto answers, by step.
+pub(super) fn known() -> Pairs<'static> {
+    let known: Pairs<'_> = rows().map(|row| (row[0], (row[1], row[2]))).collect();
+    assert_eq!(known.len(), rows().count(), "a step has one line");
+    known
+}
+
+/// The documents below the table, by the name that its rows give them.
+fn documents() -> BTreeMap<&'static str, &'static str> {
+    let links = TABLE
+        .lines()
+        .filter_map(|line| line.strip_prefix('[')?.split_once("]: "));
+    links.collect()
+}
+
+#[test]
+fn every_difference_is_settled_by_a_document() {
+    let documents = documents();
+    let cited: Vec<&str> = rows()
+        .map(|row| {
+            let [_, _, _, document, says] = row.as_slice() else {
+                panic!("five cells: {row:?}");
+            };
+            assert!(!says.is_empty(), "{row:?}");
+            document
+                .strip_prefix('[')
+                .and_then(|name| name.strip_suffix(']'))
+                .unwrap()
+        })
+        .collect();
+    for name in &cited {
+        assert!(documents[name].starts_with("https://"), "{name}");
     }
+    assert!(
+        documents.keys().all(|name| cited.contains(name)),
+        "a document that nobody cites"
+    );
 }
-
-/// Step, ECR, moto, source. The order in which rules come back AWS documents nowhere: there the
-/// provider that compares them says it.
-pub(super) const DIFFERENCES: &[Difference] = &[
-    difference(
-        "create with two underscores",
-        "Mutable Aes256",
-        "InvalidParameterException",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html",
-    ),
-    difference(
-        "create with a name of one letter",
-        "InvalidParameterException",
-        "Mutable Aes256",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CreateRepository.html",
-    ),
-    difference(
-        "create with AES256 and a key",
-        "InvalidParameterException",
-        "done",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_EncryptionConfiguration.html",
-    ),
-    difference(
-        "describe names in pages",
-        "InvalidParameterException",
-        "done",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeRepositories.html",
-    ),
-    difference(
-        "describe a page of one",
-        "1 more: true",
-        "4 more: false",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeRepositories.html",
-    ),
-    difference(
-        "make immutable with filters",
-        "InvalidParameterException",
-        "ImmutableWithExclusion 0",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImageTagMutability.html",
-    ),
-    difference(
-        "exclude without filters",
-        "InvalidParameterException",
-        "ImmutableWithExclusion 0",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImageTagMutability.html",
-    ),
-    difference(
-        "exclude six patterns",
-        "InvalidParameterException",
-        "ImmutableWithExclusion 0",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImageTagMutability.html",
-    ),
-    difference(
-        "exclude two patterns",
-        "ImmutableWithExclusion 2",
-        "ImmutableWithExclusion 0",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImageTagMutability.html",
-    ),
-    difference(
-        "tag with a reserved key",
-        "InvalidTagParameterException",
-        "done",
-        "https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-using-tags.html",
-    ),
-    difference(
-        "tag with 51",
-        "TooManyTagsException",
-        "done",
-        "https://docs.aws.amazon.com/AmazonECR/latest/userguide/ecr-using-tags.html",
-    ),
-    difference(
-        "get the policy",
-        "on lines: true",
-        "on lines: false",
-        "https://docs.aws.amazon.com/cli/latest/reference/ecr/get-repository-policy.html",
-    ),
-    difference(
-        "rules with a priority twice",
-        "InvalidParameterException",
-        "done",
-        "https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html",
-    ),
-    difference(
-        "a rule for any before others",
-        "InvalidParameterException",
-        "done",
-        "https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html",
-    ),
-    difference(
-        "two rules for untagged",
-        "InvalidParameterException",
-        "done",
-        "https://docs.aws.amazon.com/AmazonECR/latest/userguide/LifecyclePolicies.html",
-    ),
-    difference(
-        "a rule for tagged without tags",
-        "InvalidParameterException",
-        "done",
-        "https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html",
-    ),
-    difference(
-        "rules that archive",
-        "done",
-        "InvalidParameterException",
-        "https://docs.aws.amazon.com/AmazonECR/latest/userguide/lifecycle_policy_parameters.html",
-    ),
-    difference(
-        "get the lifecycle policy",
-        "first: 2",
-        "first: 9",
-        "https://registry.terraform.io/providers/hashicorp/aws/latest/docs/resources/ecr_lifecycle_policy",
-    ),
-    difference(
-        "start a preview",
-        "done",
-        "HTTP 500",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_StartLifecyclePolicyPreview.html",
-    ),
-    difference(
-        "put an image without its layers",
-        "LayersNotFoundException",
-        "done",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_PutImage.html",
-    ),
-    difference(
-        "get an account setting",
-        "done",
-        "HTTP 500",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_GetAccountSetting.html",
-    ),
-    difference(
-        "describe a template that is not there",
-        "0",
-        "HTTP 500",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeRepositoryCreationTemplates.html",
-    ),
-    difference(
-        "describe a pull through cache rule that is not there",
-        "PullThroughCacheRuleNotFoundException",
-        "HTTP 500",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribePullThroughCacheRules.html",
-    ),
-    difference(
-        "list pull-time exclusions",
-        "done",
-        "HTTP 500",
-        "https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_ListPullTimeUpdateExclusions.html",
-    ),
-];
