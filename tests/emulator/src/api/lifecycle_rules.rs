@@ -58,11 +58,10 @@ pub(crate) fn evaluate(policy: &str, images: &Images, now: f64) -> Vec<Verdict> 
     marks.verdicts
 }
 
-/// The images of manifest lists. They stay until the list has gone, as the guide says of expiring;
-/// of archiving it says nothing, and the same is assumed, because a list without its images cannot
-/// be pulled. They do count, which users with images for several platforms complain about.
+/// The images of manifest lists. They stay until the list has gone or is archived itself, as the
+/// guide says. They do count, which users with images for several platforms complain about.
 fn in_lists(images: &Images) -> BTreeSet<&str> {
-    let lists = images.values();
+    let lists = images.values().filter(|list| !list.archived);
     lists
         .flat_map(|list| list.children.iter().map(String::as_str))
         .collect()

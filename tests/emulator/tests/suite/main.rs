@@ -18,6 +18,7 @@ mod layers;
 mod lifecycle;
 mod lifecycle_preview;
 mod lifecycle_run;
+mod lifecycle_twice;
 mod lifecycle_world;
 mod model;
 mod paging;
