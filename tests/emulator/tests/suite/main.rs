@@ -7,7 +7,6 @@
 
 mod archive;
 mod bad_input;
-mod beside;
 mod constraints;
 mod contract;
 mod events;
@@ -21,6 +20,7 @@ mod lifecycle_run;
 mod lifecycle_twice;
 mod lifecycle_world;
 mod model;
+mod own_events;
 mod paging;
 mod policy;
 mod program;
@@ -31,7 +31,9 @@ mod registry;
 mod replication;
 mod repositories;
 mod scanning;
+mod sts;
 mod support;
+mod tagging;
 mod tags;
 mod templates;
 mod unkind;
