@@ -3,6 +3,7 @@
 
 mod any_calls;
 mod boundaries;
+mod declared;
 mod fit;
 mod patterns;
 mod samples;
