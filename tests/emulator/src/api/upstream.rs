@@ -259,7 +259,8 @@ fn location(rule: &Value, rest: &str) -> String {
 
 /// The layers of a cached image come later, with the pull of each; the emulator has none.
 fn cached(text: &str, now: f64) -> Result<Image, Error> {
-    let found = manifest::read(text, "")?;
+    let found = manifest::read(text, "")
+        .map_err(|error| Error::new("UnableToGetUpstreamImageException", error.message))?;
     let digest = format!("sha256:{}", sha256_hex(text.as_bytes()));
     Ok(push::image(text, digest, found, 0, now))
 }

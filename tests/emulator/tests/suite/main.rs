@@ -13,6 +13,7 @@ mod events;
 mod faults;
 mod hooks;
 mod images;
+mod kms;
 mod layers;
 mod lifecycle;
 mod lifecycle_preview;
