@@ -18,6 +18,9 @@ impl World {
     /// Long polling: an empty queue is answered when something comes, or the time is over. The bell
     /// says when to look again; what comes by itself, with the virtual clock, is looked for then.
     pub(crate) async fn wait_for_messages(&self, request: &Request) {
+        if request.service != Service::Sqs {
+            return;
+        }
         let bell = Arc::clone(&self.lock().queues.bell);
         let began = Instant::now();
         loop {

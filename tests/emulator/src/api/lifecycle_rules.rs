@@ -67,9 +67,10 @@ fn in_lists(images: &Images) -> BTreeSet<&str> {
         .collect()
 }
 
-/// Signatures and the like, by the digest of their subject. They follow it, within a day as the
-/// guide says, here at once; no rule selects or counts them. One without its subject is an image
-/// like any other: the guide is silent.
+/// Signatures and the like, by the digest of their subject. They follow it, within a day as the guide
+/// says, here at once; no rule selects or counts them. The guide can be read so that they also follow
+/// a subject that somebody deletes or archives by hand, and does not say by which rule; here they
+/// follow what a policy does, and one without its subject is an image like any other.
 fn followers(images: &Images) -> BTreeMap<&str, Vec<&str>> {
     let mut followers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for image in images.values() {
