@@ -82,6 +82,7 @@ fn change_settings(inner: &mut Inner, body: &[u8]) -> Outcome {
     }
     inner.settings =
         serde_json::from_value(settings).map_err(|error| format!("Not a setting: {error}"))?;
+    inner.queues.bell.notify_waiters();
     Ok(json!(inner.settings))
 }
 

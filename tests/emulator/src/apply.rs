@@ -1,14 +1,11 @@
 //! The services applied to the state, whoever calls and however.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use crate::api::{self, Context, sts};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::events::{self, Occasion};
-use crate::state::Image;
 use crate::world::{Inner, addressed, guarded, without_blob};
 
 impl Inner {
@@ -65,29 +62,30 @@ impl Inner {
         self.serial += 1;
         let now = self.catch_up();
         let place = (caller.account.clone(), caller.region.clone());
-        let known = self.known_images(&place, (operation.name, input));
         let mut context = Context {
             caller,
             now,
             registry: self.registries.entry(place).or_default(),
             settings: &mut self.settings,
             jobs: &mut self.jobs,
+            news: &mut self.news,
             serial: self.serial,
         };
         let answer = operation.apply(&mut context, input);
-        self.tell(caller, (operation.name, input), &answer, &known);
+        self.tell(caller, (operation.name, input), &answer);
+        self.publish();
         if let (true, Some(name)) = (answer.is_ok(), addressed(input)) {
             self.note_tags(caller, name);
         }
         // What takes no time is done before anybody can look.
-        api::run_jobs(&mut self.registries, &mut self.jobs, &self.settings, now);
+        self.do_jobs(now);
         answer
     }
 
     /// Does what is due behind the answers, and says what time it is.
     pub(crate) fn catch_up(&mut self) -> f64 {
         let now = self.clock.now();
-        api::run_jobs(&mut self.registries, &mut self.jobs, &self.settings, now);
+        self.do_jobs(now);
         now
     }
 
@@ -100,28 +98,12 @@ impl Inner {
         self.tag_index.note(&place, name, tags, at);
     }
 
-    /// The images of which a call may tell only by their digest, as they were before it.
-    fn known_images(
-        &self,
-        place: &(String, String),
-        (operation, input): (&str, &Value),
-    ) -> BTreeMap<String, Image> {
-        let name = addressed(input).unwrap_or_default();
-        let registry = self.registries.get(place);
-        let repository = registry.and_then(|registry| registry.repositories.get(name));
-        repository
-            .filter(|_| operation == "BatchDeleteImage" && !self.settings.queues.is_empty())
-            .map(|repository| repository.images.clone())
-            .unwrap_or_default()
-    }
-
-    /// Tells the queues of a call that writes, and of what it did to images.
+    /// Tells the queues of a call that writes.
     fn tell(
         &mut self,
         caller: &Caller,
         (operation, input): (&str, &Value),
         answer: &Result<Value, Error>,
-        known: &BTreeMap<String, Image>,
     ) {
         if self.settings.queues.is_empty() || !events::is_write(operation) {
             return;
@@ -133,18 +115,7 @@ impl Inner {
             seed: format!("call {}", self.serial),
         };
         let shown = without_blob(input.clone());
-        let mut told = vec![occasion.of_call(caller, (operation, &shown), answer)];
-        if let Ok(answer) = answer {
-            let name = addressed(input).unwrap_or_default();
-            let repository = self.repository(&caller.account, &caller.region, name);
-            let image = |digest: &str| {
-                let there = repository.and_then(|repository| repository.images.get(digest));
-                there.or_else(|| known.get(digest))
-            };
-            told.extend(occasion.of_images((operation, input), answer, image));
-        }
-        for event in told {
-            self.queues.send(&event, occasion.time, &self.settings);
-        }
+        let event = occasion.of_call(caller, (operation, &shown), answer);
+        self.queues.send(&event, occasion.time, &self.settings);
     }
 }

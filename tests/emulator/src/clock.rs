@@ -63,6 +63,18 @@ fn in_millis(time: f64) -> f64 {
     (time * 1000.0).round() / 1000.0
 }
 
+/// A time with the parts of its second, without zeros at the end: `2025-10-10T19:13:02.74Z`.
+pub(crate) fn in_iso_parts(time: f64) -> String {
+    let time = in_millis(time);
+    let parts = format!("{:.3}", time.fract());
+    let parts = parts.trim_start_matches('0').trim_end_matches('0');
+    let whole = in_iso(time);
+    match parts {
+        "." => whole,
+        parts => format!("{}{parts}Z", whole.trim_end_matches('Z')),
+    }
+}
+
 /// A time as ISO 8601 writes it, to the second: `2026-11-24T03:22:00Z`.
 pub(crate) fn in_iso(time: f64) -> String {
     #[expect(

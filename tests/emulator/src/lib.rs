@@ -36,6 +36,7 @@ mod session;
 mod settings;
 mod shape;
 mod state;
+mod waiting;
 mod world;
 mod xml;
 
@@ -134,7 +135,9 @@ impl Emulator {
 
     /// Changes settings: `emulator.configure(|settings| settings.repositories_quota = 3)`.
     pub fn configure(&self, change: impl FnOnce(&mut Settings)) {
-        change(&mut self.world.lock().settings);
+        let mut inner = self.world.lock();
+        change(&mut inner.settings);
+        inner.queues.bell.notify_waiters();
     }
 
     /// The time of the emulated AWS, in seconds since 1970.

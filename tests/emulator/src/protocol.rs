@@ -2,7 +2,7 @@
 
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
 use hyper::{Method, Request as HttpRequest, Response, StatusCode};
 use serde_json::Value;
 
@@ -104,13 +104,19 @@ async fn json(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer,
         operation: operation.to_owned(),
         caller: Caller::read(headers, name),
         user_agent: header(headers, &USER_AGENT).to_owned(),
+        host: header(headers, &HOST).to_owned(),
         input,
     };
-    match world.serve(request).await {
-        Reply::Cut => Err(Cut),
-        Reply::Half(answer) => Ok(in_json(answer).map(Payload::broken_off)),
-        Reply::Answer(answer) => Ok(in_json(answer)),
+    let mut answer = match world.serve(request).await {
+        Reply::Cut => return Err(Cut),
+        Reply::Half(answer) => in_json(answer).map(Payload::broken_off),
+        Reply::Answer(answer) => in_json(answer),
+    };
+    if service == Service::Sqs {
+        let older = HeaderValue::from_static("application/x-amz-json-1.0");
+        answer.headers_mut().insert(CONTENT_TYPE, older);
     }
+    Ok(answer)
 }
 
 /// The input in a body; null if the body is empty. `null` itself is a structure without members, as
@@ -152,6 +158,7 @@ async fn query(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer
             _ => Caller::read(headers, "sts"),
         },
         user_agent: header(headers, &USER_AGENT).to_owned(),
+        host: header(headers, &HOST).to_owned(),
         input: Ok(Value::Object(parameters)),
     };
     match world.serve(request).await {

@@ -38,6 +38,8 @@ pub struct Settings {
     pub findings: BTreeMap<String, Vec<Value>>,
     /// Whether the organisation forbids to change the scanning of registries.
     pub scanning_blocked: bool,
+    /// What KMS answers for a key, by its ARN, e.g. `DisabledException`; all others are well.
+    pub kms_faults: BTreeMap<String, String>,
     /// What is wrong with a secret, by its ARN; all others are well.
     pub secret_faults: BTreeMap<String, SecretFault>,
     /// What upstream registries hold: manifests by place, e.g. `quay.io/team/api:v1`.
@@ -82,6 +84,11 @@ pub enum SecretFault {
 }
 
 impl Settings {
+    /// How long it takes what ECR does behind its answers, in seconds.
+    pub(crate) fn job_seconds(&self) -> f64 {
+        std::time::Duration::from_millis(self.job_millis).as_secs_f64()
+    }
+
     /// How late events come, in seconds.
     pub(crate) fn event_delay(&self) -> f64 {
         std::time::Duration::from_millis(self.event_delay_millis).as_secs_f64()
@@ -108,6 +115,7 @@ impl Default for Settings {
             scans_quota: 100_000,
             findings: BTreeMap::new(),
             scanning_blocked: false,
+            kms_faults: BTreeMap::new(),
             secret_faults: BTreeMap::new(),
             upstream_images: BTreeMap::new(),
             unknown_principals: BTreeMap::new(),

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,6 +15,7 @@ use crate::api::tagging::{self, TagIndex};
 use crate::caller::Caller;
 use crate::clock::Clock;
 use crate::error::Error;
+use crate::events::News;
 use crate::fault::{Effect, Fate, Fault, Target, decide};
 use crate::lag::Lags;
 use crate::log::Log;
@@ -73,6 +75,8 @@ pub(crate) struct Request {
     pub(crate) operation: String,
     pub(crate) caller: Result<Caller, Error>,
     pub(crate) user_agent: String,
+    /// What the client calls the emulator: the `Host` header.
+    pub(crate) host: String,
     pub(crate) input: Result<Value, Error>,
 }
 
@@ -94,6 +98,8 @@ pub(crate) struct World(Mutex<Inner>);
 pub(crate) struct Inner {
     pub(crate) registries: api::Registries,
     pub(crate) jobs: Vec<api::Job>,
+    /// What has happened and is not told yet.
+    pub(crate) news: Vec<News>,
     pub(crate) settings: Settings,
     pub(crate) faults: Vec<Fault>,
     pub(crate) log: Log,
@@ -122,18 +128,10 @@ impl World {
     pub(crate) async fn serve(&self, mut request: Request) -> Reply {
         let fate = self.lock().receive(&mut request);
         if fate.delay_millis > 0 {
-            tokio::time::sleep(std::time::Duration::from_millis(fate.delay_millis)).await;
+            tokio::time::sleep(Duration::from_millis(fate.delay_millis)).await;
         }
         self.wait_for_messages(&request).await;
         self.lock().settle(request, &fate)
-    }
-
-    /// Long polling: an empty queue is answered when something comes, or the time is over.
-    async fn wait_for_messages(&self, request: &Request) {
-        let began = std::time::Instant::now();
-        while self.lock().patience(request) > began.elapsed().as_secs() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
     }
 }
 
@@ -163,17 +161,6 @@ impl Inner {
             fate.by_rate = true;
         }
         fate
-    }
-
-    /// For how many seconds a request waits for something to come.
-    fn patience(&self, request: &Request) -> u64 {
-        match (request.service, &request.caller, &request.input) {
-            (Service::Sqs, Ok(caller), Ok(input)) => self.queues.patience(
-                (caller, &request.operation, input),
-                (self.clock.now(), &self.settings),
-            ),
-            _ => 0,
-        }
     }
 
     /// Answers a request and writes it down.
@@ -219,6 +206,7 @@ impl Inner {
             ),
             Service::Sqs => self.queues.call(
                 (caller, &request.operation, input),
+                &request.host,
                 (self.clock.now(), &self.settings),
             ),
         }
@@ -291,9 +279,12 @@ impl Inner {
 
     /// Empties everything.
     pub(crate) fn wipe(&mut self) {
+        let queues = std::mem::take(&mut self.queues).emptied();
+        queues.bell.notify_waiters();
         *self = Self {
             serial: self.serial,
             sessions: std::mem::take(&mut self.sessions),
+            queues,
             ..Self::default()
         };
     }

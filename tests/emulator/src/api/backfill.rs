@@ -172,7 +172,7 @@ pub(super) fn run(copier: &mut Copier<'_>, at: &Place, id: &str) {
     let configured = is_configured(registry, &to);
     let mut results = Vec::new();
     for (name, digest, tag) in wanted(registry, &to) {
-        let outcome = copier.copy(at, &to, &name, &digest, &tag);
+        let outcome = copier.replicate(at, &to, &name, &digest, &tag);
         results.push(result(&name, &digest, &tag, outcome.err()));
     }
     let registry = copier.registries.get_mut(at);

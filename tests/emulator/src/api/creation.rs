@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-use super::{Context, lifecycle_grammar, list, policy_grammar, repositories, tags, text};
+use super::{
+    Context, Place, kms, lifecycle_grammar, list, policy_grammar, repositories, scanning, tags,
+    text,
+};
+use crate::error::Error;
+use crate::events::News;
 use crate::registry::{RegistryConfig, Template};
 use crate::settings::Settings;
 use crate::state::{Registry, Repository};
@@ -11,7 +16,7 @@ use crate::state::{Registry, Repository};
 /// when they are stored, so nothing in them is refused here.
 pub(super) fn templated(
     config: &RegistryConfig,
-    place: (&str, &str),
+    place: &Place,
     name: &str,
     scenario: &str,
     now: f64,
@@ -32,7 +37,7 @@ pub(super) fn templated(
     if kind != "AES256" {
         let key = encryption.map_or("", |encryption| text(encryption, "kmsKey"));
         repository.kms_key = Some(match key {
-            "" => repositories::managed_key(account, region),
+            "" => kms::managed_key(account, region),
             key => key.to_owned(),
         });
     }
@@ -66,27 +71,20 @@ fn template<'a>(config: &'a RegistryConfig, name: &str, scenario: &str) -> Optio
 /// Creates a repository of the caller's registry, unless it is there or the quota is full. Returns
 /// whether it did.
 pub(super) fn create(context: &mut Context<'_>, name: &str, scenario: &str) -> bool {
-    let place = (
-        context.caller.account.as_str(),
-        context.caller.region.as_str(),
+    let place = context.place();
+    let ground = (
+        &mut *context.registry,
+        &*context.settings,
+        &mut *context.news,
     );
-    create_in(
-        context.registry,
-        context.settings,
-        place,
-        name,
-        scenario,
-        context.now,
-    )
+    create_in(ground, &place, (name, scenario), context.now)
 }
 
 /// The same in any registry.
 pub(super) fn create_in(
-    registry: &mut Registry,
-    settings: &Settings,
-    place: (&str, &str),
-    name: &str,
-    scenario: &str,
+    (registry, settings, news): (&mut Registry, &Settings, &mut Vec<News>),
+    place: &Place,
+    (name, scenario): (&str, &str),
     now: f64,
 ) -> bool {
     let full = registry.repositories.len() >= settings.repositories_quota;
@@ -94,15 +92,32 @@ pub(super) fn create_in(
         return false;
     }
     let repository = templated(&registry.config, place, name, scenario, now);
+    news.extend(scanning::of_new(
+        &registry.config,
+        &repository,
+        (place, now),
+    ));
     registry.repositories.insert(name.to_owned(), repository);
     true
 }
 
 /// A push into a repository that is not there creates it, if a template says so; without one the
-/// push fails as ever.
-pub(super) fn on_push(context: &mut Context<'_>, input: &Value) -> bool {
-    let name = text(input, "repositoryName").to_owned();
+/// push fails as ever. One that fails leaves no repository behind.
+pub(super) fn with_push(
+    context: &mut Context<'_>,
+    input: &Value,
+    push: impl FnOnce(&mut Context<'_>, &Value) -> Result<Value, Error>,
+) -> Result<Value, Error> {
+    let name = text(input, "repositoryName");
+    let told = context.news.len();
     let own = context.registry_id(input) == context.caller.account;
-    own && template(&context.registry.config, &name, "CREATE_ON_PUSH").is_some()
-        && create(context, &name, "CREATE_ON_PUSH")
+    let created = own
+        && template(&context.registry.config, name, "CREATE_ON_PUSH").is_some()
+        && create(context, name, "CREATE_ON_PUSH");
+    let outcome = push(context, input);
+    if created && outcome.is_err() {
+        context.registry.repositories.remove(name);
+        context.news.truncate(told);
+    }
+    outcome
 }

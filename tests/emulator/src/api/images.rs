@@ -6,10 +6,11 @@ use std::ops::Bound;
 use serde_json::{Value, json};
 
 use super::{
-    Context, IMAGE_TAG, MAX_RESULTS, REGISTRY_ID, REPOSITORY_NAME, account, answer, layers,
+    Context, IMAGE_TAG, MAX_RESULTS, REGISTRY_ID, REPOSITORY_NAME, account, answer, kms, layers,
     list as items, push, replication, text, upstream,
 };
 use crate::error::Error;
+use crate::events::{Action, News};
 use crate::paging::{self, Page, with_token};
 use crate::shape::{Member, Shape, matches, optional, required};
 use crate::state::{Image, Repository};
@@ -269,6 +270,8 @@ pub(super) fn batch_get(context: &mut Context<'_>, input: &Value) -> Result<Valu
     upstream::import(context, input)?;
     let now = context.now;
     let recorded = !account::is_excluded(context);
+    let key = context.repository(input)?.kms_key.clone();
+    let sealed = kms::check(context.settings, key.as_deref());
     let repository = context.repository(input)?;
     let accepted = items(input, "acceptedMediaTypes");
     let (mut images, mut failures) = (Vec::new(), Vec::new());
@@ -289,6 +292,10 @@ pub(super) fn batch_get(context: &mut Context<'_>, input: &Value) -> Result<Valu
                 "ImageInaccessible",
                 "Requested image is archived; restore it before it can be pulled",
             )),
+            Ok(Some(_)) if sealed.is_err() => {
+                let reason = "The image cannot be decrypted with the KMS key of the repository";
+                failures.push(failure(id, "KmsError", reason));
+            }
             Ok(Some(image)) => {
                 pulled.push(image.digest.clone());
                 images.push(fetched(repository, image, text(id, "imageTag")));
@@ -318,6 +325,7 @@ fn fetched(repository: &Repository, image: &Image, tag: &str) -> Value {
 /// with all its tags (model, `BatchDeleteImage`); both remove the tag. Images that are in a
 /// manifest list when the call begins stay, even if the list goes in the same call.
 pub(super) fn batch_delete(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    let (place, now) = (context.place(), context.now);
     let repository = context.repository(input)?;
     let referenced: BTreeSet<String> = repository
         .images
@@ -325,22 +333,30 @@ pub(super) fn batch_delete(context: &mut Context<'_>, input: &Value) -> Result<V
         .flat_map(|image| image.children.iter().cloned())
         .collect();
     let (mut deleted, mut failures) = (Vec::new(), Vec::new());
+    let mut news = Vec::new();
     for id in items(input, "imageIds") {
         match delete(repository, id, &referenced) {
-            Ok(ids) => deleted.extend(ids),
+            Ok((ids, image)) => {
+                news.extend(ids.iter().map(|id| {
+                    let action = (Action::Delete, text(id, "imageTag"));
+                    News::image((&place, now), &repository.name, action, &image)
+                }));
+                deleted.extend(ids);
+            }
             Err((code, reason)) => failures.push(failure(id, code, &reason)),
         }
     }
+    context.news.extend(news);
     replication::on_delete(context, text(input, "repositoryName"), &deleted);
     Ok(json!({ "imageIds": deleted, "failures": failures }))
 }
 
-/// Deletes what one id means and returns the ids that are gone.
+/// Deletes what one id means and returns the ids that are gone, and the image as it was.
 fn delete(
     repository: &mut Repository,
     id: &Value,
     referenced: &BTreeSet<String>,
-) -> Result<Vec<Value>, (&'static str, String)> {
+) -> Result<(Vec<Value>, Image), (&'static str, String)> {
     let digest = find(repository, id)?.to_owned();
     let tag = text(id, "imageTag");
     let Some(image) = repository.images.get_mut(&digest) else {
@@ -351,14 +367,14 @@ fn delete(
         let reason = "Requested image referenced by manifest list".to_owned();
         return Err(("ImageReferencedByManifestList", reason));
     }
-    if tag.is_empty() {
-        let gone = ids(image).map(|(_, id)| id).collect();
-        repository.images.remove(&digest);
-        return Ok(gone);
-    }
+    let (before, gone) = (image.clone(), ids(image).map(|(_, id)| id).collect());
     image.tags.retain(|own| own != tag);
     if last {
         repository.images.remove(&digest);
     }
-    Ok(vec![json!({ "imageDigest": digest, "imageTag": tag })])
+    if tag.is_empty() {
+        return Ok((gone, before));
+    }
+    let id = json!({ "imageDigest": digest, "imageTag": tag });
+    Ok((vec![id], before))
 }

@@ -1,9 +1,11 @@
-//! What ECR does behind its answers, when its time has come: copies to other registries.
+//! What ECR does behind its answers, when its time has come: copies to other registries, and the ends
+//! of what takes a while.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{backfill, creation, policy_grammar, push};
+use super::{backfill, creation, kms, policy_grammar, push, scans};
+use crate::events::{Action, News};
 use crate::settings::Settings;
 use crate::state::{Image, Registry};
 
@@ -41,23 +43,43 @@ pub(crate) enum Work {
     },
     /// Copies all that a backfill is for.
     Backfill { at: Place, id: String },
+    /// Tells of the end of a scan, if the image is there still.
+    Scan {
+        at: Place,
+        repository: String,
+        digest: String,
+    },
+    /// Tells that an image is available again, by the tag that was given.
+    Restore {
+        at: Place,
+        repository: String,
+        digest: String,
+        tag: String,
+    },
 }
 
-/// Does what is due, in the order in which it was begun.
-pub(crate) fn run(registries: &mut Registries, jobs: &mut Vec<Job>, settings: &Settings, now: f64) {
+/// Does what is due, each at its time and in the order in which it was begun.
+pub(crate) fn run(
+    registries: &mut Registries,
+    jobs: &mut Vec<Job>,
+    (settings, news): (&Settings, &mut Vec<News>),
+    now: f64,
+) {
     if jobs.iter().all(|job| job.due > now) {
         return;
     }
-    let (due, later): (Vec<Job>, Vec<Job>) = std::mem::take(jobs)
+    let (mut due, later): (Vec<Job>, Vec<Job>) = std::mem::take(jobs)
         .into_iter()
         .partition(|job| job.due <= now);
     *jobs = later;
-    let mut copier = Copier {
-        registries,
-        settings,
-        now,
-    };
+    due.sort_by(|one, other| one.due.total_cmp(&other.due));
     for job in due {
+        let mut copier = Copier {
+            registries,
+            settings,
+            news,
+            now: job.due,
+        };
         copier.work(job.work);
     }
 }
@@ -66,6 +88,7 @@ pub(crate) fn run(registries: &mut Registries, jobs: &mut Vec<Job>, settings: &S
 pub(super) struct Copier<'a> {
     pub(super) registries: &'a mut Registries,
     settings: &'a Settings,
+    news: &'a mut Vec<News>,
     pub(super) now: f64,
 }
 
@@ -79,7 +102,7 @@ impl Copier<'_> {
                 digest,
                 tag,
             } => {
-                let outcome = self.copy(&from, &to, &repository, &digest, &tag);
+                let outcome = self.replicate(&from, &to, &repository, &digest, &tag);
                 self.note(&from, &to, &repository, &digest, outcome.err());
             }
             Work::Remove {
@@ -89,12 +112,55 @@ impl Copier<'_> {
                 tag,
             } => self.remove(&to, &repository, &digest, tag.as_deref()),
             Work::Backfill { at, id } => backfill::run(self, &at, &id),
+            Work::Scan {
+                at,
+                repository,
+                digest,
+            } => self.tell_of_scan(&at, &repository, &digest),
+            Work::Restore {
+                at,
+                repository,
+                digest,
+                tag,
+            } => self.tell_of_restore(&at, &repository, &digest, &tag),
         }
+    }
+
+    fn tell_of_scan(&mut self, at: &Place, name: &str, digest: &str) {
+        if let Some(image) = self.image(at, name, digest) {
+            let counts = scans::severities(scans::found_in(&self.settings.findings, image));
+            let news = News::scan((at, self.now), name, image, counts);
+            self.news.push(news);
+        }
+    }
+
+    fn tell_of_restore(&mut self, at: &Place, name: &str, digest: &str, tag: &str) {
+        if let Some(image) = self.image(at, name, digest) {
+            let news = News::image((at, self.now), name, (Action::Restore, tag), image);
+            self.news.push(news);
+        }
+    }
+
+    /// Copies an image and tells the destination of it. The images of a list come with it and are
+    /// not told of: they have been pushed before it, and were replicated then.
+    pub(super) fn replicate(
+        &mut self,
+        from: &Place,
+        to: &Place,
+        name: &str,
+        digest: &str,
+        tag: &str,
+    ) -> Result<(), &'static str> {
+        let outcome = self.copy(from, to, name, digest, tag);
+        let at = (to, self.now);
+        let news = News::replication(at, from, name, (digest, tag), outcome.is_err());
+        self.news.push(news);
+        outcome
     }
 
     /// Copies an image, and before it what it is a list of. AWS does not publish its failure codes;
     /// ours are the names of the exceptions that a push would meet.
-    pub(super) fn copy(
+    fn copy(
         &mut self,
         from: &Place,
         to: &Place,
@@ -144,22 +210,17 @@ impl Copier<'_> {
                 });
             permitted.then_some(()).ok_or("AccessDeniedException")?;
         }
-        let place = (to.0.as_str(), to.1.as_str());
-        if !exists
-            && !creation::create_in(
-                registry,
-                self.settings,
-                place,
-                name,
-                "REPLICATION",
-                self.now,
-            )
-        {
-            return Err("LimitExceededException");
+        if !exists {
+            let ground = (registry, self.settings, &mut *self.news);
+            if !creation::create_in(ground, to, (name, "REPLICATION"), self.now) {
+                return Err("LimitExceededException");
+            }
         }
+        let registry = self.registries.entry(to.clone()).or_default();
         let Some(repository) = registry.repositories.get_mut(name) else {
             return Err("RepositoryNotFoundException");
         };
+        kms::check(self.settings, repository.kms_key.as_deref()).map_err(|_| "KmsException")?;
         repository.layers.extend(layers);
         let taken = repository
             .image_tagged(tag)
@@ -195,6 +256,7 @@ impl Copier<'_> {
         }
     }
 
+    /// What goes at a destination is deleted there, and told as a deletion.
     fn remove(&mut self, to: &Place, name: &str, digest: &str, tag: Option<&str>) {
         let Some(repository) = self
             .registries
@@ -203,11 +265,22 @@ impl Copier<'_> {
         else {
             return;
         };
-        match (tag, repository.images.get_mut(digest)) {
-            (Some(tag), Some(image)) => image.tags.retain(|own| own != tag),
-            _ => {
-                repository.images.remove(digest);
-            }
+        let Some(image) = repository.images.get_mut(digest) else {
+            return;
+        };
+        let gone = match tag {
+            Some(tag) if !image.tags.iter().any(|own| own == tag) => return,
+            Some(tag) => vec![tag.to_owned()],
+            None if image.tags.is_empty() => vec![String::new()],
+            None => image.tags.clone(),
+        };
+        for tag in &gone {
+            let news = News::image((to, self.now), name, (Action::Delete, tag), image);
+            self.news.push(news);
+        }
+        image.tags.retain(|own| !gone.contains(own));
+        if tag.is_none() {
+            repository.images.remove(digest);
         }
     }
 }

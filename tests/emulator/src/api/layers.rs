@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use super::{Context, REGISTRY_ID, REPOSITORY_NAME, creation, list, manifest, text};
+use super::{Context, REGISTRY_ID, REPOSITORY_NAME, creation, kms, list, manifest, text, upstream};
 use crate::error::Error;
 use crate::shape::{Member, Shape, matches, optional, required};
 use crate::state::{Image, Repository, Upload, domain, sha256_hex, uuid};
@@ -16,6 +16,8 @@ const PART_SIZE: usize = 10 * 1024 * 1024;
 /// Every part but the last must have this size:
 /// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/service-quotas.html>.
 const MIN_PART: usize = 5 * 1024 * 1024;
+/// In one layer (the same page).
+const MAX_PARTS: usize = 4_200;
 
 pub(super) const UPLOAD_ID: Shape = Shape::matching(
     0,
@@ -55,7 +57,11 @@ pub(super) const COMPLETE: &[Member] = &[
 ];
 
 pub(super) fn initiate(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
-    creation::on_push(context, input);
+    creation::with_push(context, input, begin)
+}
+
+fn begin(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
+    kms::check_repository(context, input)?;
     let name = context.repository(input)?.name.clone();
     let id = uuid(&format!("upload {} {name}", context.serial));
     let upload = Upload {
@@ -69,7 +75,7 @@ pub(super) fn initiate(context: &mut Context<'_>, input: &Value) -> Result<Value
 
 /// Parts must follow one another without a gap, and their bounds must tell the truth.
 pub(super) fn upload(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
-    context.repository(input)?;
+    kms::check_repository(context, input)?;
     let part = STANDARD
         .decode(text(input, "layerPartBlob"))
         .map_err(|_| Error::serialization("Invalid base64: the blob could not be decoded"))?;
@@ -93,6 +99,15 @@ pub(super) fn upload(context: &mut Context<'_>, input: &Value) -> Result<Value, 
             .with_detail("uploadId", text(input, "uploadId"))
             .with_detail("lastValidByteReceived", received.saturating_sub(1)));
     }
+    if upload.parts.len() >= MAX_PARTS {
+        return Err(Error::new(
+            "LimitExceededException",
+            format!(
+                "The upload already has the maximum allowed number of layer parts which is \
+                 '{MAX_PARTS}'"
+            ),
+        ));
+    }
     upload.parts.push(part.len());
     upload.bytes.extend(part);
     let last_received = upload.bytes.len().saturating_sub(1);
@@ -106,7 +121,7 @@ pub(super) fn upload(context: &mut Context<'_>, input: &Value) -> Result<Value, 
 
 pub(super) fn complete(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
     let (name, id) = (text(input, "repositoryName"), text(input, "uploadId"));
-    context.repository(input)?;
+    kms::check_repository(context, input)?;
     let account = context.caller.account.clone();
     let upload = open_upload(context, input)?;
     let digest = checked_digest(upload, input, id)?;
@@ -235,14 +250,20 @@ fn is_archived(repository: &Repository, layer: &str) -> bool {
     }
 }
 
-/// Only layers of images have a URL (model, `GetDownloadUrlForLayer`). The URL has the form of the
-/// pre-signed ones of AWS, but leads nowhere: the emulator is a control plane.
+/// Only layers of images have a URL (model, `GetDownloadUrlForLayer`); those of cached images come
+/// from the upstream when they are asked for. The URL has the form of the pre-signed ones of AWS, but
+/// leads nowhere: the emulator is a control plane.
 pub(super) fn download(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
     let digest = text(input, "layerDigest");
     let region = context.caller.region.clone();
-    let repository = context.repository(input)?;
-    let (name, account) = (&repository.name, &repository.registry_id);
-    if !repository.layers.contains_key(digest) {
+    let repository = &*context.repository(input)?;
+    let (name, account) = (repository.name.clone(), repository.registry_id.clone());
+    let held = repository.layers.contains_key(digest);
+    let used = users(repository, digest).next().is_some();
+    let usable = users(repository, digest).any(|image| !image.archived);
+    let found =
+        held || (used && upstream::enter(context, &name, "UnableToGetUpstreamLayerException")?);
+    if !found {
         return Err(Error::new(
             "LayersNotFoundException",
             format!(
@@ -251,7 +272,7 @@ pub(super) fn download(context: &mut Context<'_>, input: &Value) -> Result<Value
             ),
         ));
     }
-    if !users(repository, digest).any(|image| !image.archived) {
+    if !usable {
         return Err(Error::new(
             "LayerInaccessibleException",
             format!(

@@ -58,19 +58,19 @@ pub(crate) fn evaluate(policy: &str, images: &Images, now: f64) -> Vec<Verdict> 
     marks.verdicts
 }
 
-/// The images of manifest lists. They stay until the list has gone, as the guide says of expiring;
-/// of archiving it says nothing, and the same is assumed, because a list without its images cannot
-/// be pulled. They do count, which users with images for several platforms complain about.
+/// The images of manifest lists. They stay until the list has gone or is archived itself, as the
+/// guide says. They do count, which users with images for several platforms complain about.
 fn in_lists(images: &Images) -> BTreeSet<&str> {
-    let lists = images.values();
+    let lists = images.values().filter(|list| !list.archived);
     lists
         .flat_map(|list| list.children.iter().map(String::as_str))
         .collect()
 }
 
-/// Signatures and the like, by the digest of their subject. They follow it, within a day as the
-/// guide says, here at once; no rule selects or counts them. One without its subject is an image
-/// like any other: the guide is silent.
+/// Signatures and the like, by the digest of their subject. They follow it, within a day as the guide
+/// says, here at once; no rule selects or counts them. The guide can be read so that they also follow
+/// a subject that somebody deletes or archives by hand, and does not say by which rule; here they
+/// follow what a policy does, and one without its subject is an image like any other.
 fn followers(images: &Images) -> BTreeMap<&str, Vec<&str>> {
     let mut followers: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for image in images.values() {

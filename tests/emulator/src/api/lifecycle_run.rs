@@ -1,6 +1,8 @@
 //! Lifecycle policies in execution: once a day, on the virtual clock.
 
+use super::Place;
 use super::lifecycle_rules::{Action, Verdict, evaluate};
+use crate::events::{self, News};
 use crate::state::{Image, Registry, Repository};
 
 /// What a run did to one image.
@@ -12,6 +14,19 @@ pub(crate) struct Done {
     pub(crate) expired: bool,
     /// As it was before.
     pub(crate) image: Image,
+}
+
+impl Done {
+    /// The event of it.
+    pub(crate) fn news(&self, at: (&Place, f64)) -> News {
+        let tag = self.image.tags.first().map_or("", String::as_str);
+        let action = if self.expired {
+            events::Action::Delete
+        } else {
+            events::Action::Archive
+        };
+        News::image(at, &self.repository, (action, tag), &self.image)
+    }
 }
 
 /// Executes the policies of all repositories of a registry.

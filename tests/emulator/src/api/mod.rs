@@ -6,6 +6,7 @@ mod backfill;
 mod creation;
 mod images;
 mod jobs;
+mod kms;
 mod layers;
 mod lifecycle;
 mod lifecycle_grammar;
@@ -20,7 +21,7 @@ mod pull_through;
 mod push;
 mod referrers;
 mod registry;
-mod replication;
+pub(crate) mod replication;
 mod repositories;
 mod scanning;
 mod scans;
@@ -33,7 +34,7 @@ pub(crate) mod tagging;
 mod tags;
 mod templates;
 mod upstream;
-pub(crate) use jobs::{Job, Registries, run as run_jobs};
+pub(crate) use jobs::{Job, Place, Registries, run as run_jobs};
 pub(crate) use lifecycle_preview::Preview;
 pub(crate) use table::find;
 use table::is_operation;
@@ -43,6 +44,7 @@ use serde_json::{Value, json};
 
 use crate::caller::Caller;
 use crate::error::Error;
+use crate::events::News;
 use crate::settings::Settings;
 use crate::shape::{self, Member, Shape, optional, required};
 use crate::state::{Registry, Repository};
@@ -55,6 +57,8 @@ pub(crate) struct Context<'a> {
     pub(crate) settings: &'a mut Settings,
     /// What is to be done later.
     pub(crate) jobs: &'a mut Vec<Job>,
+    /// What is to be told by events.
+    pub(crate) news: &'a mut Vec<News>,
     /// Different in every call: seeds identifiers.
     pub(crate) serial: u64,
 }
@@ -129,14 +133,13 @@ pub(crate) fn flag(input: &Value, name: &str) -> bool {
 
 impl Context<'_> {
     /// The account and the region of the call.
-    pub(crate) fn place(&self) -> jobs::Place {
+    pub(crate) fn place(&self) -> Place {
         (self.caller.account.clone(), self.caller.region.clone())
     }
 
     /// When something ends that ECR begins now and does behind the answer.
     pub(crate) fn job_end(&self) -> f64 {
-        let millis = u32::try_from(self.settings.job_millis).unwrap_or(u32::MAX);
-        self.now + f64::from(millis) / 1000.0
+        self.now + self.settings.job_seconds()
     }
 
     /// The registry that a call addresses: the caller's own when it names none.

@@ -76,7 +76,7 @@ fn read(text: &str, region: &str, with_resource: bool) -> Option<Policy> {
     })
 }
 
-/// The members of a statement: without Resource.
+/// The members of a statement.
 const STATEMENT: &[&str] = &[
     "Sid",
     "Effect",
@@ -87,18 +87,8 @@ const STATEMENT: &[&str] = &[
     "Condition",
 ];
 
-/// The same with the resources, for a registry.
-const REGISTRY_STATEMENT: &[&str] = &[
-    "Sid",
-    "Effect",
-    "Principal",
-    "NotPrincipal",
-    "Action",
-    "NotAction",
-    "Resource",
-    "NotResource",
-    "Condition",
-];
+/// Those that only a registry's statements have.
+const RESOURCES: &[&str] = &["Resource", "NotResource"];
 
 struct Reader {
     partition: &'static str,
@@ -109,12 +99,8 @@ struct Reader {
 
 impl Reader {
     fn statement(&mut self, statement: &Map<String, Value>) -> Option<Node> {
-        let known = if self.with_resource {
-            REGISTRY_STATEMENT
-        } else {
-            STATEMENT
-        };
-        only(statement, known)?;
+        let more: &[&str] = if self.with_resource { RESOURCES } else { &[] };
+        only(statement, &[STATEMENT, more].concat())?;
         let mut members = Vec::new();
         if let Some(sid) = statement.get("Sid") {
             members.push(("Sid".to_owned(), named(sid.as_str()?)?));

@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use super::manifest::{self, Manifest};
 use super::{
-    Context, IMAGE_TAG, REGISTRY_ID, REPOSITORY_NAME, answer, creation, replication, scans,
+    Context, IMAGE_TAG, REGISTRY_ID, REPOSITORY_NAME, answer, creation, kms, replication, scans,
     signing, text,
 };
 use crate::error::Error;
+use crate::events::{Action, News};
 use crate::shape::{Member, Shape, matches, optional, required};
 use crate::state::{Image, Repository, sha256_hex};
 
@@ -23,21 +24,15 @@ pub(super) const PUT: &[Member] = &[
 /// What a tag may be made of, by the OCI distribution specification.
 pub(super) const TAG_PATTERN: &str = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}";
 
-/// A push that fails creates no repository.
 pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
-    let created = creation::on_push(context, input);
-    let outcome = put_image(context, input);
-    if created && outcome.is_err() {
-        let name = text(input, "repositoryName");
-        context.registry.repositories.remove(name);
-    }
-    outcome
+    creation::with_push(context, input, put_image)
 }
 
 fn put_image(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
-    let now = context.now;
+    let (place, now) = (context.place(), context.now);
     let quota = context.settings.images_quota;
     let tags_quota = context.settings.image_tags_quota;
+    kms::check_repository(context, input)?;
     let repository = context.repository(input)?;
     let image = pushed(repository, input, now)?;
     let digest = image.digest.clone();
@@ -58,11 +53,13 @@ fn put_image(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
             ),
         ));
     }
-    let answer = store(repository, image, text(input, "imageTag"));
-    let name = text(input, "repositoryName");
+    let (name, tag) = (text(input, "repositoryName"), text(input, "imageTag"));
+    let news = News::image((&place, now), name, (Action::Push, tag), &image);
+    let answer = store(repository, image, tag);
+    context.news.push(news);
     scans::on_push(context, name, &digest);
     signing::on_push(context, name, &digest);
-    replication::on_push(context, name, &digest, text(input, "imageTag"));
+    replication::on_push(context, name, &digest, tag);
     Ok(answer)
 }
 

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use serde_json::{Value, json};
 
-use super::{Context, REGISTRY_ID, REPOSITORY_NAME, images, layers, list as items, text};
+use super::{Context, REGISTRY_ID, REPOSITORY_NAME, images, layers, list as items, text, upstream};
 use crate::error::Error;
 use crate::paging::{Page, with_token};
 use crate::shape::{Member, Shape, matches, optional, required};
@@ -34,9 +34,16 @@ pub(super) const LIST: &[Member] = &[
 /// A page when the caller does not say how long (model, `ListImageReferrers$maxResults`).
 const PAGE: usize = 20;
 
-/// A subject that is not there has no referrers: the operation declares no error for it.
+/// A subject that is not there has no referrers: the operation declares no error for it. Those that an
+/// upstream has are asked for, and here it never has any.
 pub(super) fn list(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
     let now = context.now;
+    let name = context.repository(input)?.name.clone();
+    upstream::enter(
+        context,
+        &name,
+        "UnableToListUpstreamImageReferrersException",
+    )?;
     let repository = context.repository(input)?;
     let subject = input.get("subjectId").unwrap_or(&Value::Null);
     let subject = text(subject, "imageDigest");

@@ -136,25 +136,37 @@ pub(super) fn on_push(context: &mut Context<'_>, name: &str, digest: &str, tag: 
 /// Replicates deletions, where a rule wants that.
 pub(super) fn on_delete(context: &mut Context<'_>, name: &str, deleted: &[Value]) {
     let due = context.job_end();
+    let held = context.registry.repositories.get(name);
+    for id in deleted {
+        let digest = text(id, "imageDigest");
+        let stays = held.is_some_and(|held| held.images.contains_key(digest));
+        let tag = stays.then(|| text(id, "imageTag").to_owned());
+        let rules = &context.registry.config.replication;
+        let gone = removals(rules, name, digest, tag.as_ref());
+        context.jobs.extend(gone.map(|work| Job { due, work }));
+    }
+}
+
+/// What a deletion is at the destinations of the rules that replicate deletions: of a tag, or else of
+/// the image. An expiry by a lifecycle policy is one too:
+/// <https://docs.aws.amazon.com/AmazonECR/latest/userguide/replication-delete.html>.
+pub(crate) fn removals<'a>(
+    rules: &[Value],
+    name: &'a str,
+    digest: &'a str,
+    tag: Option<&'a String>,
+) -> impl Iterator<Item = Work> + use<'a> {
     let wants = |rule: &Value| {
         rule.get("deleteReplication")
             .is_some_and(|setting| flag(setting, "enabled"))
     };
-    let destinations = destinations(&context.registry.config.replication, name, wants);
-    let held = context.registry.repositories.get(name);
-    for to in destinations {
-        for id in deleted {
-            let digest = text(id, "imageDigest");
-            let stays = held.is_some_and(|held| held.images.contains_key(digest));
-            let work = Work::Remove {
-                to: to.clone(),
-                repository: name.to_owned(),
-                digest: digest.to_owned(),
-                tag: stays.then(|| text(id, "imageTag").to_owned()),
-            };
-            context.jobs.push(Job { due, work });
-        }
-    }
+    let destinations = destinations(rules, name, wants);
+    destinations.into_iter().map(move |to| Work::Remove {
+        to,
+        repository: name.to_owned(),
+        digest: digest.to_owned(),
+        tag: tag.cloned(),
+    })
 }
 
 pub(super) fn status(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {

@@ -3,12 +3,13 @@
 use serde_json::{Value, json};
 
 use super::{
-    Context, MAX_RESULTS, REGISTRY_ID, REPOSITORY_NAME, TAG_LIST, answer, flag, list, tags, text,
+    Context, MAX_RESULTS, REGISTRY_ID, REPOSITORY_NAME, TAG_LIST, answer, flag, kms, list,
+    scanning, tags, text,
 };
 use crate::error::Error;
 use crate::paging::{self, Page};
 use crate::shape::{Member, Shape, optional, required};
-use crate::state::{Repository, partition, repository_arn, uuid};
+use crate::state::{Repository, repository_arn};
 
 /// In the order in which ECR lists the set in its refusals.
 pub(super) const MUTABILITY: Shape = Shape::one_of(&[
@@ -85,6 +86,10 @@ pub(super) fn create(context: &mut Context<'_>, input: &Value) -> Result<Value, 
         return Err(too_many(context));
     }
     let answer = json!({ "repository": repository.to_json() });
+    let place = context.place();
+    let at = (&place, context.now);
+    let news = scanning::of_new(&context.registry.config, &repository, at);
+    context.news.extend(news);
     context
         .registry
         .repositories
@@ -195,71 +200,13 @@ fn encryption(context: &Context<'_>, input: &Value) -> Result<(String, Option<St
     match (kind, key) {
         ("AES256", "") => Ok((kind.to_owned(), None)),
         // The model's documentation: a key is for the KMS types only.
-        ("AES256", _) => Err(key_without_kms()),
-        _ => Ok((kind.to_owned(), Some(resolve_key(context, key)?))),
+        ("AES256", _) => Err(kms::key_without_kms()),
+        _ => {
+            let key = kms::resolve(context, key)?;
+            kms::check(context.settings, Some(&key))?;
+            Ok((kind.to_owned(), Some(key)))
+        }
     }
-}
-
-pub(super) fn key_without_kms() -> Error {
-    Error::invalid(
-        "encryptionConfiguration",
-        "kmsKey can only be specified when encryptionType is KMS or KMS_DSSE",
-    )
-}
-
-/// The AWS managed key `aws/ecr`, one per account and region.
-pub(super) fn managed_key(account: &str, region: &str) -> String {
-    let id = uuid(&format!("{account} {region} alias/aws/ecr"));
-    format!("arn:{}:kms:{region}:{account}:key/{id}", partition(region))
-}
-
-/// The ARN of a key that may be given as alias, alias ARN, key id or key ARN; absent, it is the AWS
-/// managed key.
-fn resolve_key(context: &Context<'_>, key: &str) -> Result<String, Error> {
-    const ID: &str = "[0-9a-fA-F]{8}-([0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}|mrk-[0-9a-f]{32}";
-    const KEY_ARN: &str = "arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[0-9a-zA-Z-]+";
-    const ALIAS_ARN: &str = "arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:alias/[0-9a-zA-Z/_-]+";
-    const ALIAS: &str = "alias/[0-9a-zA-Z/_-]+";
-    use crate::shape::matches;
-
-    let (account, region) = (&context.caller.account, &context.caller.region);
-    let local = |id: &str| {
-        let partition = partition(region);
-        format!("arn:{partition}:kms:{region}:{account}:key/{id}")
-    };
-    if key.is_empty() {
-        return Ok(managed_key(account, region));
-    }
-    if matches(ID, key)? {
-        return Ok(local(key));
-    }
-    if matches(ALIAS, key)? {
-        return Ok(local(&uuid(&format!("{account} {region} {key}"))));
-    }
-    let parts: Vec<&str> = key.splitn(6, ':').collect();
-    let [_, partition, _, key_region, owner, name] = parts.as_slice() else {
-        return Err(invalid_key(key));
-    };
-    if *key_region != region.as_str() {
-        // The key must be in the repository's region (model, EncryptionConfiguration$kmsKey).
-        return Err(invalid_key(key));
-    }
-    if matches(KEY_ARN, key)? {
-        Ok(key.to_owned())
-    } else if matches(ALIAS_ARN, key)? {
-        let id = uuid(&format!("{owner} {key_region} {name}"));
-        Ok(format!("arn:{partition}:kms:{region}:{owner}:key/{id}"))
-    } else {
-        Err(invalid_key(key))
-    }
-}
-
-fn invalid_key(key: &str) -> Error {
-    Error::new(
-        "KmsException",
-        format!("Invalid arn or key id '{key}' for a KMS key in this region"),
-    )
-    .with_detail("kmsError", "NotFoundException")
 }
 
 pub(super) fn delete(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
@@ -275,6 +222,7 @@ pub(super) fn delete(context: &mut Context<'_>, input: &Value) -> Result<Value, 
         ));
     }
     let answer = json!({ "repository": repository.to_json() });
+    kms::check_repository(context, input)?;
     context.registry.repositories.remove(&name);
     context
         .registry

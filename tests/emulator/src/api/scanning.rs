@@ -2,13 +2,16 @@
 //!
 //! <https://docs.aws.amazon.com/AmazonECR/latest/userguide/image-scanning.html>.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use super::{Context, REPOSITORY_NAME, list, push, scans, text};
+use super::{Context, Place, REPOSITORY_NAME, list, push, scans, text};
 use crate::error::Error;
+use crate::events::News;
 use crate::registry::RegistryConfig;
 use crate::shape::{self, Member, Shape, optional, required};
-use crate::state::Repository;
+use crate::state::{Registry, Repository};
 
 const FILTERS: Shape = Shape::list(
     &Shape::Structure(&[
@@ -55,14 +58,59 @@ pub(super) fn put(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
     let rules = list(input, "rules");
     check_rules(rules, enhanced)?;
     let rules = shape::known(&RULES, &Value::from(rules));
+    let before = frequencies(context.registry);
     let config = &mut context.registry.config;
     config.scanning_rules = list(&json!({ "rules": rules }), "rules").to_vec();
     let was_enhanced = std::mem::replace(&mut config.enhanced, enhanced);
     if enhanced || was_enhanced {
         scans::reconsider(context);
     }
+    if enhanced {
+        tell_changes(context, &before);
+    }
     let configuration = written(&context.registry.config);
     Ok(json!({ "registryScanningConfiguration": configuration }))
+}
+
+/// How often each repository is scanned.
+fn frequencies(registry: &Registry) -> BTreeMap<String, &'static str> {
+    let repositories = registry.repositories.iter();
+    repositories
+        .map(|(name, repository)| {
+            let effective = effective(&registry.config, repository);
+            (name.clone(), effective.frequency)
+        })
+        .collect()
+}
+
+/// Repositories in one event: it may have 256 KB, and each takes less than 1 KB.
+/// <https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-putevent-size.html>
+const TOLD_AT_ONCE: usize = 200;
+
+fn tell_changes(context: &mut Context<'_>, before: &BTreeMap<String, &'static str>) {
+    let after = frequencies(context.registry);
+    let both = after.iter().zip(before.values());
+    let changes: Vec<(&str, &str, &str)> = both
+        .filter(|((_, frequency), previous)| frequency != previous)
+        .map(|((name, frequency), previous)| (name.as_str(), *frequency, *previous))
+        .collect();
+    let place = context.place();
+    let at = (&place, context.now);
+    let told = changes.chunks(TOLD_AT_ONCE);
+    context
+        .news
+        .extend(told.map(|changes| News::scan_frequencies(at, changes)));
+}
+
+/// What is told of a new repository, if enhanced scanning is to look at it.
+pub(super) fn of_new(
+    config: &RegistryConfig,
+    repository: &Repository,
+    at: (&Place, f64),
+) -> Option<News> {
+    let frequency = effective(config, repository).frequency;
+    let change = (repository.name.as_str(), frequency, "MANUAL");
+    (config.enhanced && frequency != "MANUAL").then(|| News::scan_frequencies(at, &[change]))
 }
 
 /// Which frequencies a scan type supports is in the model (`RegistryScanningRule$scanFrequency`),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
+use super::jobs::{Job, Work};
 use super::{
     Context, MAX_RESULTS, REGISTRY_ID, REPOSITORY_NAME, answer, images, manifest, scanning, text,
 };
@@ -46,6 +47,7 @@ pub(super) fn start(context: &mut Context<'_>, input: &Value) -> Result<Value, E
         ));
     }
     recent.push(now);
+    tell_of_end(context, text(input, "repositoryName"), &digest);
     let repository = context.repository(input)?;
     if let Some(image) = repository.images.get_mut(&digest) {
         image.scan = Some(Scan {
@@ -59,6 +61,18 @@ pub(super) fn start(context: &mut Context<'_>, input: &Value) -> Result<Value, E
         repository,
         [("imageId", image_id), ("imageScanStatus", status)],
     ))
+}
+
+/// The end of a basic scan is told by ECR; those of enhanced ones are told by Amazon Inspector, which
+/// is not here.
+fn tell_of_end(context: &mut Context<'_>, repository: &str, digest: &str) {
+    let work = Work::Scan {
+        at: context.place(),
+        repository: repository.to_owned(),
+        digest: digest.to_owned(),
+    };
+    let due = context.job_end();
+    context.jobs.push(Job { due, work });
 }
 
 fn check(repository: &Repository, image: &Image, now: f64, enhanced: bool) -> Result<(), Error> {
@@ -117,14 +131,16 @@ pub(super) fn on_push(context: &mut Context<'_>, name: &str, digest: &str) {
     if !manifest::is_container_image(image) || image.scan.is_some() {
         return;
     }
-    if !config.enhanced {
-        config.basic_scans.push(now);
-    }
+    let enhanced = config.enhanced;
     image.scan = Some(Scan {
-        enhanced: config.enhanced,
+        enhanced,
         started_at: now,
         completed_at: done,
     });
+    if !enhanced {
+        config.basic_scans.push(now);
+        tell_of_end(context, name, digest);
+    }
 }
 
 /// What another configuration makes of the images that are there, if it is or was about enhanced
@@ -189,22 +205,31 @@ fn status(image: &Image, scan: Scan, now: f64) -> (&'static str, &'static str) {
     }
 }
 
+/// What a scan of an image finds.
+pub(super) fn found_in<'a>(seeded: &'a BTreeMap<String, Vec<Value>>, image: &Image) -> &'a [Value] {
+    let found = seeded.get(&image.digest).or_else(|| seeded.get("*"));
+    found.map_or(&[], Vec::as_slice)
+}
+
+/// How many findings there are of each severity.
+pub(super) fn severities(findings: &[Value]) -> Map<String, Value> {
+    let mut counts = Map::new();
+    for finding in findings {
+        let severity = text(finding, "severity").to_owned();
+        let count = counts.get(&severity).and_then(Value::as_u64).unwrap_or(0);
+        counts.insert(severity, json!(count + 1));
+    }
+    counts
+}
+
 fn found(
     seeded: &BTreeMap<String, Vec<Value>>,
     image: &Image,
     scan: Scan,
     page: &Page,
 ) -> (Value, Option<String>) {
-    let all = seeded
-        .get(&image.digest)
-        .or_else(|| seeded.get("*"))
-        .map_or(&[][..], Vec::as_slice);
-    let mut counts = Map::new();
-    for finding in all {
-        let severity = text(finding, "severity").to_owned();
-        let count = counts.get(&severity).and_then(Value::as_u64).unwrap_or(0);
-        counts.insert(severity, json!(count + 1));
-    }
+    let all = found_in(seeded, image);
+    let counts = severities(all);
     let numbered = all
         .iter()
         .enumerate()

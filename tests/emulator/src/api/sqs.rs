@@ -3,15 +3,18 @@
 //! <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/Welcome.html>
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use md5::{Digest as _, Md5};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use super::{list as items, text};
 use crate::caller::Caller;
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::shape::{self, Member, Shape, optional, required};
-use crate::state::uuid;
+use crate::state::{hex, uuid};
 
 const SECONDS: Shape = Shape::Integer {
     min: 0,
@@ -43,6 +46,17 @@ pub(crate) struct Queues {
     messages: BTreeMap<Key, BTreeMap<u64, Message>>,
     /// So many were sent: the number of the last.
     sent: u64,
+    /// Wakes those that wait for messages, to look again.
+    pub(crate) bell: Arc<Notify>,
+}
+
+/// How long a call waits for a message.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Patience {
+    /// In all, in seconds.
+    pub(crate) seconds: u64,
+    /// When a message becomes visible that is there already, by the virtual clock.
+    pub(crate) next: Option<f64>,
 }
 
 #[derive(Debug)]
@@ -56,6 +70,14 @@ struct Message {
 type Key = (String, String, String);
 
 impl Queues {
+    /// Without messages; whoever waits for some goes on waiting.
+    pub(crate) fn emptied(self) -> Self {
+        Self {
+            bell: self.bell,
+            ..Self::default()
+        }
+    }
+
     /// Sends an event to every queue of its account and region.
     pub(crate) fn send(&mut self, event: &Value, time: f64, settings: &Settings) {
         for name in &settings.queues {
@@ -74,33 +96,37 @@ impl Queues {
             let messages = self.messages.entry(key).or_default();
             messages.insert(self.sent, message);
         }
+        self.bell.notify_waiters();
     }
 
-    /// Whether a call would receive nothing now, and for how many seconds it is ready to wait.
+    /// Whether a call would receive nothing now, and how long it is ready to wait.
     pub(crate) fn patience(
         &self,
         (caller, operation, input): (&Caller, &str, &Value),
         (now, settings): (f64, &Settings),
-    ) -> u64 {
-        let wait = input.get("WaitTimeSeconds").and_then(Value::as_u64);
-        match (operation, queue(caller, input, settings)) {
-            ("ReceiveMessage", Ok(key)) => {
-                let mut messages = self
-                    .messages
-                    .get(&key)
-                    .into_iter()
-                    .flat_map(BTreeMap::values);
-                let ready = messages.any(|message| message.visible <= now);
-                if ready { 0 } else { wait.unwrap_or(0).min(20) }
-            }
-            _ => 0,
-        }
+    ) -> Option<Patience> {
+        let wait = input.get("WaitTimeSeconds").and_then(Value::as_u64)?;
+        let key = queue(caller, input, settings).ok()?;
+        let messages = self
+            .messages
+            .get(&key)
+            .into_iter()
+            .flat_map(BTreeMap::values);
+        let next = messages
+            .map(|message| message.visible)
+            .min_by(f64::total_cmp);
+        let waits = operation == "ReceiveMessage" && next.is_none_or(|next| next > now);
+        waits.then_some(Patience {
+            seconds: wait.min(20),
+            next,
+        })
     }
 
     /// Answers a call.
     pub(crate) fn call(
         &mut self,
         (caller, operation, input): (&Caller, &str, &Value),
+        host: &str,
         (now, settings): (f64, &Settings),
     ) -> Result<Value, Error> {
         let members = match operation {
@@ -113,14 +139,8 @@ impl Queues {
         shape::check(members, input).map_err(in_its_words)?;
         if operation == "GetQueueUrl" {
             let name = text(input, "QueueName");
-            let known = settings.queues.contains(name);
-            let url = format!(
-                "https://sqs.{}.{}/{}/{name}",
-                caller.region,
-                crate::state::domain(&caller.region),
-                caller.account
-            );
-            return known
+            let url = format!("http://{host}/{}/{name}", caller.account);
+            return (settings.queues.contains(name))
                 .then(|| json!({ "QueueUrl": url }))
                 .ok_or_else(no_queue);
         }
@@ -171,7 +191,8 @@ fn receive(messages: &mut BTreeMap<u64, Message>, input: &Value, now: f64) -> Va
             message.received += 1;
             json!({
                 "MessageId": uuid(&format!("message {id}")),
-                // The MD5 of the body is optional in the model, and left out.
+                // Optional in the model, but the SDKs for Java and others compare it with the body.
+                "MD5OfBody": hex(&Md5::digest(message.body.as_bytes())),
                 "ReceiptHandle": format!("{id}-{}", message.received),
                 "Body": message.body,
                 "Attributes": {

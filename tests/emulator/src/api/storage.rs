@@ -4,8 +4,10 @@
 
 use serde_json::{Value, json};
 
+use super::jobs::{Job, Work};
 use super::{Context, REGISTRY_ID, REPOSITORY_NAME, answer, images, text};
 use crate::error::Error;
+use crate::events::{Action, News};
 use crate::shape::{Member, Shape, optional, required};
 
 pub(super) const UPDATE: &[Member] = &[
@@ -23,6 +25,7 @@ pub(super) const UPDATE: &[Member] = &[
 /// has, and any update of an image that is being restored.
 pub(super) fn update(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
     let (now, done) = (context.now, context.job_end());
+    let place = context.place();
     let repository = context.repository(input)?;
     let image = images::one(repository, input)?;
     let (digest, status) = (image.digest.clone(), image.status(now));
@@ -43,6 +46,7 @@ pub(super) fn update(context: &mut Context<'_>, input: &Value) -> Result<Value, 
             ));
         }
     }
+    let name = repository.name.clone();
     let Some(image) = repository.images.get_mut(&digest) else {
         return Err(Error::server("the image has gone"));
     };
@@ -55,9 +59,24 @@ pub(super) fn update(context: &mut Context<'_>, input: &Value) -> Result<Value, 
     // A restore is never done before it is answered.
     let status = if archive { "ARCHIVED" } else { "ACTIVATING" };
     let id = input.get("imageId").unwrap_or(&Value::Null);
-    let image_id = image.id(text(id, "imageTag"));
-    Ok(answer(
+    let tag = text(id, "imageTag");
+    let image_id = image.id(tag);
+    let archived =
+        archive.then(|| News::image((&place, now), &name, (Action::Archive, tag), image));
+    let answer = answer(
         repository,
         [("imageId", image_id), ("imageStatus", json!(status))],
-    ))
+    );
+    // A restore is told when it is done.
+    if archived.is_none() {
+        let work = Work::Restore {
+            at: place,
+            repository: name,
+            digest,
+            tag: tag.to_owned(),
+        };
+        context.jobs.push(Job { due: done, work });
+    }
+    context.news.extend(archived);
+    Ok(answer)
 }

@@ -8,8 +8,8 @@ use std::ops::Bound;
 use serde_json::{Value, json};
 
 use super::{
-    Context, MAX_RESULTS, TAG_LIST, lifecycle_grammar, list, policy, policy_grammar, repositories,
-    tags, text,
+    Context, MAX_RESULTS, TAG_LIST, kms, lifecycle_grammar, list, policy, policy_grammar,
+    repositories, tags, text,
 };
 use crate::error::Error;
 use crate::paging::{self, Page, with_token};
@@ -31,36 +31,27 @@ const APPLIED_FOR: Shape = Shape::list(
     usize::MAX,
 );
 
-pub(super) const CREATE: &[Member] = &[
-    required("prefix", PREFIX),
-    DESCRIPTION,
-    optional("encryptionConfiguration", ENCRYPTION),
-    optional("resourceTags", TAG_LIST),
-    optional("imageTagMutability", repositories::MUTABILITY),
-    FILTERS,
-    optional("repositoryPolicy", Shape::text(0, 10240)),
-    optional("lifecyclePolicy", Shape::text(0, 30720)),
-    required("appliedFor", APPLIED_FOR),
-    ROLE,
-];
-pub(super) const UPDATE: &[Member] = &[
-    required("prefix", PREFIX),
-    DESCRIPTION,
-    optional("encryptionConfiguration", ENCRYPTION),
-    optional("resourceTags", TAG_LIST),
-    optional("imageTagMutability", repositories::MUTABILITY),
-    FILTERS,
-    optional("repositoryPolicy", Shape::text(0, 10240)),
-    optional("lifecyclePolicy", Shape::text(0, 30720)),
-    optional("appliedFor", APPLIED_FOR),
-    ROLE,
-];
-const DESCRIPTION: Member = optional("description", Shape::text(0, 256));
-const FILTERS: Member = optional(
-    "imageTagMutabilityExclusionFilters",
-    repositories::EXCLUSION_FILTERS,
-);
-const ROLE: Member = optional("customRoleArn", Shape::text(0, 2048));
+pub(super) const CREATE: &[Member] = &members(required("appliedFor", APPLIED_FOR));
+/// Only creating has to say what a template is for.
+pub(super) const UPDATE: &[Member] = &members(optional("appliedFor", APPLIED_FOR));
+
+const fn members(applied_for: Member) -> [Member; 10] {
+    [
+        required("prefix", PREFIX),
+        optional("description", Shape::text(0, 256)),
+        optional("encryptionConfiguration", ENCRYPTION),
+        optional("resourceTags", TAG_LIST),
+        optional("imageTagMutability", repositories::MUTABILITY),
+        optional(
+            "imageTagMutabilityExclusionFilters",
+            repositories::EXCLUSION_FILTERS,
+        ),
+        optional("repositoryPolicy", Shape::text(0, 10240)),
+        optional("lifecyclePolicy", Shape::text(0, 30720)),
+        applied_for,
+        optional("customRoleArn", Shape::text(0, 2048)),
+    ]
+}
 
 pub(super) const DELETE: &[Member] = &[required("prefix", PREFIX)];
 pub(super) const DESCRIBE: &[Member] = &[
@@ -193,7 +184,7 @@ fn check(context: &mut Context<'_>, settings: &Value) -> Result<(), Error> {
     let kind = encryption.map_or("AES256", |encryption| text(encryption, "encryptionType"));
     let kms_key = encryption.map_or("", |encryption| text(encryption, "kmsKey"));
     if kind == "AES256" && !kms_key.is_empty() {
-        return Err(repositories::key_without_kms());
+        return Err(kms::key_without_kms());
     }
     check_role(context, settings, kind != "AES256")?;
     if !text(settings, "repositoryPolicy").is_empty() {

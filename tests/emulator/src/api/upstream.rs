@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::{Context, creation, list, manifest, push, repositories, templates, text};
 use crate::error::Error;
+use crate::events::News;
 use crate::registry::PullThroughRule;
 use crate::settings::SecretFault;
 use crate::shape::matches;
@@ -150,6 +151,18 @@ pub(super) fn failure(context: &Context<'_>, rule: &Value) -> Option<String> {
     Some(reason)
 }
 
+/// Whether a repository is the cache of an upstream, which must be one that can be entered; the code
+/// is that of the refusal if it cannot.
+pub(super) fn enter(context: &Context<'_>, name: &str, code: &str) -> Result<bool, Error> {
+    let Some((rule, _)) = rule_for(context, name) else {
+        return Ok(false);
+    };
+    match failure(context, &rule.settings) {
+        None => Ok(true),
+        Some(reason) => Err(Error::new(code, reason)),
+    }
+}
+
 /// Brings the images that a pull asks for into the cache: into a repository that is created if there
 /// is none. What the upstream does not have is not found, as ever.
 pub(super) fn import(context: &mut Context<'_>, input: &Value) -> Result<(), Error> {
@@ -160,38 +173,67 @@ pub(super) fn import(context: &mut Context<'_>, input: &Value) -> Result<(), Err
     let Some((rule, rest)) = rule_for(context, name) else {
         return Ok(());
     };
-    let found: Vec<(String, String)> = list(input, "imageIds")
-        .iter()
+    let rule = rule.settings;
+    let wanted = list(input, "imageIds").iter();
+    let found: Vec<(&str, String)> = wanted
         .map(|id| text(id, "imageTag"))
         .filter_map(|tag| {
-            let place = location(&rule.settings, &rest);
-            let manifest = context
-                .settings
-                .upstream_images
-                .get(&format!("{place}:{tag}"))?;
-            Some((tag.to_owned(), manifest.clone()))
+            let place = format!("{}:{tag}", location(&rule, &rest));
+            Some((tag, context.settings.upstream_images.get(&place)?.clone()))
         })
         .collect();
     if found.is_empty() {
         return Ok(());
     }
-    if let Some(reason) = failure(context, &rule.settings) {
+    let outcome = fetch(context, (name, &rule), &found);
+    if let Err(error) = &outcome {
+        let failure = Err((error.code.as_str(), error.message.as_str()));
+        for (tag, _) in &found {
+            tell(context, (name, &rule), (tag, failure));
+        }
+    }
+    outcome
+}
+
+/// Nothing is stored, and no repository made, if one of the images cannot be had.
+fn fetch(
+    context: &mut Context<'_>,
+    (name, rule): (&str, &Value),
+    found: &[(&str, String)],
+) -> Result<(), Error> {
+    if let Some(reason) = failure(context, rule) {
         return Err(Error::new("UnableToGetUpstreamImageException", reason));
     }
+    let now = context.now;
+    let read = found.iter();
+    let images = read
+        .map(|(tag, manifest)| Ok((*tag, cached(manifest, now)?)))
+        .collect::<Result<Vec<(&str, Image)>, Error>>()?;
     let missing = !context.registry.repositories.contains_key(name);
     if missing && !creation::create(context, name, "PULL_THROUGH_CACHE") {
         return Err(repositories::too_many(context));
     }
-    let now = context.now;
-    let repository = context.repository(input)?;
-    for (tag, manifest) in found {
-        let image = cached(&manifest, now)?;
-        let current = repository.image_tagged(&tag);
+    let own = context.caller.account.clone();
+    for (tag, image) in images {
+        let repository = context.repository_in(&own, name)?;
+        let current = repository.image_tagged(tag);
         if current.is_none_or(|current| current.digest != image.digest) {
-            push::store(repository, image, &tag);
+            let digest = image.digest.clone();
+            push::store(repository, image, tag);
+            tell(context, (name, rule), (tag, Ok(&digest)));
         }
     }
     Ok(())
+}
+
+fn tell(
+    context: &mut Context<'_>,
+    (name, rule): (&str, &Value),
+    outcome: (&str, Result<&str, (&str, &str)>),
+) {
+    let place = context.place();
+    let news = News::pull_through((&place, context.now), name, rule, outcome);
+    context.news.push(news);
 }
 
 /// The rule with the longest prefix of a name, and the rest of the name.
@@ -217,7 +259,8 @@ fn location(rule: &Value, rest: &str) -> String {
 
 /// The layers of a cached image come later, with the pull of each; the emulator has none.
 fn cached(text: &str, now: f64) -> Result<Image, Error> {
-    let found = manifest::read(text, "")?;
+    let found = manifest::read(text, "")
+        .map_err(|error| Error::new("UnableToGetUpstreamImageException", error.message))?;
     let digest = format!("sha256:{}", sha256_hex(text.as_bytes()));
     Ok(push::image(text, digest, found, 0, now))
 }

@@ -122,11 +122,13 @@ const UNREADABLE: &str = "SerializationException";
 const UNKNOWN: &str = "UnknownOperationException";
 
 /// Bodies that are no input.
-fn unreadable() -> [Wrong; 10] {
+fn unreadable() -> [Wrong; 12] {
     [
         body("no JSON", "{nope"),
         body("JSON that ends early", r#"{"maxResults": 1"#),
         body("JSON and more", "{} {}"),
+        body("a number beyond all numbers", r#"{"maxResults": 1e400}"#),
+        body("a byte order mark", "\u{feff}{}"),
         body("a form", "Action=DescribeRepositories"),
         body("a control character", "{\"nextToken\": \"\u{1}\"}"),
         body("half a surrogate pair", r#"{"nextToken": "\ud800"}"#),
@@ -321,6 +323,80 @@ async fn twenty_megabytes_are_read_like_any_body() {
         calls.iter().all(|call| call.input.to_string().len() < 200),
         "not kept"
     );
+}
+
+#[tokio::test]
+async fn what_is_beyond_measure_is_refused_and_the_next_call_is_served() {
+    let emulator = start().await;
+    let deep = 100_000;
+    let (status, bare) = (400, r#"{"__type":"SerializationException"}"#.to_owned());
+    for (what, body) in [
+        ("no JSON", "x".repeat(20 * MEBIBYTE)),
+        ("lists in lists", "[".repeat(deep)),
+        (
+            "members of members",
+            format!("{}1{}", r#"{"a":"#.repeat(deep), "}".repeat(deep)),
+        ),
+    ] {
+        let mut wrong = self::body(what, "");
+        wrong.body = body.leak();
+        assert_eq!(
+            send(&emulator, &wrong).await,
+            (status, bare.clone()),
+            "{what}"
+        );
+    }
+    let mut wrong = self::body("too long for anybody", "");
+    wrong.body = format!(r#"{{"new": "{}"}}"#, "x".repeat(32 * MEBIBYTE)).leak();
+    let (status, answer) = send(&emulator, &wrong).await;
+    assert_eq!(status, 413, "{answer}");
+    assert_eq!(send(&emulator, &self::body("fine", "{}")).await.0, 200);
+}
+
+/// The services beside ECR have the same front.
+#[tokio::test]
+async fn wrong_calls_of_the_services_beside_are_refused_likewise() {
+    let emulator = start().await;
+    for (service, target, operation, right) in [
+        ("sqs", "AmazonSQS", "ListQueues", "ReceiveMessage"),
+        (
+            "tagging",
+            "ResourceGroupsTaggingAPI_20170126",
+            "TagResources",
+            "GetResources",
+        ),
+    ] {
+        let call = |what, text, operation: &str, service: &str| {
+            let target = format!("{target}.{operation}");
+            let mut wrong = both(what, text, "x-amz-target", &target);
+            wrong.headers[2].1 = authorization(ACCOUNT, REGION, service);
+            wrong
+        };
+        for (wrong, code) in [
+            (call("another operation", "{}", operation, service), UNKNOWN),
+            (call("no JSON", "x", right, service), UNREADABLE),
+            (call("nothing", "", right, service), UNREADABLE),
+            (call("a list", "[]", right, service), UNREADABLE),
+            (
+                call(
+                    "a number for a text",
+                    r#"{"QueueUrl": 1, "PaginationToken": 1}"#,
+                    right,
+                    service,
+                ),
+                UNREADABLE,
+            ),
+            (
+                call("signed for ECR", "{}", right, "ecr"),
+                "InvalidSignatureException",
+            ),
+        ] {
+            let (status, answer) = send(&emulator, &wrong).await;
+            let answer: Value = serde_json::from_str(&answer).unwrap();
+            let found = (status, &answer["__type"]);
+            assert_eq!(found, (400, &json!(code)), "{service}: {}", wrong.what);
+        }
+    }
 }
 
 #[tokio::test]

@@ -1,14 +1,18 @@
 //! Events, and the queues that they come to.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, MessageSystemAttributeName};
 use ecr_emulator::Emulator;
 use serde_json::{Value, json};
 
 use crate::lifecycle_world::{DAY, Images, any, keep};
-use crate::support::{ACCOUNT, REGION, apply, arn, authorization, http, post, refusal, start};
+use crate::support::{
+    ACCOUNT, REGION, apply, arn, authorization, create, http, key, post, refusal, refused, sdk,
+    start,
+};
 
-async fn started() -> Emulator {
+pub(crate) async fn started() -> Emulator {
     let emulator = start().await;
     emulator.configure(|settings| {
         settings.queues.insert("events".to_owned());
@@ -16,48 +20,44 @@ async fn started() -> Emulator {
     emulator
 }
 
-/// A call of SQS.
-async fn sqs(emulator: &Emulator, operation: &str, more: Value) -> (u16, Value) {
-    let url = format!("{}/{ACCOUNT}/events", emulator.url());
-    let mut input = json!({ "QueueUrl": url });
-    let members = input.as_object_mut().unwrap();
-    members.extend(more.as_object().unwrap().clone());
-    let target = format!("AmazonSQS.{operation}");
-    let headers = [
-        ("content-type", "application/x-amz-json-1.0"),
-        ("x-amz-target", target.as_str()),
-        ("authorization", &authorization(ACCOUNT, REGION, "sqs")),
-    ];
-    // Some SDKs send to the path of the queue, others to the root.
-    let path = if operation == "ReceiveMessage" {
-        format!("/{ACCOUNT}/events")
-    } else {
-        "/".to_owned()
-    };
-    let answer = http(emulator, "POST", &path, &headers, &input.to_string()).await;
-    let (status, body) = answer.unwrap();
-    (status, serde_json::from_str(&body).unwrap())
+fn queues(emulator: &Emulator, account: &str, region: &str) -> aws_sdk_sqs::Client {
+    aws_sdk_sqs::Client::new(&sdk(emulator, key(account), region))
 }
 
-/// Takes all events out of the queue.
-async fn drain(emulator: &Emulator) -> Vec<Value> {
+/// The queue as the SDK finds it.
+async fn url(client: &aws_sdk_sqs::Client) -> String {
+    let found = client.get_queue_url().queue_name("events").send().await;
+    found.unwrap().queue_url().unwrap().to_owned()
+}
+
+/// Takes all events out of the queue of a place, ten at a time.
+pub(crate) async fn drain_at(emulator: &Emulator, account: &str, region: &str) -> Vec<Value> {
+    let client = queues(emulator, account, region);
+    let url = url(&client).await;
     let mut events = Vec::new();
     loop {
-        let (_, answer) = sqs(
-            emulator,
-            "ReceiveMessage",
-            json!({ "MaxNumberOfMessages": 10 }),
-        )
-        .await;
-        let Some(messages) = answer["Messages"].as_array() else {
+        let receive = client
+            .receive_message()
+            .queue_url(&url)
+            .max_number_of_messages(10);
+        let received = receive.send().await.unwrap();
+        if received.messages().is_empty() {
             return events;
-        };
-        for message in messages {
-            events.push(serde_json::from_str(message["Body"].as_str().unwrap()).unwrap());
-            let handle = json!({ "ReceiptHandle": message["ReceiptHandle"] });
-            assert_eq!(sqs(emulator, "DeleteMessage", handle).await.0, 200);
+        }
+        for message in received.messages() {
+            events.push(serde_json::from_str(message.body().unwrap()).unwrap());
+            let handle = message.receipt_handle().unwrap();
+            let delete = client
+                .delete_message()
+                .queue_url(&url)
+                .receipt_handle(handle);
+            delete.send().await.unwrap();
         }
     }
+}
+
+pub(crate) async fn drain(emulator: &Emulator) -> Vec<Value> {
+    drain_at(emulator, ACCOUNT, REGION).await
 }
 
 #[tokio::test]
@@ -168,101 +168,131 @@ async fn images_have_events_of_ecr() {
     assert_eq!(images.state(&old), "there");
 }
 
+/// By python, so that it is not the emulator's own.
+fn md5(text: &str) -> String {
+    let script = "import hashlib, sys; print(hashlib.md5(sys.argv[1].encode()).hexdigest())";
+    crate::model::python(&["-c", script, text])
+        .trim()
+        .to_owned()
+}
+
 #[tokio::test]
 async fn what_is_received_comes_again_unless_it_is_deleted() {
     let emulator = started().await;
     emulator.configure(|settings| settings.event_delay_millis = 60_000);
-    apply(
-        &emulator,
-        "CreateRepository",
-        json!({ "repositoryName": "api" }),
-    );
-    let receive = |more: Value| sqs(&emulator, "ReceiveMessage", more);
-    assert_eq!(receive(json!({})).await, (200, json!({})));
+    create(&emulator, "api");
+    let client = queues(&emulator, ACCOUNT, REGION);
+    let url = url(&client).await;
+    let receive = || {
+        let names = MessageSystemAttributeName::All;
+        let ask = client.receive_message().queue_url(&url);
+        ask.message_system_attribute_names(names)
+            .visibility_timeout(5)
+    };
+    let none = async || receive().send().await.unwrap().messages().is_empty();
+    assert!(none().await);
     emulator.advance(Duration::from_mins(1));
-    let (_, first) = receive(json!({ "VisibilityTimeout": 5 })).await;
-    assert_eq!(first["Messages"].as_array().unwrap().len(), 1);
-    assert_eq!(receive(json!({})).await.1, json!({}));
+    let first = receive().send().await.unwrap();
+    assert_eq!(first.messages().len(), 1);
+    assert!(none().await);
     emulator.advance(Duration::from_secs(5));
-    let (_, again) = receive(json!({})).await;
-    let message = &again["Messages"][0];
-    assert_eq!(message["Attributes"]["ApproximateReceiveCount"], "2");
-    assert_eq!(message["MessageId"], first["Messages"][0]["MessageId"]);
-    let entries = json!({ "Entries": [
-        { "Id": "a", "ReceiptHandle": message["ReceiptHandle"] },
-        { "Id": "b", "ReceiptHandle": "made-up" },
-    ] });
-    let (_, deleted) = sqs(&emulator, "DeleteMessageBatch", entries).await;
-    assert_eq!(deleted["Successful"], json!([{ "Id": "a" }]));
-    assert_eq!(deleted["Failed"][0]["Code"], "ReceiptHandleIsInvalid");
+    let again = receive().send().await.unwrap();
+    let message = &again.messages()[0];
+    let count =
+        &message.attributes().unwrap()[&MessageSystemAttributeName::ApproximateReceiveCount];
+    assert_eq!(count, "2");
+    assert_eq!(message.message_id(), first.messages()[0].message_id());
+    assert_eq!(message.body(), first.messages()[0].body());
+    // The SDK for Rust does not compare it, others do.
+    assert_eq!(message.md5_of_body().unwrap(), md5(message.body().unwrap()));
+    let entry = |id: &str, handle: &str| {
+        let entry = DeleteMessageBatchRequestEntry::builder();
+        entry.id(id).receipt_handle(handle).build().unwrap()
+    };
+    let delete = client
+        .delete_message_batch()
+        .queue_url(&url)
+        .entries(entry("a", message.receipt_handle().unwrap()))
+        .entries(entry("b", "made-up"));
+    let deleted = delete.send().await.unwrap();
+    assert_eq!(deleted.successful().len(), 1);
+    assert_eq!(deleted.successful()[0].id(), "a");
+    assert_eq!(deleted.failed()[0].code(), "ReceiptHandleIsInvalid");
+    assert!(deleted.failed()[0].sender_fault());
     emulator.advance(Duration::from_mins(1));
-    assert_eq!(receive(json!({})).await.1, json!({}));
+    assert!(none().await);
 }
 
+/// That whoever waits is woken is tested where the waiting is; here that it comes over the wire, in
+/// whatever order the two calls arrive.
 #[tokio::test]
 async fn a_long_poll_ends_with_the_first_message() {
     let emulator = started().await;
-    let began = Instant::now();
-    let waiting = sqs(
-        &emulator,
-        "ReceiveMessage",
-        json!({ "WaitTimeSeconds": 20 }),
-    );
-    let write = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        apply(
-            &emulator,
-            "CreateRepository",
-            json!({ "repositoryName": "api" }),
-        );
+    let client = queues(&emulator, ACCOUNT, REGION);
+    let url = url(&client).await;
+    let wait = |seconds| {
+        client
+            .receive_message()
+            .queue_url(&url)
+            .wait_time_seconds(seconds)
     };
-    let ((_, answer), ()) = tokio::join!(waiting, write);
-    assert_eq!(answer["Messages"].as_array().unwrap().len(), 1);
-    assert!(began.elapsed() < Duration::from_secs(15));
-    let (_, empty) = sqs(&emulator, "ReceiveMessage", json!({ "WaitTimeSeconds": 1 })).await;
-    assert_eq!(empty, json!({}));
+    let input = json!({ "repositoryName": "api" });
+    let (received, _) = tokio::join!(wait(20).send(), post(&emulator, "CreateRepository", input));
+    assert_eq!(received.unwrap().messages().len(), 1);
+    // What ends by itself is told to whoever waits, though nobody calls.
+    emulator.configure(|settings| settings.job_millis = 30);
+    drain(&emulator).await;
+    let images = Images(&emulator);
+    images.layer();
+    images.push("one", &["v1"]);
+    drain(&emulator).await;
+    let scan = json!({ "repositoryName": "api", "imageId": { "imageTag": "v1" } });
+    apply(&emulator, "StartImageScan", scan);
+    let all = wait(20).max_number_of_messages(10).send().await.unwrap();
+    let mut found = all.messages().len();
+    if found == 1 {
+        found += wait(20).send().await.unwrap().messages().len();
+    }
+    assert_eq!(found, 2, "the call and the end of the scan");
+    let empty = wait(1).send().await.unwrap();
+    assert!(empty.messages().is_empty());
 }
 
 #[tokio::test]
 async fn queues_are_known_or_refused() {
     let emulator = started().await;
-    let (_, url) = sqs(&emulator, "GetQueueUrl", json!({ "QueueName": "events" })).await;
-    let url = url["QueueUrl"].as_str().unwrap().to_owned();
-    assert_eq!(
-        sqs(&emulator, "ReceiveMessage", json!({ "QueueUrl": url }))
-            .await
-            .0,
-        200
-    );
+    let client = queues(&emulator, ACCOUNT, REGION);
+    let url = url(&client).await;
+    assert_eq!(url, format!("{}/{ACCOUNT}/events", emulator.url()));
     let foreign = url.replace(ACCOUNT, "444455556666");
-    for (operation, input, code) in [
-        (
-            "GetQueueUrl",
-            json!({ "QueueName": "none" }),
-            "QueueDoesNotExist",
-        ),
-        (
-            "ReceiveMessage",
-            json!({ "QueueUrl": foreign }),
-            "QueueDoesNotExist",
-        ),
-        (
-            "DeleteMessage",
-            json!({ "ReceiptHandle": "x" }),
-            "ReceiptHandleIsInvalid",
-        ),
-        (
-            "ReceiveMessage",
-            json!({ "MaxNumberOfMessages": 11 }),
-            "InvalidParameterValueException",
-        ),
-        ("SendMessage", json!({}), "UnknownOperationException"),
-    ] {
-        let (status, answer) = sqs(&emulator, operation, input).await;
-        let found = answer["__type"].as_str().unwrap();
-        assert!(
-            status == 400 && found.ends_with(code),
-            "{operation}: {answer}"
-        );
-    }
+    let none = client.get_queue_url().queue_name("none").send().await;
+    assert!(refused(none).0.ends_with("QueueDoesNotExist"));
+    let other = client.receive_message().queue_url(foreign).send().await;
+    assert!(refused(other).0.ends_with("QueueDoesNotExist"));
+    let delete = client.delete_message().queue_url(&url).receipt_handle("x");
+    assert!(
+        refused(delete.send().await)
+            .0
+            .ends_with("ReceiptHandleIsInvalid")
+    );
+    let eleven = client
+        .receive_message()
+        .queue_url(&url)
+        .max_number_of_messages(11);
+    let code = refused(eleven.send().await).0;
+    assert!(code.ends_with("InvalidParameterValueException"), "{code}");
+    let send = client.send_message().queue_url(&url).message_body("x");
+    assert_eq!(refused(send.send().await).0, "UnknownOperationException");
+    // Some SDKs send to the path of the queue, where this one sends to the root.
+    let headers = [
+        ("content-type", "application/x-amz-json-1.0"),
+        ("x-amz-target", "AmazonSQS.ReceiveMessage"),
+        ("authorization", &authorization(ACCOUNT, REGION, "sqs")),
+    ];
+    let body = json!({ "QueueUrl": url }).to_string();
+    let path = format!("/{ACCOUNT}/events");
+    let (status, answer) = http(&emulator, "POST", &path, &headers, &body)
+        .await
+        .unwrap();
+    assert_eq!((status, answer.as_str()), (200, "{}"));
 }

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use ecr_emulator::{Fault, Forever, Times};
+use ecr_emulator::{Emulator, Fault, Forever, Times};
 use serde_json::json;
 
 use crate::support::{
@@ -132,19 +132,24 @@ async fn a_fault_may_be_for_some_only() {
     delete("two").await.unwrap();
 }
 
+/// Creates a repository over a connection that is cut, and then again; what the second call says.
+async fn create_twice(emulator: &Emulator, fault: Fault) -> Result<(), String> {
+    let client = client(emulator);
+    emulator.inject(fault);
+    let create = || client.create_repository().repository_name("api").send();
+    let lost = create().await.unwrap_err();
+    assert!(lost.as_service_error().is_none(), "{lost:?}");
+    let again = create().await;
+    again
+        .map(drop)
+        .map_err(|error| refused::<(), _>(Err(error)).0)
+}
+
 #[tokio::test]
 async fn a_lost_answer_takes_effect() {
     let emulator = start().await;
-    let client = client(&emulator);
-    emulator.inject(Fault::on("CreateRepository").lose_answer());
-    let lost = client
-        .create_repository()
-        .repository_name("api")
-        .send()
-        .await
-        .unwrap_err();
-    assert!(lost.as_service_error().is_none(), "{lost:?}");
-    assert_eq!(emulator.repositories(ACCOUNT, REGION), ["api"]);
+    let again = create_twice(&emulator, Fault::on("CreateRepository").lose_answer()).await;
+    assert_eq!(again, Err("RepositoryAlreadyExistsException".to_owned()));
     let call = &emulator.log()[0];
     assert!(call.applied);
     assert_eq!(call.fault.as_deref(), Some("loseAnswer"));
@@ -152,36 +157,16 @@ async fn a_lost_answer_takes_effect() {
         call.answer.as_ref().unwrap()["repository"]["repositoryName"],
         "api"
     );
-    let again = client
-        .create_repository()
-        .repository_name("api")
-        .send()
-        .await;
-    assert_eq!(refused(again).0, "RepositoryAlreadyExistsException");
 }
 
 #[tokio::test]
 async fn a_dropped_call_has_no_effect() {
     let emulator = start().await;
-    let client = client(&emulator);
-    emulator.inject(Fault::on("CreateRepository").drop_call());
-    let lost = client
-        .create_repository()
-        .repository_name("api")
-        .send()
-        .await
-        .unwrap_err();
-    assert!(lost.as_service_error().is_none(), "{lost:?}");
-    assert!(emulator.repositories(ACCOUNT, REGION).is_empty());
+    let again = create_twice(&emulator, Fault::on("CreateRepository").drop_call()).await;
+    assert_eq!(again, Ok(()));
     let call = &emulator.log()[0];
     assert!(!call.applied);
     assert_eq!(call.answer.as_ref().unwrap_err().code, "ConnectionReset");
-    client
-        .create_repository()
-        .repository_name("api")
-        .send()
-        .await
-        .unwrap();
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use aws_sdk_ecr::types::{
 use serde_json::{Value, json};
 
 use crate::support::{
-    ACCOUNT, REGION, apply, assert_refused, client, create, digest, manifest, post, push, refused,
-    start, upload,
+    ACCOUNT, REGION, apply, assert_refused, client, create, digest, index, manifest, post, push,
+    refused, start, upload,
 };
 
 fn by_tag(tag: &str) -> ImageIdentifier {
@@ -18,19 +18,9 @@ fn by_digest(digest: &str) -> ImageIdentifier {
     ImageIdentifier::builder().image_digest(digest).build()
 }
 
-fn index(digests: &[String]) -> String {
-    let manifests: Vec<Value> = digests
-        .iter()
-        .map(|digest| {
-            json!({ "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 1 })
-        })
-        .collect();
-    json!({
-        "schemaVersion": 2,
-        "mediaType": "application/vnd.oci.image.index.v1+json",
-        "manifests": manifests,
-    })
-    .to_string()
+fn list_of(digests: &[String]) -> String {
+    let digests: Vec<&str> = digests.iter().map(String::as_str).collect();
+    index(&digests).to_string()
 }
 
 #[tokio::test]
@@ -459,7 +449,7 @@ async fn a_manifest_list_holds_its_images() {
             .send()
     };
     assert_refused(
-        put(index(&children)).await,
+        put(list_of(&children)).await,
         "ReferencedImagesNotFoundException",
         &format!(
             "Images with digests '[{absent}]' required for pushing image into repository with name \
@@ -467,8 +457,8 @@ async fn a_manifest_list_holds_its_images() {
         ),
     );
     children.pop();
-    put(index(&children)).await.unwrap();
-    let list = digest(index(&children).as_bytes());
+    put(list_of(&children)).await.unwrap();
+    let list = digest(list_of(&children).as_bytes());
     let delete = async |ids: Vec<ImageIdentifier>| {
         let request = client
             .batch_delete_image()

@@ -491,21 +491,13 @@ async fn it_is_stored_compact_and_in_the_order_of_the_priorities() {
         .unwrap();
     assert_eq!(put.lifecycle_policy_text(), Some(stored));
     assert_eq!(put.registry_id(), Some(ACCOUNT));
-    let got = client
-        .get_lifecycle_policy()
-        .repository_name("api")
-        .send()
-        .await
-        .unwrap();
+    let name = json!({ "repositoryName": "api" });
+    let got = client.get_lifecycle_policy().repository_name("api");
+    let got = got.send().await.unwrap();
     assert_eq!(got.lifecycle_policy_text(), Some(stored));
     assert_eq!(got.last_evaluated_at(), Some(&DateTime::from_secs(0)));
-    let deleted = client
-        .delete_lifecycle_policy()
-        .repository_name("api")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(deleted.lifecycle_policy_text(), Some(stored));
+    let deleted = apply(&emulator, "DeleteLifecyclePolicy", name);
+    assert_eq!(deleted["lifecyclePolicyText"], stored);
 }
 
 #[tokio::test]
@@ -516,50 +508,28 @@ async fn a_policy_that_is_not_there_is_named() {
     let message = "Lifecycle policy does not exist for the repository with name 'api' in the \
                    registry with id '111122223333'";
     let code = "LifecyclePolicyNotFoundException";
-    assert_refused(
-        client
-            .get_lifecycle_policy()
-            .repository_name("api")
-            .send()
-            .await,
-        code,
-        message,
-    );
-    assert_refused(
+    let get = || client.get_lifecycle_policy().repository_name("api").send();
+    let delete = || {
         client
             .delete_lifecycle_policy()
             .repository_name("api")
             .send()
-            .await,
-        code,
-        message,
-    );
+    };
+    assert_refused(get().await, code, message);
+    assert_refused(delete().await, code, message);
     let text = document(vec![rule(1, any())]);
-    let input = json!({ "repositoryName": "api", "lifecyclePolicyText": text });
-    apply(&emulator, "PutLifecyclePolicy", input);
-    client
-        .delete_lifecycle_policy()
-        .repository_name("api")
-        .send()
-        .await
-        .unwrap();
-    assert_refused(
-        client
-            .get_lifecycle_policy()
-            .repository_name("api")
-            .send()
-            .await,
-        code,
-        message,
-    );
-    assert_refused(
-        client
-            .put_lifecycle_policy()
-            .repository_name("none")
-            .lifecycle_policy_text(document(vec![rule(1, any())]))
-            .send()
-            .await,
-        "RepositoryNotFoundException",
-        "The repository with name 'none' does not exist in the registry with id '111122223333'",
+    let mut input = json!({ "repositoryName": "api", "lifecyclePolicyText": text });
+    apply(&emulator, "PutLifecyclePolicy", input.clone());
+    delete().await.unwrap();
+    assert_refused(get().await, code, message);
+    input["repositoryName"] = json!("none");
+    let (_, refused) = post(&emulator, "PutLifecyclePolicy", input).await;
+    assert_eq!(
+        refused,
+        json!({
+            "__type": "RepositoryNotFoundException",
+            "message": "The repository with name 'none' does not exist in the registry with id \
+                        '111122223333'",
+        })
     );
 }

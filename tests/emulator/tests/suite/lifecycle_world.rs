@@ -5,7 +5,7 @@ use std::time::Duration;
 use ecr_emulator::Emulator;
 use serde_json::{Value, json};
 
-use crate::support::{apply, create, digest};
+use crate::support::{apply, create, digest, index, upload_by_hook};
 
 pub(crate) const DAY: Duration = Duration::from_hours(24);
 
@@ -15,25 +15,15 @@ pub(crate) struct Images<'a>(pub(crate) &'a Emulator);
 impl<'a> Images<'a> {
     /// Makes the repository, with the config that all its images have.
     pub(crate) fn new(emulator: &'a Emulator) -> Self {
-        use base64::Engine as _;
         create(emulator, "api");
-        let upload = apply(
-            emulator,
-            "InitiateLayerUpload",
-            json!({ "repositoryName": "api" }),
-        );
-        let blob = base64::engine::general_purpose::STANDARD.encode(b"config");
-        let part = json!({
-            "repositoryName": "api", "uploadId": upload["uploadId"], "partFirstByte": 0,
-            "partLastByte": 5, "layerPartBlob": blob,
-        });
-        apply(emulator, "UploadLayerPart", part);
-        let done = json!({
-            "repositoryName": "api", "uploadId": upload["uploadId"],
-            "layerDigests": [digest(b"config")],
-        });
-        apply(emulator, "CompleteLayerUpload", done);
-        Self(emulator)
+        let images = Self(emulator);
+        images.layer();
+        images
+    }
+
+    /// Uploads the config.
+    pub(crate) fn layer(&self) {
+        upload_by_hook(self.0, "api", b"config");
     }
 
     /// Pushes an image and lets a second go by.
@@ -67,20 +57,7 @@ impl<'a> Images<'a> {
 
     /// Pushes a list of images.
     pub(crate) fn list(&self, digests: &[&str], tags: &[&str]) -> String {
-        let manifests: Vec<Value> = digests
-            .iter()
-            .map(|digest| {
-                json!({
-                    "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                    "digest": digest, "size": 1,
-                })
-            })
-            .collect();
-        let list = json!({
-            "schemaVersion": 2, "mediaType": "application/vnd.oci.image.index.v1+json",
-            "manifests": manifests,
-        });
-        self.put(&list, tags)
+        self.put(&index(digests), tags)
     }
 
     fn put(&self, manifest: &Value, tags: &[&str]) -> String {

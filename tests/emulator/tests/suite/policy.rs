@@ -274,52 +274,26 @@ async fn it_comes_back_pretty_and_normalised() {
     }
   } ]
 }"#;
-    let answer = client
-        .set_repository_policy()
-        .repository_name("api")
-        .policy_text(text)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(answer.policy_text(), Some(stored));
-    let got = client
-        .get_repository_policy()
-        .repository_name("api")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(got.policy_text(), Some(stored));
-    // What comes back is accepted and comes back the same.
-    let (_, again) = set(&emulator, stored).await;
-    assert_eq!(again["policyText"], stored);
-    let deleted = client
-        .delete_repository_policy()
-        .repository_name("api")
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(deleted.policy_text(), Some(stored));
-    let message = "Repository policy does not exist for the repository with name 'api' in the \
-                   registry with id '111122223333'";
-    let code = "RepositoryPolicyNotFoundException";
-    assert_refused(
-        client
-            .get_repository_policy()
-            .repository_name("api")
-            .send()
-            .await,
-        code,
-        message,
-    );
-    assert_refused(
+    let get = || client.get_repository_policy().repository_name("api").send();
+    let delete = || {
         client
             .delete_repository_policy()
             .repository_name("api")
             .send()
-            .await,
-        code,
-        message,
-    );
+    };
+    let put = client.set_repository_policy().repository_name("api");
+    let answer = put.policy_text(text).send().await.unwrap();
+    assert_eq!(answer.policy_text(), Some(stored));
+    assert_eq!(get().await.unwrap().policy_text(), Some(stored));
+    // What comes back is accepted and comes back the same.
+    let (_, again) = set(&emulator, stored).await;
+    assert_eq!(again["policyText"], stored);
+    assert_eq!(delete().await.unwrap().policy_text(), Some(stored));
+    let message = "Repository policy does not exist for the repository with name 'api' in the \
+                   registry with id '111122223333'";
+    let code = "RepositoryPolicyNotFoundException";
+    assert_refused(get().await, code, message);
+    assert_refused(delete().await, code, message);
 }
 
 #[tokio::test]

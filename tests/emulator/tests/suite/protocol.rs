@@ -1,12 +1,10 @@
 //! The protocols: credentials, unknown operations, STS.
 
-use aws_sdk_sts::config::retry::RetryConfig;
-use aws_sdk_sts::config::{BehaviorVersion, Credentials, Region};
 use ecr_emulator::{Emulator, Fault};
 use serde_json::{Value, json};
 
 use crate::support::{
-    ACCOUNT, REGION, authorization, client, client_of, http, post, refused, start,
+    ACCOUNT, REGION, authorization, client, client_of, http, key, post, refused, sdk, start,
 };
 
 const JSON: (&str, &str) = ("content-type", "application/x-amz-json-1.1");
@@ -19,15 +17,8 @@ async fn with_authorization(emulator: &Emulator, value: Option<&str>) -> (u16, V
     (status, serde_json::from_str(&body).unwrap())
 }
 
-fn sts(emulator: &Emulator, key: &str) -> aws_sdk_sts::Client {
-    let config = aws_sdk_sts::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(emulator.url())
-        .region(Region::from_static(REGION))
-        .credentials_provider(Credentials::new(key, "secret", None, None, "test"))
-        .retry_config(RetryConfig::disabled())
-        .build();
-    aws_sdk_sts::Client::from_conf(config)
+fn sts(emulator: &Emulator, id: &str) -> aws_sdk_sts::Client {
+    aws_sdk_sts::Client::new(&sdk(emulator, key(id), REGION))
 }
 
 #[tokio::test]

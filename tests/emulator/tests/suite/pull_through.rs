@@ -195,3 +195,41 @@ async fn a_pull_goes_through_into_a_repository_made_by_a_template() {
         .unwrap();
     assert_eq!(made.tags["cache"], "yes");
 }
+
+#[tokio::test]
+async fn what_cannot_be_read_leaves_no_repository_behind() {
+    let emulator = start().await;
+    apply(&emulator, "CreatePullThroughCacheRule", quay("quay"));
+    let good = manifest(&digest(b"config"), &digest(b"layer"), "upstream");
+    emulator.configure(|settings| {
+        let place = |tag: &str| format!("quay.io/api:{tag}");
+        let held = [(place("good"), good), (place("bad"), "{".to_owned())];
+        settings.upstream_images = held.into();
+    });
+    let ids = json!([{ "imageTag": "good" }, { "imageTag": "bad" }]);
+    let pull = json!({ "repositoryName": "quay/api", "imageIds": ids });
+    let refused = refusal(&emulator, "BatchGetImage", pull);
+    assert_eq!(refused, "UnableToGetUpstreamImageException");
+    assert!(emulator.repositories(ACCOUNT, REGION).is_empty());
+}
+
+#[tokio::test]
+async fn the_layers_of_a_cached_image_come_from_its_upstream() {
+    let emulator = start().await;
+    apply(&emulator, "CreatePullThroughCacheRule", quay("quay"));
+    let text = manifest(&digest(b"config"), &digest(b"layer"), "upstream");
+    let place = "quay.io/api:v1".to_owned();
+    emulator.configure(|settings| settings.upstream_images = [(place, text)].into());
+    let pull = json!({ "repositoryName": "quay/api", "imageIds": [{ "imageTag": "v1" }] });
+    apply(&emulator, "BatchGetImage", pull);
+    let layer =
+        |bytes: &[u8]| json!({ "repositoryName": "quay/api", "layerDigest": digest(bytes) });
+    let answer = apply(&emulator, "GetDownloadUrlForLayer", layer(b"layer"));
+    assert_eq!(answer["layerDigest"], digest(b"layer"));
+    let refused = refusal(&emulator, "GetDownloadUrlForLayer", layer(b"another"));
+    assert_eq!(refused, "LayersNotFoundException");
+    let subject = json!({ "imageDigest": digest(b"any") });
+    let ask = json!({ "repositoryName": "quay/api", "subjectId": subject });
+    let referrers = apply(&emulator, "ListImageReferrers", ask);
+    assert_eq!(referrers["referrers"], json!([]));
+}

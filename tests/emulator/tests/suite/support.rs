@@ -2,9 +2,13 @@
 
 use std::fmt::Debug;
 
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_ecr::config::BehaviorVersion;
 use aws_sdk_ecr::config::retry::RetryConfig;
-use aws_sdk_ecr::config::{BehaviorVersion, Credentials, Region};
 use aws_sdk_ecr::error::{ProvideErrorMetadata, SdkError};
+use aws_types::SdkConfig;
+use aws_types::region::Region;
 use ecr_emulator::Emulator;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -17,20 +21,24 @@ pub(crate) async fn start() -> Emulator {
     Emulator::start(([127, 0, 0, 1], 0).into()).await.unwrap()
 }
 
-/// A client without retries: a test wants to see each answer.
-pub(crate) fn client_of(
-    emulator: &Emulator,
-    key: &str,
-    region: &'static str,
-) -> aws_sdk_ecr::Client {
-    let config = aws_sdk_ecr::Config::builder()
+/// What a client of any service needs. Without retries: a test wants to see each answer.
+pub(crate) fn sdk(emulator: &Emulator, credentials: Credentials, region: &str) -> SdkConfig {
+    SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
         .endpoint_url(emulator.url())
-        .region(Region::from_static(region))
-        .credentials_provider(Credentials::new(key, "secret", None, None, "test"))
+        .region(Region::new(region.to_owned()))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .retry_config(RetryConfig::disabled())
-        .build();
-    aws_sdk_ecr::Client::from_conf(config)
+        .build()
+}
+
+/// The credentials of an access key, which may be the account itself.
+pub(crate) fn key(key: &str) -> Credentials {
+    Credentials::new(key, "secret", None, None, "test")
+}
+
+pub(crate) fn client_of(emulator: &Emulator, id: &str, region: &str) -> aws_sdk_ecr::Client {
+    aws_sdk_ecr::Client::new(&sdk(emulator, key(id), region))
 }
 
 pub(crate) fn client(emulator: &Emulator) -> aws_sdk_ecr::Client {
@@ -220,6 +228,20 @@ pub(crate) fn manifest(config: &str, layer: &str, note: &str) -> String {
         "annotations": { "note": note },
     })
     .to_string()
+}
+
+/// The manifest of a list of images.
+pub(crate) fn index(digests: &[&str]) -> Value {
+    let manifests = digests.iter().map(|digest| {
+        json!({
+            "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": 1,
+        })
+    });
+    json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": manifests.collect::<Vec<Value>>(),
+    })
 }
 
 /// Pushes images, each with one tag (none for the empty one), and returns their digests.

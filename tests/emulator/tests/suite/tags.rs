@@ -15,46 +15,24 @@ async fn tags_are_set_replaced_listed_and_removed() {
     create(&emulator, "team/api");
     let client = client(&emulator);
     let arn = arn("team/api");
-    client
-        .tag_resource()
-        .resource_arn(&arn)
+    let add = || client.tag_resource().resource_arn(&arn);
+    let list = async || {
+        let listed = client.list_tags_for_resource().resource_arn(&arn).send();
+        listed.await.unwrap().tags().to_vec()
+    };
+    let two = add()
         .tags(tag("team", "payments"))
-        .tags(tag("stage", "dev"))
-        .send()
-        .await
-        .unwrap();
-    client
-        .tag_resource()
-        .resource_arn(&arn)
-        .tags(tag("stage", "prod"))
-        .send()
-        .await
-        .unwrap();
-    let listed = client
-        .list_tags_for_resource()
-        .resource_arn(&arn)
-        .send()
-        .await
-        .unwrap();
+        .tags(tag("stage", "dev"));
+    two.send().await.unwrap();
+    add().tags(tag("stage", "prod")).send().await.unwrap();
     assert_eq!(
-        listed.tags(),
+        list().await,
         [tag("stage", "prod"), tag("team", "payments")]
     );
-    client
-        .untag_resource()
-        .resource_arn(&arn)
-        .tag_keys("stage")
-        .tag_keys("never-there")
-        .send()
-        .await
-        .unwrap();
-    let listed = client
-        .list_tags_for_resource()
-        .resource_arn(&arn)
-        .send()
-        .await
-        .unwrap();
-    assert_eq!(listed.tags(), [tag("team", "payments")]);
+    let remove = client.untag_resource().resource_arn(&arn);
+    let remove = remove.tag_keys("stage").tag_keys("never-there");
+    remove.send().await.unwrap();
+    assert_eq!(list().await, [tag("team", "payments")]);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 mod any_calls;
 mod boundaries;
+mod declared;
 mod fit;
 mod patterns;
 mod samples;
@@ -105,11 +106,13 @@ fn fetched() -> PathBuf {
     file
 }
 
-pub(crate) fn python(arguments: &[&str]) {
+/// Runs python and returns what it prints.
+pub(crate) fn python(arguments: &[&str]) -> String {
     const NEEDED: &str = "what judges the emulator is fetched with python3 and its pip";
     let output = Command::new("python3").args(arguments).output();
     let output = output.unwrap_or_else(|error| panic!("{NEEDED}: python3: {error}"));
     let complaint = String::from_utf8_lossy(&output.stderr);
     let complaint = complaint.trim().lines().last().unwrap_or_default();
     assert!(output.status.success(), "{NEEDED}: {complaint}");
+    String::from_utf8_lossy(&output.stdout).into_owned()
 }

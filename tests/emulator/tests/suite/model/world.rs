@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use ecr_emulator::{Emulator, Error};
 use serde_json::{Value, json};
 
-use super::{Model, fit, samples};
+use super::{Model, declared, fit, samples};
 use crate::support::{ACCOUNT, REGION, apply, create, start, upload_by_hook};
 
 /// What every operation may answer: <https://docs.aws.amazon.com/AmazonECR/latest/APIReference/CommonErrors.html>,
@@ -64,6 +64,9 @@ impl World {
                 let code = error.code.as_str();
                 if !declared.contains(&code) && !COMMON.contains(&code) {
                     self.fault(format!("{operation} does not declare {error}"));
+                }
+                if declared::is_absent(operation, code) {
+                    self.fault(format!("{operation} is listed as never answering {error}"));
                 }
             }
         }

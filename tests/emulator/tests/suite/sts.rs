@@ -1,31 +1,22 @@
-//! What stands beside ECR: STS and the Resource Groups Tagging API.
+//! What stands beside ECR: STS.
 
 use std::time::Duration;
 
-use aws_sdk_sts::config::{BehaviorVersion, Credentials, Region};
+use aws_credential_types::Credentials;
 use base64::Engine as _;
 use ecr_emulator::{Emulator, Fault};
 use serde_json::{Value, json};
 
-use crate::support::{
-    ACCOUNT, REGION, apply, arn, assert_refused, authorization, create, http, refused, start,
-};
+use crate::support::{ACCOUNT, REGION, assert_refused, key, refused, sdk, start};
 
 const ROLE: &str = "arn:aws:iam::444455556666:role/team/deployer";
 
 fn sts(emulator: &Emulator, credentials: Credentials) -> aws_sdk_sts::Client {
-    let config = aws_sdk_sts::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .endpoint_url(emulator.url())
-        .region(Region::from_static(REGION))
-        .credentials_provider(credentials)
-        .retry_config(aws_sdk_sts::config::retry::RetryConfig::disabled())
-        .build();
-    aws_sdk_sts::Client::from_conf(config)
+    aws_sdk_sts::Client::new(&sdk(emulator, credentials, REGION))
 }
 
 fn own() -> Credentials {
-    Credentials::new(ACCOUNT, "secret", None, None, "test")
+    key(ACCOUNT)
 }
 
 fn handed_out(credentials: &aws_sdk_sts::types::Credentials, token: Option<&str>) -> Credentials {
@@ -66,14 +57,8 @@ async fn the_account_follows_the_credentials_of_a_role() {
     // ECR too, and wiping takes nothing from the credentials.
     emulator.wipe();
     let ecr = |token: Option<&str>| {
-        let config = aws_sdk_ecr::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .endpoint_url(emulator.url())
-            .region(Region::from_static(REGION))
-            .credentials_provider(handed_out(credentials, token))
-            .retry_config(aws_sdk_sts::config::retry::RetryConfig::disabled())
-            .build();
-        aws_sdk_ecr::Client::from_conf(config)
+        let config = sdk(&emulator, handed_out(credentials, token), REGION);
+        aws_sdk_ecr::Client::new(&config)
     };
     let create = ecr(Some(credentials.session_token()));
     create
@@ -209,141 +194,4 @@ async fn a_web_identity_needs_no_credentials() {
         message.starts_with("Token expired: current date/time 20"),
         "{message}"
     );
-}
-
-/// A call of the Resource Groups Tagging API.
-async fn resources(emulator: &Emulator, input: Value) -> (u16, Value) {
-    let headers = [
-        ("content-type", "application/x-amz-json-1.1"),
-        (
-            "x-amz-target",
-            "ResourceGroupsTaggingAPI_20170126.GetResources",
-        ),
-        ("authorization", &authorization(ACCOUNT, REGION, "tagging")),
-    ];
-    let answer = http(emulator, "POST", "/", &headers, &input.to_string()).await;
-    let (status, body) = answer.unwrap();
-    (status, serde_json::from_str(&body).unwrap())
-}
-
-async fn names(emulator: &Emulator, input: Value) -> Vec<String> {
-    let (status, answer) = resources(emulator, input).await;
-    assert_eq!(status, 200, "{answer}");
-    let list = answer["ResourceTagMappingList"].as_array().unwrap();
-    list.iter()
-        .map(|resource| {
-            let arn = resource["ResourceARN"].as_str().unwrap();
-            arn.rsplit_once('/').unwrap().1.to_owned()
-        })
-        .collect()
-}
-
-fn tagged(emulator: &Emulator, name: &str, key: &str, value: &str) {
-    let tags = json!([{ "Key": key, "Value": value }]);
-    apply(
-        emulator,
-        "CreateRepository",
-        json!({ "repositoryName": name, "tags": tags }),
-    );
-}
-
-#[tokio::test]
-async fn resources_are_filtered_and_paged_by_hundreds() {
-    let emulator = start().await;
-    create(&emulator, "plain");
-    for number in 0..150 {
-        tagged(
-            &emulator,
-            &format!("r{number:03}"),
-            "owner",
-            if number < 3 { "a" } else { "b" },
-        );
-    }
-    let (_, first) = resources(
-        &emulator,
-        json!({ "ResourceTypeFilters": ["ecr:repository"] }),
-    )
-    .await;
-    assert_eq!(
-        first["ResourceTagMappingList"].as_array().unwrap().len(),
-        100
-    );
-    assert_eq!(
-        first["ResourceTagMappingList"][0],
-        json!({ "ResourceARN": arn("r000"), "Tags": [{ "Key": "owner", "Value": "a" }] })
-    );
-    let more = json!({
-        "ResourceTypeFilters": ["ecr:repository"], "PaginationToken": first["PaginationToken"],
-    });
-    let (_, rest) = resources(&emulator, more).await;
-    assert_eq!(rest["ResourceTagMappingList"].as_array().unwrap().len(), 50);
-    assert_eq!(rest["PaginationToken"], "");
-    let filter =
-        |key: &str, values: Value| json!({ "TagFilters": [{ "Key": key, "Values": values }] });
-    assert_eq!(
-        names(&emulator, filter("owner", json!(["a", "z"])))
-            .await
-            .len(),
-        3
-    );
-    assert_eq!(
-        names(&emulator, filter("owner", json!([]))).await.len(),
-        100
-    );
-    assert!(
-        names(&emulator, filter("other", json!([])))
-            .await
-            .is_empty()
-    );
-    assert!(
-        names(&emulator, json!({ "ResourceTypeFilters": ["s3"] }))
-            .await
-            .is_empty()
-    );
-    let one = json!({ "ResourceARNList": [arn("r007"), arn("none")] });
-    assert_eq!(names(&emulator, one).await, ["r007"]);
-    for (wrong, code) in [
-        (
-            json!({ "ResourcesPerPage": 101 }),
-            "InvalidParameterException",
-        ),
-        (
-            json!({ "ResourceARNList": [arn("r007")], "ResourcesPerPage": 5 }),
-            "InvalidParameterException",
-        ),
-        (
-            json!({ "PaginationToken": "made-up" }),
-            "PaginationTokenExpiredException",
-        ),
-    ] {
-        let (status, answer) = resources(&emulator, wrong).await;
-        assert_eq!((status, &answer["__type"]), (400, &json!(code)));
-    }
-}
-
-#[tokio::test]
-async fn resources_are_as_late_as_the_settings_say() {
-    let emulator = start().await;
-    emulator.configure(|settings| settings.tagging_lag_millis = 60_000);
-    let all = async || names(&emulator, json!({})).await;
-    tagged(&emulator, "api", "owner", "a");
-    assert!(all().await.is_empty());
-    emulator.advance(Duration::from_mins(1));
-    assert_eq!(all().await, ["api"]);
-    let untag = json!({ "resourceArn": arn("api"), "tagKeys": ["owner"] });
-    apply(&emulator, "UntagResource", untag);
-    let by_tag = || names(&emulator, json!({ "TagFilters": [{ "Key": "owner" }] }));
-    assert_eq!(by_tag().await, ["api"]);
-    emulator.advance(Duration::from_mins(1));
-    // What had tags once is a resource still.
-    assert!(by_tag().await.is_empty());
-    assert_eq!(all().await, ["api"]);
-    apply(
-        &emulator,
-        "DeleteRepository",
-        json!({ "repositoryName": "api" }),
-    );
-    assert_eq!(all().await, ["api"]);
-    emulator.advance(Duration::from_mins(1));
-    assert!(all().await.is_empty());
 }
