@@ -13,26 +13,8 @@ use crate::{
 /// The calls that a creation costs without faults: who we are, and the three writes.
 const CREATION: usize = 4;
 
-/// A world whose operator looks only when something changed or failed, for counting its calls.
-async fn calm(name: &str) -> World {
-    let mut world = World::without_operator(name).await;
-    world.flag("--resync-seconds=600");
-    world.flag("--policy-resync-seconds=3600");
-    world.start_operator().await;
-    world
-}
-
-/// Ends the scenario with an operator that looks often, as rest can only be seen by looking.
-async fn finish(mut world: World) {
-    world.stop_operator().await;
-    world.flag("--resync-seconds=2");
-    world.flag("--policy-resync-seconds=3");
-    world.start_operator().await;
-    world.finish().await;
-}
-
 async fn throttled(operation: &str) {
-    let world = calm("throttled").await;
+    let world = World::quiet("throttled").await;
     let faults = 3;
     world
         .emulator
@@ -58,7 +40,7 @@ async fn throttled(operation: &str) {
         1,
         "what is done is not done again"
     );
-    finish(world).await;
+    world.finish_looking().await;
 }
 
 #[tokio::test]
@@ -73,7 +55,7 @@ async fn a_throttled_policy_heals_and_costs_few_calls() {
 
 #[tokio::test]
 async fn faults_of_aws_heal_wherever_they_strike() {
-    let world = calm("faults").await;
+    let world = World::quiet("faults").await;
     let operations = [
         "GetCallerIdentity",
         "CreateRepository",
@@ -96,7 +78,7 @@ async fn faults_of_aws_heal_wherever_they_strike() {
         "{spent} calls for {faults} faults"
     );
     assert_eq!(world.count("CreateRepository"), 2);
-    finish(world).await;
+    world.finish_looking().await;
 }
 
 #[tokio::test]

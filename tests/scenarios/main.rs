@@ -16,6 +16,7 @@ mod world;
 mod aspects;
 mod creation;
 mod deletion;
+mod deletion_changes;
 mod drift;
 mod faults;
 mod identity;

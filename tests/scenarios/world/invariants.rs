@@ -270,7 +270,7 @@ fn the_object_is_the_users(versions: &[Version]) {
 }
 
 /// 7: what says Ready is so in ECR.
-async fn status_is_true(world: &World) {
+pub(crate) async fn status_is_true(world: &World) {
     for object in objects(world).await {
         let observes = object.spec.management_policy == Some(ManagementPolicy::Observe);
         let current = object.status.as_ref().and_then(|s| s.observed_generation)
