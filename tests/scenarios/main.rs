@@ -14,6 +14,7 @@ mod samples;
 mod world;
 
 mod aspects;
+mod bad_input;
 mod creation;
 mod deletion;
 mod deletion_changes;
