@@ -24,6 +24,7 @@ mod identity;
 mod installation;
 mod invalid;
 mod loss;
+mod manifests;
 mod modes;
 mod ownership;
 mod refusals;
