@@ -293,7 +293,7 @@ impl<'a, E: Ecr> Pass<'a, E> {
     }
 
     /// Whether status says of this very generation that all is well.
-    fn at_rest(&self) -> bool {
+    pub(super) fn at_rest(&self) -> bool {
         self.before.observed_generation == Some(self.generation())
             && self
                 .before
@@ -331,7 +331,7 @@ fn memory_of(status: &Status) -> impl PartialEq + '_ {
 }
 
 /// How old what is known of ECR may get before status says so.
-const OUTDATED: Duration = Duration::from_hours(24);
+pub(super) const OUTDATED: Duration = Duration::from_hours(24);
 
 fn problem(slot: Slot, action: &'static str, attempt: &Attempt) -> Problem {
     Problem {

@@ -6,6 +6,7 @@ use ecr_emulator::Fault;
 use ecr_operator::api::{ECRRepository, OWNER_TAG};
 use serde_json::{Value, json};
 
+use crate::looking::is_about;
 use crate::world::{ACCOUNT, CLUSTER, REGION, World, assert_says, condition, is_write, message};
 
 /// Long enough for everybody's call to be on the way before the first takes effect.
@@ -63,10 +64,7 @@ async fn one_of(repository: &str, adopters: [Adopter<'_>; 2]) {
 fn writes_of_all(world: &World, repository: &str) -> Vec<String> {
     let mut calls = world.emulator.log();
     calls.retain(|call| {
-        let arn = call.input["resourceArn"].as_str().unwrap_or_default();
-        let about = call.input["repositoryName"] == json!(repository)
-            || arn.ends_with(&format!(":repository/{repository}"));
-        about && call.applied && call.answer.is_ok() && is_write(call)
+        is_about(call, repository) && call.applied && call.answer.is_ok() && is_write(call)
     });
     calls.into_iter().map(|call| call.operation).collect()
 }

@@ -95,7 +95,7 @@ async fn an_aspect_that_is_dropped_while_nobody_looks_is_released_all_the_same()
     world.start_operator().await;
     for sample in samples::all() {
         let object = world.ready(sample.name).await;
-        assert_eq!(applied(&object), []);
+        assert_eq!(applied(&object), [(sample.aspect, "released".to_owned())]);
         assert_says(message(&object, "Synced"), sample.aspect);
         assert_says(&world.event(sample.name, "Released").await, sample.aspect);
         assert_eq!(sample.held(&world), sample.holds_first, "left as it is");

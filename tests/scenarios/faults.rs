@@ -105,6 +105,39 @@ async fn an_outage_at_rest_flips_nothing() {
 }
 
 #[tokio::test]
+async fn a_policy_that_cannot_be_read_at_rest_flips_nothing() {
+    let world = World::new("unread").await;
+    world.apply("api", whole(10)).await;
+    let settled = world.ready("api").await;
+    let read = |world: &World| {
+        let read = |operation| world.count(operation);
+        read("GetLifecyclePolicy").min(read("GetRepositoryPolicy"))
+    };
+    let before = read(&world);
+    for operation in ["GetLifecyclePolicy", "GetRepositoryPolicy"] {
+        world
+            .emulator
+            .inject(Fault::on(operation).forever().throttle());
+    }
+    world
+        .until("several reads to fail", |world| read(world) >= before + 3)
+        .await;
+    world.looks(&world.in_ecr("api"), 2).await;
+    let now = world.get("api").await;
+    let version = now.metadata.resource_version;
+    assert_eq!(version, settled.metadata.resource_version);
+    let name = world.in_ecr("api");
+    let text = keep_last(99).to_string();
+    world.outside(
+        "PutLifecyclePolicy",
+        json!({"repositoryName": name, "lifecyclePolicyText": text}),
+    );
+    world.emulator.clear_faults();
+    world.event("api", "DriftRepaired").await;
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn a_lost_answer_to_any_write_of_a_creation_is_harmless() {
     let world = World::new("lost").await;
     let operations = [
