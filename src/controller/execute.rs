@@ -53,7 +53,7 @@ impl<E: Ecr> Pass<'_, E> {
             match self.ctx.ecr.write(at, &step.action).await {
                 Ok(created) => {
                     executed.created = executed.created.or(created);
-                    self.memory.attempts.succeeded(slot);
+                    self.memory.attempts.succeeded(slot, &request);
                     self.note_done(step, wanted);
                 }
                 Err(failure) if failure.class == Class::Exists && slot == Slot::Repository => {

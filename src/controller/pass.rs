@@ -198,6 +198,12 @@ impl<'a, E: Ecr> Pass<'a, E> {
 
     /// Ends the pass by its problems.
     pub(super) async fn finish(&mut self) -> Result<Duration, Error> {
+        let undone = self.undone();
+        let itself = self.problems.iter().any(|problem| problem.aspect.is_none());
+        self.memory.attempts.keep(|slot| match slot {
+            Slot::Look | Slot::Repository => itself,
+            Slot::Aspect(aspect) => undone.contains(&aspect),
+        });
         let problems = std::mem::take(&mut self.problems);
         self.conclude(Standing::Enforced(problems)).await
     }

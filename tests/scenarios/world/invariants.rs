@@ -51,6 +51,9 @@ pub(crate) async fn rests(world: &World) {
         world.looks(&in_ecr(object), 2).await;
     }
     let names: BTreeSet<_> = watched.iter().map(in_ecr).collect();
+    for object in &watched {
+        looks_seldom(&world.calls()[mark..], &in_ecr(object));
+    }
     let written: Vec<_> = world.calls()[mark..]
         .iter()
         .filter(|call| is_write(call) && addressed(call).is_some_and(|name| names.contains(&name)))
@@ -65,6 +68,18 @@ pub(crate) async fn rests(world: &World) {
             "at rest nothing is patched"
         );
     }
+}
+
+/// Of two looks at rest the second comes with the resync, which is two seconds in all scenarios.
+fn looks_seldom(calls: &[Call], repository: &str) {
+    let looks = calls.iter().filter(|call| super::is_look(call, repository));
+    let times: Vec<_> = looks.map(|call| call.time).collect();
+    let gaps = times.windows(2).map(|pair| pair[1] - pair[0]);
+    let shortest = gaps.fold(f64::MAX, f64::min);
+    assert!(
+        shortest > 0.5,
+        "4: {repository} is looked at after {shortest} seconds"
+    );
 }
 
 async fn objects(world: &World) -> Vec<ECRRepository> {
