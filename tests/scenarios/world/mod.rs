@@ -359,7 +359,7 @@ impl World {
 
     /// Waits until the emulator is as `is` wants it.
     pub(crate) async fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
-        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
         let waiting = async {
             while !is(self) {
                 ticks.tick().await;
