@@ -234,3 +234,16 @@ async fn a_lost_answer_to_any_write_of_an_update_is_harmless() {
     }
     world.finish().await;
 }
+
+#[tokio::test]
+async fn after_an_answer_that_was_lost_it_is_looked_at_as_seldom_as_before() {
+    let world = World::new("seldom").await;
+    world.apply("api", json!({"tags": {"team": "a"}})).await;
+    world.ready("api").await;
+    world.emulator.inject(Fault::on("TagResource").lose_answer());
+    world.apply("api", json!({"tags": {"team": "b"}})).await;
+    world.ready("api").await;
+    assert_eq!(world.count("TagResource"), 1, "it took effect");
+    // `invariants::rests` sees whether it rests.
+    world.finish().await;
+}
