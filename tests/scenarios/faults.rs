@@ -240,7 +240,9 @@ async fn after_an_answer_that_was_lost_it_is_looked_at_as_seldom_as_before() {
     let world = World::new("seldom").await;
     world.apply("api", json!({"tags": {"team": "a"}})).await;
     world.ready("api").await;
-    world.emulator.inject(Fault::on("TagResource").lose_answer());
+    world
+        .emulator
+        .inject(Fault::on("TagResource").lose_answer());
     world.apply("api", json!({"tags": {"team": "b"}})).await;
     world.ready("api").await;
     assert_eq!(world.count("TagResource"), 1, "it took effect");
