@@ -4,7 +4,7 @@ use kube::core::Rule;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
-use super::{lifecycle_rules, schema};
+use super::{lifecycle_rules, rules, schema};
 
 /// A lifecycle policy; `rules: []` asks for none.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
@@ -30,6 +30,7 @@ pub struct LifecycleRule {
     /// What the rule is for, in your words. When absent, none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 2048))]
+    #[schemars(extend("x-kubernetes-validations" = [rules::shown()]))]
     pub description: Option<String>,
     /// Which images the rule selects.
     pub selection: LifecycleSelection,
@@ -79,12 +80,12 @@ const MAX_NUMBER: i32 = i32::MAX;
 
 /// The schema of `tagPatternList`.
 fn patterns(_: &mut SchemaGenerator) -> Schema {
-    tag_list(&[lifecycle_rules::tag_pattern()])
+    tag_list(&[lifecycle_rules::tag_pattern(), rules::shown()])
 }
 
 /// The schema of `tagPrefixList`.
 fn prefixes(_: &mut SchemaGenerator) -> Schema {
-    tag_list(&[])
+    tag_list(&[rules::shown()])
 }
 
 fn tag_list(rules: &[Rule]) -> Schema {

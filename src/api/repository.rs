@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use kube::CustomResource;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::{ECRRepositoryStatus, LifecyclePolicy, rules, schema};
 
@@ -229,6 +230,7 @@ pub struct EncryptionConfiguration {
     /// aws/ecr that AWS manages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
+    #[schemars(extend("x-kubernetes-validations" = [rules::shown()]))]
     pub kms_key: Option<String>,
 }
 
@@ -249,11 +251,11 @@ pub enum EncryptionType {
 /// An IAM policy document; `{}` asks for none.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(transparent)]
-pub struct RepositoryPolicy(pub serde_json::Map<String, serde_json::Value>);
+pub struct RepositoryPolicy(pub Map<String, Value>);
 
-/// Written by hand: unknown fields are kept, because the document is AWS's and grows without us, and
-/// `Statement` has no type, because AWS takes a list as well as a single object. CEL sees neither, so
-/// what is inside is checked by the operator.
+/// Written by hand: `Statement` has no type, because AWS takes a list as well as a single object, and
+/// what is in it is kept as it is, because the document is AWS's and grows without us. CEL sees none
+/// of it, so it is checked by the operator.
 impl JsonSchema for RepositoryPolicy {
     fn inline_schema() -> bool {
         true
@@ -267,8 +269,6 @@ impl JsonSchema for RepositoryPolicy {
         json_schema!({
             "type": "object",
             "x-kubernetes-map-type": "atomic",
-            "x-kubernetes-preserve-unknown-fields": true,
-            "maxProperties": 3,
             "properties": {
                 "Version": {
                     "type": "string",
@@ -279,18 +279,41 @@ impl JsonSchema for RepositoryPolicy {
                 "Id": {
                     "type": "string",
                     "maxLength": 512,
+                    "x-kubernetes-validations": [rules::shown()],
                     "description": "Identifier of the document; AWS makes nothing of it.",
                 },
-                "Statement": {
-                    "x-kubernetes-preserve-unknown-fields": true,
-                    "maxItems": 200,
-                    "description": "Statements as IAM knows them: Sid, Effect, Principal, Action, Condition. A repository policy \
+                "Statement": statement(5, 200, "Statements as IAM knows them: Sid, Effect, Principal, Action, Condition. A repository policy \
                         has no Resource. Sids that begin with EcrOperator are refused: access makes them. The whole \
-                        document, access included, may have 10240 characters.",
-                },
+                        document, access included, may have 10240 characters."),
             },
         })
     }
+}
+
+/// The schema of what may be a list, an object or a word, and may hold others so many levels deep: a
+/// statement's conditions need five. Without an end, one object could be nested so deep that no list
+/// that has it can be read (`serde_json` stops at 128 levels), and so stop the work on all others.
+fn statement(levels: u32, most: u32, description: &str) -> Value {
+    let mut schema = Map::new();
+    schema.insert(
+        "x-kubernetes-preserve-unknown-fields".to_owned(),
+        true.into(),
+    );
+    schema.insert("maxItems".to_owned(), most.into());
+    // Or the API server would drop a null, and a policy would say something else than its author did.
+    schema.insert("nullable".to_owned(), true.into());
+    if !description.is_empty() {
+        schema.insert("description".to_owned(), description.into());
+    }
+    if let Some(inner) = levels.checked_sub(1) {
+        for keyword in ["items", "additionalProperties"] {
+            schema.insert(keyword.to_owned(), statement(inner, most, ""));
+        }
+    } else {
+        schema.insert("maxItems".to_owned(), 0.into());
+        schema.insert("maxProperties".to_owned(), 0.into());
+    }
+    Value::Object(schema)
 }
 
 /// Who may pull and push; merged into the repository policy.

@@ -19,6 +19,16 @@ const TAG_CHARACTERS: &str = r"[\p{L}\p{Z}\p{N}_.:/=+@-]";
 /// Whether ECR has the repository. Until then name and encryption may be corrected.
 const NOT_CREATED: &str = "!has(oldSelf.status) || !has(oldSelf.status.arn)";
 
+/// Characters that do not show, or show the others in another order: no word of AWS has them. Tabs and
+/// line ends may stand in a text.
+const HIDDEN: &str = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\x{202a}-\x{202e}\x{2066}-\x{2069}]";
+
+/// A text of AWS's that has no pattern of its own.
+pub(super) fn shown() -> Rule {
+    Rule::new(format!("!self.matches('{}')", HIDDEN.replace('\\', r"\\")))
+        .message("must have no control characters and no direction overrides: remove them")
+}
+
 /// The rules on the whole object.
 pub(super) fn object() -> Vec<Rule> {
     vec![
@@ -123,7 +133,7 @@ pub(super) fn kms_key() -> Rule {
 /// Whom `access` may name. No wildcard: AWS takes none inside an ARN, and `*` alone is everybody.
 pub(super) fn principal() -> Rule {
     Rule::new(
-        r"self.matches('^([0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:(root|(role|user)/[^*?\\s]+)|[a-z0-9.-]+[.]amazonaws[.]com([.]cn)?)$')",
+        r"self.matches('^([0-9]{12}|arn:aws[a-z-]*:iam::[0-9]{12}:(root|(role|user)/[^*?\\s\\p{C}]+)|[a-z0-9.-]+[.]amazonaws[.]com([.]cn)?)$')",
     )
     .message("must be an account id (111122223333), the ARN of an account's root, of a role or of a user (arn:aws:iam::111122223333:role/ci), or a service (codebuild.amazonaws.com); for anything else write a statement in repositoryPolicy")
 }

@@ -85,7 +85,7 @@ async fn remove_repository<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Left, Error
             return Ok(Left::Waits);
         }
     };
-    pass.memory.attempts.succeeded(Slot::Look);
+    pass.memory.attempts.succeeded(Slot::Look, "");
     match rights(pass, &tags) {
         Rights::Ours { stamps } => delete_ours(pass, &at, stamps, force).await,
         Rights::Refused(Conflict::TwoClusters) => {

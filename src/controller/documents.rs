@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{context::jittered, pass::Pass};
+use super::{
+    context::jittered,
+    pass::{OUTDATED, Pass},
+};
 use crate::{
     api::Aspect,
     domain::{
@@ -34,15 +37,24 @@ impl<E: Ecr> Pass<'_, E> {
     ) -> Documents {
         let due = self.asked || self.policies_due();
         let mut documents = Documents::default();
+        let mut all_read = true;
         if self.is_to_be_read(Aspect::LifecyclePolicy, wanted, due) {
             let read = self.ctx.ecr.lifecycle(at).await;
-            documents.lifecycle = self.read(Aspect::LifecyclePolicy, "GetLifecyclePolicy", read);
+            all_read &= read.is_ok();
+            documents.lifecycle =
+                self.read(Aspect::LifecyclePolicy, "GetLifecyclePolicy", wanted, read);
         }
         if self.is_to_be_read(Aspect::RepositoryPolicy, wanted, due) {
             let read = self.ctx.ecr.policy(at).await;
-            documents.policy = self.read(Aspect::RepositoryPolicy, "GetRepositoryPolicy", read);
+            all_read &= read.is_ok();
+            documents.policy = self.read(
+                Aspect::RepositoryPolicy,
+                "GetRepositoryPolicy",
+                wanted,
+                read,
+            );
         }
-        if due && self.problems.is_empty() {
+        if due && all_read && self.problems.is_empty() {
             self.policies_read();
         }
         documents
@@ -67,15 +79,23 @@ impl<E: Ecr> Pass<'_, E> {
         (due || differs) && self.held_back(slot, hash, write_of(aspect)).is_none()
     }
 
+    /// What was read. At rest a failed read flips nothing, until it has been due for a day.
     fn read<T>(
         &mut self,
         aspect: Aspect,
         action: &'static str,
+        wanted: &BTreeMap<Aspect, String>,
         read: Result<Reading<T>, Failure>,
     ) -> Reading<T> {
         read.unwrap_or_else(|failure| {
             // Its own request: what AWS says of the read says nothing of the write.
             self.failed(Slot::Aspect(aspect), action, action, failure);
+            let in_force = self.at_rest() && self.applied().get(&aspect) == wanted.get(&aspect);
+            let now = self.ctx.now();
+            let due = self.memory.policies_due.unwrap_or(now);
+            if in_force && due.until(now) < OUTDATED {
+                self.problems.pop();
+            }
             Reading::NotRead
         })
     }

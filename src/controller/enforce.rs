@@ -163,7 +163,7 @@ async fn look<E: Ecr>(pass: &mut Pass<'_, E>, at: &Identity) -> Result<Found, Fa
         }
     };
     pass.memory.seen = Some(pass.ctx.now());
-    pass.memory.attempts.succeeded(Slot::Look);
+    pass.memory.attempts.succeeded(Slot::Look, "");
     Ok(found)
 }
 

@@ -58,7 +58,7 @@ impl<E: Ecr> Pass<'_, E> {
             }
             match self.ctx.ecr.write(at, &step.action).await {
                 Ok(answer) => {
-                    self.memory.attempts.succeeded(slot);
+                    self.memory.attempts.succeeded(slot, &request);
                     if let Some(failure) = altered(&step.action, &answer) {
                         self.failed(slot, &request, operation, failure);
                     }

@@ -57,23 +57,38 @@ pub(super) async fn live<E>(
     Ok(found.filter(|found| found.uid() == object.uid()))
 }
 
-/// Writes the whole status. The uid keeps it from an object that was made anew under the name.
+/// How often a status is written again because the object changed meanwhile.
+const STATUS_TRIES: u32 = 5;
+
+/// Writes the whole status, and never that of an object that was made anew under the name: writes to
+/// a status take no uid as a condition, for the API server puts the former metadata back before it
+/// looks (apiextensions-apiserver, `statusStrategy`). The resource version is one; where it is no
+/// longer the same, only a read tells whether the object is.
 pub(super) async fn write_status<E>(
     ctx: &Context<E>,
     object: &ECRRepository,
     status: &ECRRepositoryStatus,
 ) -> Result<ECRRepository, Error> {
-    let patch = json!({
-        "apiVersion": ECRRepository::api_version(&()),
-        "kind": ECRRepository::kind(&()),
-        "metadata": { "name": object.name_any(), "uid": object.uid() },
-        "status": status,
-    });
     let params = PatchParams::apply(MANAGER).force();
-    own_api(ctx, object)
-        .patch_status(&object.name_any(), &params, &Patch::Apply(patch))
-        .await
-        .map_err(superseded("the status"))
+    let mut version = object.resource_version();
+    for _ in 0..STATUS_TRIES {
+        let patch = json!({
+            "apiVersion": ECRRepository::api_version(&()),
+            "kind": ECRRepository::kind(&()),
+            "metadata": { "name": object.name_any(), "resourceVersion": version },
+            "status": status,
+        });
+        let written = own_api(ctx, object)
+            .patch_status(&object.name_any(), &params, &Patch::Apply(patch))
+            .await
+            .map_err(superseded("the status"));
+        if !matches!(written, Err(Error::Superseded)) {
+            return written;
+        }
+        let now = live(ctx, object).await?.ok_or(Error::Superseded)?;
+        version = now.resource_version();
+    }
+    Err(Error::Superseded)
 }
 
 /// Adds or removes our finalizer, if the object is still the one that we know.

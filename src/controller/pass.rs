@@ -199,6 +199,12 @@ impl<'a, E: Ecr> Pass<'a, E> {
 
     /// Ends the pass by its problems.
     pub(super) async fn finish(&mut self) -> Result<Duration, Error> {
+        let undone = self.undone();
+        let itself = self.problems.iter().any(|problem| problem.aspect.is_none());
+        self.memory.attempts.keep(|slot| match slot {
+            Slot::Look | Slot::Repository => itself,
+            Slot::Aspect(aspect) => undone.contains(&aspect),
+        });
         let problems = std::mem::take(&mut self.problems);
         self.conclude(Standing::Enforced(problems)).await
     }
@@ -296,7 +302,7 @@ impl<'a, E: Ecr> Pass<'a, E> {
     }
 
     /// Whether status says of this very generation that all is well.
-    fn at_rest(&self) -> bool {
+    pub(super) fn at_rest(&self) -> bool {
         self.before.observed_generation == Some(self.generation())
             && self
                 .before
@@ -334,7 +340,7 @@ fn memory_of(status: &Status) -> impl PartialEq + '_ {
 }
 
 /// How old what is known of ECR may get before status says so.
-const OUTDATED: Duration = Duration::from_hours(24);
+pub(super) const OUTDATED: Duration = Duration::from_hours(24);
 
 fn problem(slot: Slot, action: &'static str, attempt: &Attempt) -> Problem {
     Problem {

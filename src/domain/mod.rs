@@ -21,6 +21,7 @@ pub mod reason;
 pub mod retry;
 pub mod setting;
 pub mod status;
+mod text;
 
 #[cfg(test)]
 mod arbitrary;

@@ -122,9 +122,15 @@ impl Attempts {
         self.0.entry(slot).insert_entry(attempt).into_mut()
     }
 
-    /// Notes a success.
-    pub fn succeeded(&mut self, slot: Slot) {
-        self.0.remove(&slot);
+    /// Notes a success; another request of the same slot that failed is still to be tried.
+    pub fn succeeded(&mut self, slot: Slot, request: &str) {
+        self.0
+            .retain(|other, attempt| *other != slot || attempt.request != request);
+    }
+
+    /// Forgets what is no longer to be tried: its time would come again and again.
+    pub fn keep(&mut self, is_left: impl Fn(Slot) -> bool) {
+        self.0.retain(|slot, _| is_left(*slot));
     }
 
     /// Forgets everything: what was asked for has changed, or a person asked to try again.
@@ -285,9 +291,19 @@ mod tests {
         attempts.failed(SLOT, "a", failure(Class::Invalid), at(0), 1.0, REST);
         attempts.failed(Slot::Look, "", failure(Class::Throttled), at(0), 1.0, REST);
         assert_eq!(attempts.next_due(), Some(at(1)));
-        attempts.succeeded(Slot::Look);
+        attempts.succeeded(Slot::Look, "");
         assert_eq!(attempts.next_due(), Some(at(1800)));
         attempts.forget();
+        assert_eq!(attempts.next_due(), None);
+    }
+
+    #[test]
+    fn success_of_one_request_is_none_of_another_and_what_is_over_is_forgotten() {
+        let mut attempts = Attempts::default();
+        attempts.failed(SLOT, "a", failure(Class::Throttled), at(0), 1.0, REST);
+        attempts.succeeded(SLOT, "b");
+        assert_eq!(attempts.next_due(), Some(at(1)), "a is still to be tried");
+        attempts.keep(|slot| slot != SLOT);
         assert_eq!(attempts.next_due(), None);
     }
 }

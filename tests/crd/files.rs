@@ -5,7 +5,9 @@ use std::path::Path;
 
 use ecr_operator::api::ECRRepository;
 use ecr_operator::cli::crds;
+use ecr_operator::domain::reason::Reason;
 use kube::CustomResourceExt;
+use serde_json::Value;
 
 use crate::schema::Field;
 
@@ -81,5 +83,75 @@ fn the_page_names_every_field() {
     assert!(
         missing.is_empty(),
         "docs/ecrrepository.md does not speak of {missing:#?}"
+    );
+}
+
+/// The YAML blocks of the page.
+fn examples(page: &str) -> Vec<Value> {
+    let blocks = page.split("```yaml\n").skip(1);
+    let block = |text: &str| text.split("```").next().unwrap_or_default().to_owned();
+    blocks
+        .map(|text| serde_yaml::from_str(&block(text)).unwrap())
+        .collect()
+}
+
+/// Whether one of the values has something at a path such as `rules[].action`.
+fn has(values: &[&Value], path: &str) -> bool {
+    let (step, rest) = path.split_once('.').unwrap_or((path, ""));
+    let name = step.trim_end_matches("[]");
+    let mut below: Vec<&Value> = values.iter().filter_map(|value| value.get(name)).collect();
+    if step.ends_with("[]") {
+        below = below
+            .into_iter()
+            .filter_map(Value::as_array)
+            .flatten()
+            .collect();
+    }
+    !below.is_empty() && (rest.is_empty() || has(&below, rest))
+}
+
+/// Every field of spec is in one of the page's examples, which the API server accepts.
+#[test]
+fn the_page_has_an_example_of_every_field() {
+    let page = fs::read_to_string(repository_root().join("docs/ecrrepository.md")).unwrap();
+    let examples = examples(&page);
+    let examples: Vec<&Value> = examples.iter().collect();
+    let missing: Vec<String> = Field::all(&ECRRepository::crd())
+        .into_iter()
+        .map(|field| field.path)
+        .filter(|path| path.starts_with("spec.") && !has(&examples, path))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/ecrrepository.md has no example of {missing:#?}"
+    );
+}
+
+/// The cells of the row that begins with a word in backquotes.
+fn row<'a>(page: &'a str, word: &str) -> Vec<&'a str> {
+    let start = format!("| `{word}` |");
+    let line = page.lines().find(|line| line.starts_with(&start));
+    let cells = line.unwrap_or_default().trim_matches('|').split('|');
+    cells.map(str::trim).collect()
+}
+
+/// Every reason has its row: where it shows, its cause (or meaning), its cure.
+#[test]
+fn the_page_has_cause_and_cure_of_every_reason() {
+    let page = fs::read_to_string(repository_root().join("docs/ecrrepository.md")).unwrap();
+    let reasons = page.split("## Condition reasons").nth(1).unwrap();
+    let reasons = reasons.split("### Events").next().unwrap();
+    let missing: Vec<&str> = Reason::ALL
+        .iter()
+        .map(|reason| reason.as_str())
+        .filter(|reason| {
+            let cells = row(reasons, reason);
+            // Only where a reason shows may be left out.
+            cells.len() != 4 || cells[2].is_empty() || cells[3].is_empty()
+        })
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/ecrrepository.md lacks cause or cure of {missing:?}"
     );
 }

@@ -59,7 +59,7 @@ async fn get(server: &Server, kind: &str, more: &[&str]) -> String {
     table.lines().map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// `kubectl explain` has words for every field that a user can name.
+/// `kubectl explain` has words of its own for every field that a user can name.
 pub(crate) async fn explain(server: Arc<Server>) {
     let all = server
         .kubectl
@@ -69,6 +69,13 @@ pub(crate) async fn explain(server: Arc<Server>) {
     for field in Field::all(&ECRRepository::crd()) {
         let name = field.path.rsplit('.').next().unwrap();
         assert!(all.contains(name.trim_end_matches("[]")), "{}", field.path);
+        let path = format!("ecrrepo.{}", field.path.replace("[]", ""));
+        let said = server.kubectl.run(&["explain", &path]).await.unwrap();
+        let words = description(&said);
+        assert!(words.len() > 12 && words != "<empty>", "{path}: {said}");
+        let ours = field.schema["description"].as_str().unwrap_or_default();
+        let is_ours = words.starts_with(&one_line(ours)) || field.path.starts_with("metadata");
+        assert!(is_ours, "{path}: {words}");
     }
     for (path, words) in [
         ("ecrrepo", "Deleting this object keeps the repository"),
@@ -88,9 +95,20 @@ pub(crate) async fn explain(server: Arc<Server>) {
         ("ecrrepo.status.conditions.message", "What to do first"),
     ] {
         let text = server.kubectl.run(&["explain", path]).await.unwrap();
-        let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = one_line(&text);
         assert!(text.contains(words), "{path}: {text}");
     }
+}
+
+/// What stands below DESCRIPTION, up to the fields.
+fn description(said: &str) -> String {
+    let (_, after) = said.split_once("DESCRIPTION:\n").unwrap_or_default();
+    let until = ["\nFIELDS:", "\nENUM:"].map(|head| after.find(head).unwrap_or(after.len()));
+    one_line(&after[..until.into_iter().min().unwrap_or_default()])
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// A field that does not exist is a mistake in writing, and kubectl says so.

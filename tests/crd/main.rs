@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod bounds;
 mod cases;
 mod files;
 mod kubectl;

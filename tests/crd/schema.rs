@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub(crate) struct Field {
     /// Its path from the root of the object, as `spec.lifecyclePolicy.rules[].action`.
     pub(crate) path: String,
-    schema: Value,
+    pub(crate) schema: Value,
 }
 
 impl Field {
@@ -97,7 +97,8 @@ fn bounds(path: &str, schema: &Value, faults: &mut Vec<String>) {
         None => want("maxItems"),
         _ => {}
     }
-    if schema["nullable"] == true {
+    // Where anything is kept, a null is too: it is the operator's to refuse.
+    if schema["nullable"] == true && schema["x-kubernetes-preserve-unknown-fields"] != true {
         faults.push(format!("{path}: nullable stores nulls, a fourth state"));
     }
     if schema["type"] == "integer" && !schema["format"].is_null() {

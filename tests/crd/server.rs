@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use xtask::control_plane::ControlPlane;
 use xtask::kubectl::Kubectl;
 
-use crate::{cases, kubectl, manifests, ratchet, three_states};
+use crate::{bounds, cases, kubectl, manifests, ratchet, three_states};
 
 /// An API server that knows our definitions.
 #[derive(Clone)]
@@ -131,13 +131,14 @@ async fn the_api_server_holds_the_rules() {
     let directory = tempfile::tempdir().unwrap();
     let control_plane = ControlPlane::start(directory.path()).await.unwrap();
     let server = Arc::new(Server::of(&control_plane).await);
-    let parts: [(&str, Part); 10] = [
+    let parts: [(&str, Part); 11] = [
         // First, because it changes the definition under the others.
         ("old objects are not locked in", |s| {
             Box::pin(ratchet::old_objects_are_not_locked_in(s))
         }),
         ("accepted", |s| Box::pin(cases::accepted(s))),
         ("refused", |s| Box::pin(cases::refused(s))),
+        ("bounds", |s| Box::pin(bounds::are_held(s))),
         ("changes", |s| Box::pin(cases::changes(s))),
         ("manifests", |s| Box::pin(manifests::are_accepted(s))),
         ("the greatest object", |s| Box::pin(cases::greatest(s))),

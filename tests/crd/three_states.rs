@@ -22,7 +22,7 @@ fn aspects() -> [(&'static str, Value, Value); 7] {
         ),
         (
             "repositoryPolicy",
-            json!({"Version": "2012-10-17", "Statement": [{"Sid": "a"}], "New": 1}),
+            json!({"Version": "2012-10-17", "Statement": [{"Sid": "a", "New": 1}]}),
             json!({}),
         ),
         (

@@ -12,6 +12,7 @@
 
 mod architecture;
 mod arrows;
+mod peers;
 mod purity;
 mod source;
 mod style;

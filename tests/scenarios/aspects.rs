@@ -79,6 +79,32 @@ async fn an_aspect_that_is_dropped_is_released_and_left_alone() {
 }
 
 #[tokio::test]
+async fn an_aspect_that_is_dropped_while_nobody_looks_is_released_all_the_same() {
+    let mut world = World::new("release-down").await;
+    for sample in samples::all() {
+        world.apply(sample.name, sample.first.clone()).await;
+    }
+    for sample in samples::all() {
+        world.ready(sample.name).await;
+    }
+    let mark = world.calls().len();
+    world.kill_operator();
+    for sample in samples::all() {
+        world.apply(sample.name, json!({})).await;
+    }
+    world.start_operator().await;
+    for sample in samples::all() {
+        let object = world.ready(sample.name).await;
+        assert_eq!(applied(&object), [(sample.aspect, "released".to_owned())]);
+        assert_says(message(&object, "Synced"), sample.aspect);
+        assert_says(&world.event(sample.name, "Released").await, sample.aspect);
+        assert_eq!(sample.held(&world), sample.holds_first, "left as it is");
+        assert_eq!(writes(&world, sample.name, mark), [""; 0]);
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn an_aspect_that_was_released_may_be_ours_again() {
     let world = World::new("again").await;
     let all = samples::all();

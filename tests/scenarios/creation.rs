@@ -4,8 +4,8 @@ use serde_json::json;
 
 use crate::{
     looking::writes,
-    samples::keep_last,
-    world::{World, assert_says, condition},
+    samples::{keep_last, pull_by, whole},
+    world::{ACCOUNT, REGION, World, assert_says, condition},
 };
 
 #[tokio::test]
@@ -164,5 +164,87 @@ async fn kubectl_and_status_tell_what_is_in_ecr() {
         ["api", "True", "Synced", repository.uri.as_str()]
     );
     assert_eq!(rows[1][5..], ["IMMUTABLE", "true", "Delete"]);
+    world.finish().await;
+}
+
+/// Whether each setting is asked for, as bits.
+fn combination(bits: usize) -> serde_json::Value {
+    let settings = [
+        ("imageTagMutability", json!("IMMUTABLE")),
+        ("imageScanningConfiguration", json!({"scanOnPush": true})),
+        ("lifecyclePolicy", keep_last(10)),
+        ("repositoryPolicy", pull_by("111122223333")),
+        ("access", json!({"push": ["444455556666"]})),
+        ("tags", json!({"team": "payments"})),
+    ];
+    let asked = settings.into_iter().enumerate();
+    asked
+        .filter(|(n, _)| bits >> n & 1 == 1)
+        .map(|(_, (field, value))| (field.to_owned(), value))
+        .collect()
+}
+
+#[tokio::test]
+async fn every_combination_of_settings_is_there_after_the_creation() {
+    let world = World::new("combinations").await;
+    for bits in 0..64 {
+        world.apply(&format!("api-{bits}"), combination(bits)).await;
+    }
+    for bits in 0..64 {
+        let name = format!("api-{bits}");
+        world.ready(&name).await;
+        let mut wanted = vec!["CreateRepository"];
+        if bits & 0b100 != 0 {
+            wanted.push("PutLifecyclePolicy");
+        }
+        if bits & 0b11000 != 0 {
+            wanted.push("SetRepositoryPolicy");
+        }
+        assert_eq!(writes(&world, &name, 0), wanted, "{}", combination(bits));
+    }
+    world.status_is_true().await;
+    // So many would be long in coming to rest.
+    for bits in 0..64 {
+        world.delete(&format!("api-{bits}")).await;
+    }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn every_call_names_the_account() {
+    let world = World::new("account").await;
+    world.apply("api", whole(10)).await;
+    world.ready("api").await;
+    let mut spec = json!({
+        "imageTagMutability": "MUTABLE",
+        "imageScanningConfiguration": {},
+        "lifecyclePolicy": {"rules": []},
+        "repositoryPolicy": {},
+        "tags": {"other": "1"},
+        "deletionPolicy": "Delete",
+    });
+    world.apply("api", spec.clone()).await;
+    world.ready("api").await;
+    spec["lifecyclePolicy"] = keep_last(20);
+    spec["repositoryPolicy"] = pull_by("444455556666");
+    world.apply("api", spec).await;
+    let object = world.ready("api").await;
+    world.push(&world.in_ecr("api"), "v1");
+    world.delete("api").await;
+    world
+        .until("its images are counted", |w| w.count("DescribeImages") > 0)
+        .await;
+    world.delete_images(&world.in_ecr("api"), &["v1"]);
+    world.gone(&object).await;
+    let mut seen = std::collections::BTreeSet::new();
+    for call in world.calls() {
+        let by_arn = call.input["resourceArn"].as_str().unwrap_or_default();
+        let names = call.operation == "GetCallerIdentity"
+            || call.input["registryId"] == json!(ACCOUNT)
+            || by_arn.starts_with(&format!("arn:aws:ecr:{REGION}:{ACCOUNT}:"));
+        assert!(names, "{} {}", call.operation, call.input);
+        seen.insert(call.operation);
+    }
+    assert!(seen.len() >= 15, "only {seen:?}");
     world.finish().await;
 }

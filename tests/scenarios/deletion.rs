@@ -18,16 +18,8 @@ fn asked(world: &World, repository: &str) -> usize {
     calls.iter().filter(|call| about(&call.input)).count()
 }
 
-/// A world whose operator looks only when something changes.
-async fn undisturbed(name: &str) -> World {
-    let mut world = World::without_operator(name).await;
-    world.flag("--resync-seconds=600");
-    world.start_operator().await;
-    world
-}
-
 /// Waits until the object that is being deleted says why it waits.
-async fn waits(world: &World, name: &str, reason: &str) -> ECRRepository {
+pub(crate) async fn waits(world: &World, name: &str, reason: &str) -> ECRRepository {
     let object = world
         .wait(name, reason, |object| {
             object.metadata.deletion_timestamp.is_some()
@@ -39,7 +31,7 @@ async fn waits(world: &World, name: &str, reason: &str) -> ECRRepository {
 }
 
 /// An object that asks for its empty repository's deletion, with so many images pushed since.
-async fn with_images(world: &World, policy: &str, tags: &[&str]) -> ECRRepository {
+pub(crate) async fn with_images(world: &World, policy: &str, tags: &[&str]) -> ECRRepository {
     world.apply("api", json!({"deletionPolicy": policy})).await;
     let object = world.ready("api").await;
     for tag in tags {
@@ -50,7 +42,7 @@ async fn with_images(world: &World, policy: &str, tags: &[&str]) -> ECRRepositor
 
 #[tokio::test]
 async fn retained_is_the_default_and_asks_nothing_of_aws() {
-    let world = undisturbed("retain").await;
+    let world = World::quiet("retain").await;
     world.apply("silent", json!({})).await;
     world
         .apply("outspoken", json!({"deletionPolicy": "Retain"}))
@@ -94,7 +86,7 @@ async fn retained_goes_also_while_aws_is_down() {
 
 #[tokio::test]
 async fn an_empty_repository_goes_with_its_object_in_two_calls() {
-    let world = undisturbed("delete-empty").await;
+    let world = World::quiet("delete-empty").await;
     world
         .apply("api", json!({"deletionPolicy": "Delete"}))
         .await;
@@ -292,7 +284,7 @@ async fn what_is_no_longer_ours_is_left() {
 
 #[tokio::test]
 async fn what_is_gone_outside_already_holds_nothing_up() {
-    let mut world = undisturbed("delete-gone").await;
+    let mut world = World::quiet("delete-gone").await;
     let object = with_images(&world, "Delete", &[]).await;
     world.lose(&world.in_ecr("api"));
     world.delete("api").await;
@@ -336,7 +328,7 @@ async fn a_deleted_namespace_takes_what_may_go_and_waits_for_nothing_else() {
     world.finish().await;
 }
 
-fn manifest(world: &World, spec: &Value) -> String {
+pub(crate) fn manifest(world: &World, spec: &Value) -> String {
     json!({
         "apiVersion": "ecr-operator.dev/v1alpha1",
         "kind": "ECRRepository",
@@ -378,7 +370,11 @@ async fn replaced_by_force_a_retained_repository_is_ours_again() {
 async fn deleted_while_it_is_created_it_goes_with_what_was_created() {
     let world = World::new("delete-creating").await;
     let delay = std::time::Duration::from_secs(1);
-    for (name, policy, stays) in [("gone", "Delete", false), ("kept", "Retain", true)] {
+    for (name, policy, stays) in [
+        ("gone", "Delete", false),
+        ("kept", "Retain", true),
+        ("emptied", "DeleteWithImages", false),
+    ] {
         let create = Fault::on("CreateRepository").repository(&world.in_ecr(name));
         world.emulator.inject(create.delay(delay));
         let object = world.apply(name, json!({"deletionPolicy": policy})).await;
@@ -396,7 +392,7 @@ async fn deleted_while_it_is_created_it_goes_with_what_was_created() {
         world.until("the creation to take effect", created).await;
         assert_eq!(world.repository(name).is_some(), stays, "{name}");
     }
-    assert_eq!(world.count("CreateRepository"), 2);
+    assert_eq!(world.count("CreateRepository"), 3);
     world.finish().await;
 }
 

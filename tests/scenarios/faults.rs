@@ -13,26 +13,8 @@ use crate::{
 /// The calls that a creation costs without faults: who we are, and the three writes.
 const CREATION: usize = 4;
 
-/// A world whose operator looks only when something changed or failed, for counting its calls.
-async fn calm(name: &str) -> World {
-    let mut world = World::without_operator(name).await;
-    world.flag("--resync-seconds=600");
-    world.flag("--policy-resync-seconds=3600");
-    world.start_operator().await;
-    world
-}
-
-/// Ends the scenario with an operator that looks often, as rest can only be seen by looking.
-async fn finish(mut world: World) {
-    world.stop_operator().await;
-    world.flag("--resync-seconds=2");
-    world.flag("--policy-resync-seconds=3");
-    world.start_operator().await;
-    world.finish().await;
-}
-
 async fn throttled(operation: &str) {
-    let world = calm("throttled").await;
+    let world = World::quiet("throttled").await;
     let faults = 3;
     world
         .emulator
@@ -58,7 +40,7 @@ async fn throttled(operation: &str) {
         1,
         "what is done is not done again"
     );
-    finish(world).await;
+    world.finish_looking().await;
 }
 
 #[tokio::test]
@@ -73,7 +55,7 @@ async fn a_throttled_policy_heals_and_costs_few_calls() {
 
 #[tokio::test]
 async fn faults_of_aws_heal_wherever_they_strike() {
-    let world = calm("faults").await;
+    let world = World::quiet("faults").await;
     let operations = [
         "GetCallerIdentity",
         "CreateRepository",
@@ -96,7 +78,7 @@ async fn faults_of_aws_heal_wherever_they_strike() {
         "{spent} calls for {faults} faults"
     );
     assert_eq!(world.count("CreateRepository"), 2);
-    finish(world).await;
+    world.finish_looking().await;
 }
 
 #[tokio::test]
@@ -118,6 +100,39 @@ async fn an_outage_at_rest_flips_nothing() {
         "PutImageTagMutability",
         json!({"repositoryName": name, "imageTagMutability": "MUTABLE"}),
     );
+    world.event("api", "DriftRepaired").await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_policy_that_cannot_be_read_at_rest_flips_nothing() {
+    let world = World::new("unread").await;
+    world.apply("api", whole(10)).await;
+    let settled = world.ready("api").await;
+    let read = |world: &World| {
+        let read = |operation| world.count(operation);
+        read("GetLifecyclePolicy").min(read("GetRepositoryPolicy"))
+    };
+    let before = read(&world);
+    for operation in ["GetLifecyclePolicy", "GetRepositoryPolicy"] {
+        world
+            .emulator
+            .inject(Fault::on(operation).forever().throttle());
+    }
+    world
+        .until("several reads to fail", |world| read(world) >= before + 3)
+        .await;
+    world.looks(&world.in_ecr("api"), 2).await;
+    let now = world.get("api").await;
+    let version = now.metadata.resource_version;
+    assert_eq!(version, settled.metadata.resource_version);
+    let name = world.in_ecr("api");
+    let text = keep_last(99).to_string();
+    world.outside(
+        "PutLifecyclePolicy",
+        json!({"repositoryName": name, "lifecyclePolicyText": text}),
+    );
+    world.emulator.clear_faults();
     world.event("api", "DriftRepaired").await;
     world.finish().await;
 }
@@ -217,5 +232,20 @@ async fn a_lost_answer_to_any_write_of_an_update_is_harmless() {
             "{operation}: what took effect is seen and not made again"
         );
     }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn after_an_answer_that_was_lost_it_is_looked_at_as_seldom_as_before() {
+    let world = World::new("seldom").await;
+    world.apply("api", json!({"tags": {"team": "a"}})).await;
+    world.ready("api").await;
+    world
+        .emulator
+        .inject(Fault::on("TagResource").lose_answer());
+    world.apply("api", json!({"tags": {"team": "b"}})).await;
+    world.ready("api").await;
+    assert_eq!(world.count("TagResource"), 1, "it took effect");
+    // `invariants::rests` sees whether it rests.
     world.finish().await;
 }

@@ -10,10 +10,10 @@ use xtask::{control_plane::ControlPlane, install::apply_install, kubectl::Kubect
 use crate::world::{Operator, SECRET, Server, World, assert_says, closed_port, condition, forward};
 
 const ROLE: [&str; 2] = ["clusterrole", "ecr-operator"];
-const CRD: [&str; 2] = ["crd", "ecrrepositories.ecr-operator.dev"];
+pub(crate) const CRD: [&str; 2] = ["crd", "ecrrepositories.ecr-operator.dev"];
 
 /// A server of the scenario's own with all that an administrator installs.
-async fn installed(name: &str) -> (ControlPlane, Server) {
+pub(crate) async fn installed(name: &str) -> (ControlPlane, Server) {
     let (control_plane, dir) = Server::bare(name).await;
     apply_install(control_plane.kubeconfig()).await.unwrap();
     let server = Server::of(&control_plane, &dir).await;

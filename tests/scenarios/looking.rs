@@ -1,7 +1,8 @@
 //! What scenarios look at: the writes to one repository, what is pending, how often a thing was told.
 
+use ecr_emulator::Call;
 use ecr_operator::api::{ECRRepository, PendingAction};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::world::World;
 
@@ -25,17 +26,20 @@ pub(crate) fn writes(world: &World, name: &str, mark: usize) -> Vec<String> {
 /// All operations of calls to the object's repository since `mark`.
 pub(crate) fn operations(world: &World, name: &str, mark: usize) -> Vec<String> {
     let repository = world.in_ecr(name);
-    let arn_end = format!(":repository/{repository}");
-    let is_about = |input: &Value| {
-        input["repositoryName"] == json!(repository)
-            || input["repositoryNames"] == json!([repository])
-            || input["resourceArn"]
-                .as_str()
-                .is_some_and(|arn| arn.ends_with(&arn_end))
-    };
     let calls = world.calls();
-    let calls = calls[mark..].iter().filter(|call| is_about(&call.input));
+    let calls = calls[mark..]
+        .iter()
+        .filter(|call| is_about(call, &repository));
     calls.map(|call| call.operation.clone()).collect()
+}
+
+/// Whether a call is about this repository, by its name or its ARN.
+pub(crate) fn is_about(call: &Call, repository: &str) -> bool {
+    let input = &call.input;
+    let arn = input["resourceArn"].as_str().unwrap_or_default();
+    input["repositoryName"] == json!(repository)
+        || input["repositoryNames"] == json!([repository])
+        || arn.ends_with(&format!(":repository/{repository}"))
 }
 
 /// What is still to be done, as the object's status says.

@@ -99,6 +99,7 @@ async fn a_settled_object_may_be_suspended_and_says_what_it_leaves_undone() {
             w.repository("api").unwrap().image_tag_mutability == "IMMUTABLE"
         })
         .await;
+    world.ready("api").await;
     assert_eq!(writes(&world, "api", mark), ["PutImageTagMutability"]);
     world.finish().await;
 }

@@ -75,6 +75,12 @@ pub enum LifecycleError {
         /// The list.
         field: &'static str,
     },
+    /// A character that does not show.
+    #[error("Remove the control characters and direction overrides at {at}: they do not show")]
+    Hidden {
+        /// Where.
+        at: String,
+    },
     /// A pattern with too many wildcards.
     #[error("Write the patterns in tagPatternList at {at} with at most four `*` each")]
     Wildcards {

@@ -8,6 +8,7 @@ use crate::api::{
     CountType, CountUnit, LifecycleAction, LifecycleActionType, LifecyclePolicy, LifecycleRule,
     LifecycleSelection, SelectionStorageClass, TagStatus, TargetStorageClass,
 };
+use crate::domain::text::hides;
 
 /// Rules by their priority.
 pub(super) type Rules = BTreeMap<u32, Rule>;
@@ -105,6 +106,10 @@ fn any_is_last(rules: &Rules) -> Result<(), LifecycleError> {
 }
 
 fn rule(at: &str, rule: &LifecycleRule) -> Result<Rule, LifecycleError> {
+    if rule.description.as_deref().is_some_and(hides) {
+        let at = format!("{at}.description");
+        return Err(LifecycleError::Hidden { at });
+    }
     Ok(Rule {
         description: rule.description.clone().filter(|text| !text.is_empty()),
         images: images(&format!("{at}.selection"), &rule.selection)?,
@@ -164,6 +169,10 @@ fn tags(
             at: at.to_owned(),
             field,
         });
+    }
+    if list.iter().any(|tag| hides(tag)) {
+        let at = format!("{at}.{field}");
+        return Err(LifecycleError::Hidden { at });
     }
     Ok((!list.is_empty()).then(|| list.iter().cloned().collect()))
 }

@@ -60,6 +60,12 @@ pub enum PolicyError {
         /// Where.
         at: String,
     },
+    /// A character that does not show.
+    #[error("Remove the control characters and direction overrides at {at}: they do not show")]
+    Hidden {
+        /// Where.
+        at: String,
+    },
     /// A list, map or word without content.
     #[error(
         "Name at least one value at {at} or leave it out: it is empty, and for no policy at all write `repositoryPolicy: {{}}`"

@@ -15,6 +15,10 @@ use super::word::Word;
 
 /// Reads a whole document.
 pub(super) fn policy(map: &Map<String, Value>) -> Result<Policy, PolicyError> {
+    for (key, value) in map {
+        let at = format!("spec.repositoryPolicy.{}", shown(key));
+        Part { at, value }.shows()?;
+    }
     let members = Members::root(
         "spec.repositoryPolicy",
         map,

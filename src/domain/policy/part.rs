@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::PolicyError;
 use super::error::shown;
+use crate::domain::text::hides;
 
 /// A value and its path within `spec`.
 pub(super) struct Part<'a> {
@@ -61,6 +62,26 @@ impl<'a> Part<'a> {
             }),
             Value::String(text) => Ok(text),
             _ => Err(self.wrong(expected)),
+        }
+    }
+
+    /// Refuses what does not show, in any word and any key.
+    pub(super) fn shows(&self) -> Result<(), PolicyError> {
+        let hidden = |at: &str| PolicyError::Hidden { at: at.to_owned() };
+        match self.value {
+            Value::String(text) if hides(text) => Err(hidden(&self.at)),
+            Value::Array(items) => items.iter().enumerate().try_for_each(|(i, value)| {
+                let at = format!("{}[{i}]", self.at);
+                Part { at, value }.shows()
+            }),
+            Value::Object(map) => map.iter().try_for_each(|(key, value)| {
+                if hides(key) {
+                    return Err(hidden(&self.at));
+                }
+                let at = format!("{}.{}", self.at, shown(key));
+                Part { at, value }.shows()
+            }),
+            Value::String(_) | Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
         }
     }
 

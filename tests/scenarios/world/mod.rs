@@ -8,6 +8,7 @@ mod kstatus;
 mod network;
 mod operator;
 mod outside;
+mod quiet;
 mod recorder;
 mod server;
 mod truth;
@@ -26,6 +27,7 @@ use kube::{
 use serde_json::{Value, json};
 
 pub(crate) use crash::Crash;
+pub(crate) use invariants::is_write;
 pub(crate) use network::{closed_port, forward};
 pub(crate) use operator::{KEY, Operator, SECRET};
 pub(crate) use server::Server;
@@ -280,7 +282,7 @@ impl World {
             .unwrap()
     }
 
-    async fn patiently<T>(&self, what: &str, waiting: impl Future<Output = T>) -> T {
+    pub(crate) async fn patiently<T>(&self, what: &str, waiting: impl Future<Output = T>) -> T {
         if let Ok(done) = tokio::time::timeout(PATIENCE, waiting).await {
             return done;
         }
@@ -357,7 +359,7 @@ impl World {
 
     /// Waits until the emulator is as `is` wants it.
     pub(crate) async fn until(&self, what: &str, is: impl Fn(&Self) -> bool) {
-        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        let mut ticks = tokio::time::interval(Duration::from_millis(50));
         let waiting = async {
             while !is(self) {
                 ticks.tick().await;
@@ -376,7 +378,7 @@ impl World {
     /// The operator's writes that took effect.
     pub(crate) fn written(&self) -> Vec<Call> {
         let mut calls = self.calls();
-        calls.retain(|call| invariants::is_write(call) && call.applied && call.answer.is_ok());
+        calls.retain(|call| is_write(call) && call.applied && call.answer.is_ok());
         calls
     }
 
@@ -431,6 +433,11 @@ impl World {
         };
         self.patiently(&format!("an event {reason} of {name}"), waiting)
             .await
+    }
+
+    /// What says Ready is so in ECR. `finish` sees to it too, for what is there then.
+    pub(crate) async fn status_is_true(&self) {
+        invariants::status_is_true(self).await;
     }
 
     /// Ends the scenario: everything rests, every invariant holds.

@@ -169,7 +169,14 @@ fn statements(policy: &Value) -> Value {
 
 fn normal(value: &Value) -> Value {
     match value {
-        Value::Object(map) => map.iter().map(|(k, v)| (k.clone(), normal(v))).collect(),
+        Value::Object(map) => map
+            .iter()
+            .map(|(key, value)| match (key.as_str(), value.as_str()) {
+                // Two ways to say everybody (IAM User Guide, "Principal": "All principals").
+                ("Principal", Some("*")) => (key.clone(), json!({"AWS": ["*"]})),
+                _ => (key.clone(), normal(value)),
+            })
+            .collect(),
         Value::Array(values) => sorted(values.iter().map(word).collect()),
         scalar => json!([word(scalar)]),
     }

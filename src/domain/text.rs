@@ -1,0 +1,36 @@
+//! Text that shows what it says.
+
+/// Whether a character does not show, or shows others in another order ("Unicode Bidirectional
+/// Algorithm", explicit formatting characters): no word of AWS has one. Tabs and line ends may stand
+/// in a text.
+pub(super) fn is_hidden(c: char) -> bool {
+    let formats = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    formats || (c.is_control() && !matches!(c, '\t' | '\n' | '\r'))
+}
+
+/// Whether a text has such a character.
+pub(super) fn hides(text: &str) -> bool {
+    text.chars().any(is_hidden)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_show_is_found() {
+        for text in [
+            "a\0",
+            "\u{1b}[31m",
+            "\u{7f}",
+            "\u{85}",
+            "a\u{202e}b",
+            "\u{2066}",
+        ] {
+            assert!(hides(text), "{text:?}");
+        }
+        for text in ["", "two\nlines\tand\r\nthree", "שלום", "Björk", "\u{200d}"] {
+            assert!(!hides(text), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! Every bound of a field in spec: what is at it is accepted, what is past it is refused at that field.
+
+use std::sync::Arc;
+
+use ecr_operator::api::ECRRepository;
+use kube::CustomResourceExt;
+use kube::api::PostParams;
+use serde_json::{Value, json};
+
+use crate::schema::Field;
+use crate::server::{Server, object, refusal};
+
+/// A bound, and a spec that is right but for how much there is of one field.
+struct Bound {
+    path: String,
+    keyword: &'static str,
+    most: i64,
+}
+
+const KEYWORDS: [&str; 7] = [
+    "minLength",
+    "maxLength",
+    "minItems",
+    "maxItems",
+    "maxProperties",
+    "minimum",
+    "maximum",
+];
+
+/// All of them, as the schema has them.
+fn bounds() -> Vec<Bound> {
+    let mut bounds = Vec::new();
+    for field in Field::all(&ECRRepository::crd()) {
+        if field.path.starts_with("spec") {
+            collect(&field.path, &field.schema, &mut bounds);
+        }
+    }
+    bounds
+}
+
+fn collect(path: &str, schema: &Value, bounds: &mut Vec<Bound>) {
+    for keyword in KEYWORDS {
+        if let Some(most) = schema[keyword].as_i64() {
+            let path = path.to_owned();
+            bounds.push(Bound {
+                path,
+                keyword,
+                most,
+            });
+        }
+    }
+    // What is in a statement is the operator's to check.
+    for (inner, sign) in [("items", "[]"), ("additionalProperties", "{}")] {
+        if !schema[inner].is_null()
+            && !path.ends_with("Statement")
+            && schema[inner]["properties"].is_null()
+        {
+            collect(&format!("{path}{sign}"), &schema[inner], bounds);
+        }
+    }
+}
+
+fn words(count: i64) -> Vec<String> {
+    (0..count).map(|n| format!("word-{n}")).collect()
+}
+
+fn text(length: i64) -> String {
+    "a".repeat(usize::try_from(length).unwrap())
+}
+
+fn arn(length: i64) -> String {
+    if length < 2 {
+        return text(length);
+    }
+    let start = "arn:aws:iam::111122223333:role/";
+    format!(
+        "{start}{}",
+        text((length - i64::try_from(start.len()).unwrap()).max(0))
+    )
+}
+
+fn rule(change: impl FnOnce(&mut Value)) -> Value {
+    let mut rule = json!({
+        "rulePriority": 1,
+        "selection": {"tagStatus": "tagged", "tagPatternList": ["a"], "countType": "imageCountMoreThan", "countNumber": 1},
+        "action": {"type": "expire"},
+    });
+    change(&mut rule);
+    json!({"lifecyclePolicy": {"rules": [rule]}})
+}
+
+fn tagged(list: &str, tags: &Value) -> Value {
+    rule(|rule| {
+        let selection = rule["selection"].as_object_mut().unwrap();
+        selection.remove("tagPatternList");
+        selection.insert(list.to_owned(), tags.clone());
+    })
+}
+
+fn filters(filters: &[String]) -> Value {
+    let filter = |it: &String| json!({"filterType": "WILDCARD", "filter": it});
+    json!({
+        "imageTagMutability": "MUTABLE_WITH_EXCLUSION",
+        "imageTagMutabilityExclusionFilters": filters.iter().map(filter).collect::<Vec<_>>(),
+    })
+}
+
+/// A spec with so much of the field; `None` where this table does not know it.
+fn spec(path: &str, much: i64) -> Option<Value> {
+    Some(match path {
+        "spec.repositoryName" => json!({"repositoryName": text(much)}),
+        "spec.imageTagMutabilityExclusionFilters" => filters(&words(much)),
+        "spec.imageTagMutabilityExclusionFilters[].filter" => filters(&[text(much)]),
+        "spec.encryptionConfiguration.kmsKey" => {
+            json!({"encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": text(much)}})
+        }
+        "spec.lifecyclePolicy.rules" => {
+            let rules = (1..=much).map(|n| rule(|r| r["rulePriority"] = json!(n)));
+            let rules: Vec<_> = rules
+                .map(|r| r["lifecyclePolicy"]["rules"][0].clone())
+                .collect();
+            json!({"lifecyclePolicy": {"rules": rules}})
+        }
+        "spec.lifecyclePolicy.rules[].rulePriority" => rule(|r| r["rulePriority"] = json!(much)),
+        "spec.lifecyclePolicy.rules[].description" => {
+            rule(|r| r["description"] = json!(text(much)))
+        }
+        "spec.lifecyclePolicy.rules[].selection.countNumber" => {
+            rule(|r| r["selection"]["countNumber"] = json!(much))
+        }
+        "spec.lifecyclePolicy.rules[].selection.tagPatternList" => {
+            tagged("tagPatternList", &json!(words(much)))
+        }
+        "spec.lifecyclePolicy.rules[].selection.tagPrefixList" => {
+            tagged("tagPrefixList", &json!(words(much)))
+        }
+        "spec.lifecyclePolicy.rules[].selection.tagPatternList[]" => {
+            tagged("tagPatternList", &json!([text(much)]))
+        }
+        "spec.lifecyclePolicy.rules[].selection.tagPrefixList[]" => {
+            tagged("tagPrefixList", &json!([text(much)]))
+        }
+        "spec.repositoryPolicy.Id" => json!({"repositoryPolicy": {"Id": text(much)}}),
+        "spec.repositoryPolicy.Statement" => {
+            let statements: Vec<_> = (0..much).map(|n| json!({"Sid": n})).collect();
+            json!({"repositoryPolicy": {"Statement": statements}})
+        }
+        "spec.access.pull" => {
+            json!({"access": {"pull": vec!["111122223333"; usize::try_from(much).unwrap()]}})
+        }
+        "spec.access.push" => {
+            json!({"access": {"push": vec!["111122223333"; usize::try_from(much).unwrap()]}})
+        }
+        "spec.access.pull[]" => json!({"access": {"pull": [arn(much)]}}),
+        "spec.access.push[]" => json!({"access": {"push": [arn(much)]}}),
+        "spec.tags" => {
+            json!({"tags": words(much).into_iter().map(|key| (key, json!("x"))).collect::<serde_json::Map<_, _>>()})
+        }
+        "spec.tags{}" => json!({"tags": {"a": text(much)}}),
+        "spec.adoption.from" => {
+            let from = format!("{}/{}/{}", text(63), text(63), text(much - 128));
+            json!({"adoption": {"policy": "TakeOver", "from": from}})
+        }
+        _ => return None,
+    })
+}
+
+pub(crate) async fn are_held(server: Arc<Server>) {
+    let objects = server.objects("bounds").await;
+    let dry_run = PostParams {
+        dry_run: true,
+        field_manager: None,
+    };
+    let (mut wrong, mut tried) = (Vec::new(), 0);
+    for Bound {
+        path,
+        keyword,
+        most,
+    } in bounds()
+    {
+        let past = if keyword.starts_with("min") {
+            most - 1
+        } else {
+            most + 1
+        };
+        let (Some(at), Some(past)) = (spec(&path, most), spec(&path, past)) else {
+            wrong.push(format!(
+                "{path} has {keyword}: add it to the table of this test"
+            ));
+            continue;
+        };
+        tried += 1;
+        let said = refusal(objects.create(&dry_run, &object("at", &at)).await);
+        // No principal has but one character: it is refused for what it is.
+        let no_word = keyword == "minLength" && path.starts_with("spec.access");
+        if !said.is_empty() && !no_word {
+            wrong.push(format!(
+                "{path}: {most} is {keyword}, and is refused: {said:?}"
+            ));
+        }
+        let said = refusal(objects.create(&dry_run, &object("past", &past)).await);
+        let field = path.split(['[', '{']).next().unwrap_or_default();
+        if !said.iter().any(|line| line.starts_with(field)) {
+            wrong.push(format!(
+                "{path}: more than {keyword} {most} is accepted: {said:?}"
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    assert!(tried >= 25, "only {tried} bounds");
+}

@@ -1,0 +1,44 @@
+//! Operators that look only when something changed, so that every call is the scenario's own.
+
+use super::World;
+
+/// Longer than any scenario waits.
+const SELDOM: [&str; 3] = [
+    "--resync-seconds=600",
+    "--policy-resync-seconds=3600",
+    "--stalled-retry-seconds=3600",
+];
+
+/// As in all other scenarios.
+const OFTEN: [&str; 3] = [
+    "--resync-seconds=2",
+    "--policy-resync-seconds=3",
+    "--stalled-retry-seconds=3",
+];
+
+impl World {
+    /// A world whose operator looks only when something changed or failed.
+    pub(crate) async fn quiet(name: &str) -> Self {
+        let mut world = Self::without_operator(name).await;
+        world.seldom();
+        world.start_operator().await;
+        world
+    }
+
+    /// Operators that are started from now on look only when something changed or failed.
+    pub(crate) fn seldom(&mut self) {
+        for flag in SELDOM {
+            self.flag(flag);
+        }
+    }
+
+    /// Ends the scenario with an operator that looks often: rest can only be seen by looking.
+    pub(crate) async fn finish_looking(mut self) {
+        self.stop_operator().await;
+        for flag in OFTEN {
+            self.flag(flag);
+        }
+        self.start_operator().await;
+        self.finish().await;
+    }
+}
