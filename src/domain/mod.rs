@@ -4,6 +4,7 @@
 //! in a test without a cluster.
 
 pub mod action;
+pub mod class;
 pub mod desired;
 mod digest;
 pub mod event;

@@ -3,8 +3,9 @@
 use std::fs;
 use std::path::Path;
 
-use ecr_operator::api::ECRRepository;
+use ecr_operator::api::{ECRRepository, ECRRepositoryClass};
 use ecr_operator::cli::crds;
+use ecr_operator::domain::reason::Reason;
 use kube::CustomResourceExt;
 
 use crate::schema::Field;
@@ -62,24 +63,47 @@ fn definitions_make_one_stream() {
 /// `kubectl delete all --all` must not reach images.
 #[test]
 fn no_kind_is_in_category_all() {
-    let names = ECRRepository::crd().spec.names;
-    assert_eq!(names.categories.unwrap(), ["ecr", "aws"]);
-    assert_eq!(names.short_names.unwrap(), ["ecrrepo"]);
+    for (definition, short) in [
+        (ECRRepository::crd(), "ecrrepo"),
+        (ECRRepositoryClass::crd(), "ecrclass"),
+    ] {
+        let names = definition.spec.names;
+        assert_eq!(names.categories.unwrap(), ["ecr", "aws"]);
+        assert_eq!(names.short_names.unwrap(), [short]);
+    }
 }
 
 /// Every field has its line in the page about its kind: its path below `spec` or `status`, in
 /// backquotes.
 #[test]
 fn the_page_names_every_field() {
-    let page = fs::read_to_string(repository_root().join("docs/ecrrepository.md")).unwrap();
-    let missing: Vec<String> = Field::all(&ECRRepository::crd())
-        .into_iter()
-        .map(|field| field.path)
-        .filter(|path| path.starts_with("spec.") || path.starts_with("status."))
-        .filter(|path| !page.contains(&format!("`{path}`")))
+    for (definition, page) in [
+        (ECRRepository::crd(), "docs/ecrrepository.md"),
+        (ECRRepositoryClass::crd(), "docs/ecrrepositoryclass.md"),
+    ] {
+        let text = fs::read_to_string(repository_root().join(page)).unwrap();
+        let missing: Vec<String> = Field::all(&definition)
+            .into_iter()
+            .map(|field| field.path)
+            .filter(|path| path.starts_with("spec.") || path.starts_with("status."))
+            .filter(|path| !text.contains(&format!("`{path}`")))
+            .collect();
+        assert!(missing.is_empty(), "{page} does not speak of {missing:#?}");
+    }
+}
+
+/// Every reason has its line in one of the pages, in backquotes.
+#[test]
+fn the_pages_name_every_reason() {
+    let pages = ["docs/ecrrepository.md", "docs/ecrrepositoryclass.md"]
+        .map(|page| fs::read_to_string(repository_root().join(page)).unwrap());
+    let missing: Vec<&str> = Reason::ALL
+        .iter()
+        .map(|reason| reason.as_str())
+        .filter(|reason| !pages.concat().contains(&format!("| `{reason}` |")))
         .collect();
     assert!(
         missing.is_empty(),
-        "docs/ecrrepository.md does not speak of {missing:#?}"
+        "no page tells cause and cure of {missing:#?}"
     );
 }

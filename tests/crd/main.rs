@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod admission;
 mod cases;
 mod files;
 mod kubectl;
@@ -14,4 +15,5 @@ mod manifests;
 mod ratchet;
 mod schema;
 mod server;
+mod tenancy;
 mod three_states;
