@@ -16,6 +16,7 @@ const KEYS: &[&str] = &["project", "example.com/team", "a-b_c.d"];
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
         8 => "[a-z0-9]([a-z0-9._-]{0,6}[a-z0-9])?",
+        2 => "[a-z]{1,2}/[a-z]{1,2}",
         1 => select(vec![
             "", "/", "a/b", "../x", "*", "**", "${name}", "A", "é", "a b", "a\nb", "..", "%2f", "\u{0}", "?",
         ]).prop_map(str::to_owned),
@@ -196,6 +197,25 @@ fn templates_are_read_or_say_why() {
         let error = NameTemplate::parse(text).unwrap_err().to_string();
         assert!(error.contains(words), "{text}: {error}");
     }
+}
+
+/// Kubernetes has no such label. If it had, it would reach no other path.
+#[test]
+fn no_value_brings_a_slash() {
+    let of_namespace = labels(&[("project", "checkout/billing")]);
+    let subject = Subject {
+        labels: &of_namespace,
+        namespace_labels: &of_namespace,
+        ..super::SUBJECT
+    };
+    for text in ["${labels.project}-${name}", "${namespaceLabels.project}/x"] {
+        let template = NameTemplate::parse(text).unwrap();
+        let error = template.expand(&subject).unwrap_err().to_string();
+        assert!(error.contains("Change the value"), "{text}: {error}");
+    }
+    let glob = Glob::parse("${namespaceLabels.project}/*").unwrap();
+    let name = RepositoryName::parse("checkout/billing/api").unwrap();
+    assert!(!glob.allows(&name, &subject));
 }
 
 #[test]
