@@ -14,7 +14,7 @@ impl Class {
     /// What holds for an object whose repository is in `own`, the name of the repository included.
     ///
     /// # Errors
-    /// [`Reason::NotPermitted`] with the first rule that is broken; [`Reason::InvalidSpec`] where the
+    /// `NotPermitted` with the first rule that is broken; `InvalidSpec` where the
     /// object has no name under the template. Nothing may then be sent to AWS for it but what its
     /// deletion needs, for which see [`Self::admit_deletion`].
     pub fn admit(
