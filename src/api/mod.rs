@@ -9,7 +9,12 @@
     reason = "in a terminal, where kubectl shows these texts, backticks are noise and <name> is no HTML"
 )]
 
+mod class;
+mod class_rules;
+mod class_schema;
+mod class_settings;
 mod condition;
+mod effective;
 mod lifecycle;
 mod lifecycle_rules;
 mod repository;
@@ -18,7 +23,10 @@ mod schema;
 mod status;
 mod words;
 
+pub use class::*;
+pub use class_settings::*;
 pub use condition::*;
+pub use effective::*;
 pub use lifecycle::*;
 pub use repository::*;
 pub use status::*;
@@ -38,6 +46,16 @@ pub const RECONCILE_ANNOTATION: &str = "ecr-operator.dev/reconcile-requested-at"
 /// The annotation with which a person lets a lost repository be created anew; its value is the
 /// `status.lastLoss.at` that the person saw.
 pub const APPROVE_RECREATE_ANNOTATION: &str = "ecr-operator.dev/approve-recreate";
+
+/// The annotation with which a person lets a lifecycle policy of a class reach a repository that has
+/// images; its value is the hash that the person saw in `status.pending`.
+pub const APPROVE_LIFECYCLE_ANNOTATION: &str = "ecr-operator.dev/approve-lifecycle";
+
+/// The annotation, `"true"`, of the class of objects that name none.
+pub const DEFAULT_CLASS_ANNOTATION: &str = "ecr-operator.dev/is-default-class";
+
+/// The finalizer of an `ECRRepositoryClass`; there only while it is in use.
+pub const CLASS_FINALIZER: &str = "ecr-operator.dev/in-use";
 
 /// What the keys of our tags in ECR begin with; no user may set such a tag.
 pub const RESERVED_TAG_PREFIX: &str = "ecr-operator.dev/";

@@ -7,7 +7,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ECRRepositoryStatus, LifecyclePolicy, rules, schema};
+use super::{Aspect, ECRRepositoryStatus, LifecyclePolicy, rules, schema};
 
 /// What the repository in ECR shall be. Nothing here has a default: what is absent is not managed and
 /// stays as it is in ECR.
@@ -51,6 +51,13 @@ use super::{ECRRepositoryStatus, LifecyclePolicy, rules, schema};
         description = "When this object was created"
     ),
     printcolumn(
+        name = "Class",
+        type_ = "string",
+        json_path = ".status.className",
+        description = "The ECRRepositoryClass that counts for it",
+        priority = 1
+    ),
+    printcolumn(
         name = "Mutability",
         type_ = "string",
         json_path = ".spec.imageTagMutability",
@@ -79,8 +86,16 @@ use super::{ECRRepositoryStatus, LifecyclePolicy, rules, schema};
 #[schemars(extend("x-kubernetes-validations" = rules::spec()))]
 #[serde(rename_all = "camelCase")]
 pub struct ECRRepositorySpec {
-    /// Name of the repository in ECR, such as payments/api. When absent, the namespace and the name
-    /// of this object: <namespace>/<name>. Immutable once the repository exists (status.arn is set).
+    /// Name of the ECRRepositoryClass, which says in which account and region the repository is, and what
+    /// may stand here. When absent, the class with the annotation ecr-operator.dev/is-default-class.
+    /// May change to a class of the same account and region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 128))]
+    #[schemars(extend("x-kubernetes-validations" = [rules::class_name()]))]
+    pub class_name: Option<String>,
+    /// Name of the repository in ECR, such as payments/api. When absent, what the class makes of the
+    /// namespace and the name of this object: <namespace>/<name>, where it says nothing else. Immutable
+    /// once the repository exists (status.arn is set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
     #[schemars(extend("x-kubernetes-validations" = [rules::repository_name()]))]
@@ -134,6 +149,12 @@ pub struct ECRRepositorySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "tags")]
     pub tags: Option<BTreeMap<String, String>>,
+    /// Settings for which no default of the class counts: they are not managed where they are absent
+    /// here. What the class enforces stays enforced. When absent or empty, all defaults count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 5), extend("x-kubernetes-list-type" = "atomic"))]
+    #[schemars(extend("x-kubernetes-validations" = [rules::unmanaged()]))]
+    pub unmanaged: Option<Vec<Aspect>>,
     /// What becomes of the repository when this object is deleted (ECR: DeleteRepository). Retain: it
     /// stays with its images, and AWS is not even asked. Delete: it is deleted once it is empty; until
     /// then this object waits and says how many images are left. DeleteWithImages: it is deleted with
@@ -158,7 +179,7 @@ pub struct ECRRepositorySpec {
 }
 
 /// The schema of `tags`; refusals name the key.
-fn tags(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "x-kubernetes-map-type": "atomic",

@@ -105,6 +105,17 @@ pub(super) fn spec() -> Vec<Rule> {
     ]
 }
 
+/// The name of a class.
+pub(super) fn class_name() -> Rule {
+    Rule::new("self.matches('^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$')")
+        .message("must be the name of an ECRRepositoryClass: `kubectl get ecrclass` lists them")
+}
+
+/// What is opted out of.
+pub(super) fn unmanaged() -> Rule {
+    super::class_rules::unique()
+}
+
 /// The name in ECR; the API server itself says when it is too long.
 pub(super) fn repository_name() -> Rule {
     Rule::new(format!(

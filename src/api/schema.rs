@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{ECRRepository, ECRRepositorySpec, ECRRepositoryStatus, rules};
 
 /// The keyword under which the API server looks for CEL rules.
-const VALIDATIONS: &str = "x-kubernetes-validations";
+pub(super) const VALIDATIONS: &str = "x-kubernetes-validations";
 
 /// The whole object. Written by hand because kube's derive leaves `metadata` out, and a rule can
 /// only point at a field that the schema knows.
@@ -18,27 +18,47 @@ impl JsonSchema for ECRRepository {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut spec = ECRRepositorySpec::json_schema(generator);
+        Root {
+            description: DESCRIPTION,
+            name: "Name of this object, at most 128 characters: it is part of the tag that marks the repository as owned.",
+            spec: ECRRepositorySpec::json_schema(generator),
+            status: ECRRepositoryStatus::json_schema(generator),
+            rules: rules::object(),
+        }
+        .schema()
+    }
+}
+
+/// What the schema of a kind is made of.
+pub(super) struct Root {
+    /// What `kubectl explain` begins with.
+    pub(super) description: &'static str,
+    /// What it says of the object's name.
+    pub(super) name: &'static str,
+    pub(super) spec: Schema,
+    pub(super) status: Schema,
+    pub(super) rules: Vec<Rule>,
+}
+
+impl Root {
+    /// The schema of the whole object, as the API server wants it.
+    pub(super) fn schema(mut self) -> Schema {
         // Server-side apply that takes the last field out of the spec leaves `spec: null`, which would
         // be refused; the API server prunes the null and puts the default in its place.
-        spec.insert("default".into(), Value::Object(Map::new()));
+        self.spec
+            .insert("default".into(), Value::Object(Map::new()));
         let mut schema = json_schema!({
             "type": "object",
-            "description": DESCRIPTION,
+            "description": self.description,
             "properties": {
                 "metadata": {
                     "type": "object",
-                    "properties": {
-                        "name": {
-                            "type": "string",
-                            "description": "Name of this object, at most 128 characters: it is part of the tag that marks the repository as owned.",
-                        },
-                    },
+                    "properties": {"name": {"type": "string", "description": self.name}},
                 },
-                "spec": spec,
-                "status": ECRRepositoryStatus::json_schema(generator),
+                "spec": self.spec,
+                "status": self.status,
             },
-            (VALIDATIONS): rules::object(),
+            (VALIDATIONS): self.rules,
         });
         RecursiveTransform(speak_kubernetes).transform(&mut schema);
         schema

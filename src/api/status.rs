@@ -4,7 +4,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::schema;
+use super::{EffectiveSetting, schema};
 
 /// The longest message of a condition; as in `metav1.Condition`.
 pub const MAX_CONDITION_MESSAGE: u32 = 32_768;
@@ -23,7 +23,7 @@ const MAX_AWS_TEXT: u32 = 2048;
 /// The most entries in `status.applied` and `status.pending`.
 const MAX_ENTRIES: u32 = 32;
 /// The greatest integer that every reader of JSON understands exactly.
-const MAX_INTEGER: i64 = (1 << 53) - 1;
+pub(super) const MAX_INTEGER: i64 = (1 << 53) - 1;
 
 /// What the operator found and did. Written by the operator alone.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -42,6 +42,10 @@ pub struct ECRRepositoryStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "conditions")]
     pub conditions: Vec<Condition>,
+    /// Name of the ECRRepositoryClass that last counted for this object.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD))]
+    pub class_name: Option<String>,
     /// AWS account that the repository is bound to. Bound before anything is written to ECR, and never
     /// changed afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,6 +86,10 @@ pub struct ECRRepositoryStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_ENTRIES), extend("x-kubernetes-list-type" = "atomic"))]
     pub applied: Vec<AppliedAspect>,
+    /// What is in force, and where it comes from: from this object's spec, or from its class.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_ENTRIES), extend("x-kubernetes-list-type" = "atomic"))]
+    pub effective: Vec<EffectiveSetting>,
     /// What is still to be done in ECR, or, with managementPolicy Observe, what would be. When absent,
     /// nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -109,7 +117,7 @@ fn tag_keys(_: &mut SchemaGenerator) -> Schema {
 
 /// The schema of `metav1.Condition` with the bounds that its Go type has and k8s-openapi leaves out
 /// (<https://github.com/kubernetes/apimachinery/blob/master/pkg/apis/meta/v1/types.go>).
-fn conditions(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "x-kubernetes-list-type": "map",

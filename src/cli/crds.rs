@@ -4,7 +4,7 @@
 
 use kube::CustomResourceExt;
 
-use crate::api::ECRRepository;
+use crate::api::{ECRRepository, ECRRepositoryClass};
 
 /// What every file in `crds/` begins with.
 const HEADER: &str =
@@ -15,11 +15,21 @@ const HEADER: &str =
 /// # Errors
 /// When a definition cannot be written as YAML, which is a mistake in the schema.
 pub fn yaml() -> Result<Vec<(&'static str, String)>, serde_yaml::Error> {
-    let repository = serde_yaml::to_string(&ECRRepository::crd())?;
-    Ok(vec![(
-        "ecr-operator.dev_ecrrepositories.yaml",
-        format!("{HEADER}{repository}"),
-    )])
+    let definitions = [
+        (
+            "ecr-operator.dev_ecrrepositories.yaml",
+            ECRRepository::crd(),
+        ),
+        (
+            "ecr-operator.dev_ecrrepositoryclasses.yaml",
+            ECRRepositoryClass::crd(),
+        ),
+    ];
+    let text = |(file, definition)| {
+        let text = serde_yaml::to_string(&definition)?;
+        Ok((file, format!("{HEADER}{text}")))
+    };
+    definitions.into_iter().map(text).collect()
 }
 
 /// All definitions as one stream of YAML documents, for `kubectl apply -f -`.

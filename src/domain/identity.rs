@@ -166,7 +166,7 @@ impl Identity {
 }
 
 /// The AWS partition of a region (AWS General Reference, "Amazon Resource Names").
-fn partition(region: &Region) -> &'static str {
+pub(super) fn partition(region: &Region) -> &'static str {
     match region.as_str() {
         r if r.starts_with("cn-") => "aws-cn",
         r if r.starts_with("us-gov-") => "aws-us-gov",

@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod answer;
+pub mod class;
 pub mod desired;
 mod digest;
 pub mod drift;

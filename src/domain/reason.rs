@@ -74,6 +74,21 @@ reasons! {
     RepositoryNotEmpty,
     /// What is known of ECR is over a day old.
     Outdated,
+    /// The object's class does not permit what it asks for.
+    NotPermitted,
+    /// The object names no class, and there is no default class.
+    NoClass,
+    /// The object names no class, and there are several default classes.
+    AmbiguousDefaultClass,
+    /// The class that the object names does not exist.
+    ClassNotFound,
+    /// The object's class can't be used: it is being deleted, is not well-formed, or its role does not
+    /// work.
+    ClassNotReady,
+    /// The object's class enforces something else than what the object asks for.
+    OverriddenByClass,
+    /// A lifecycle policy of the class would delete more images than the class lets it.
+    LifecycleNeedsApproval,
 }
 
 impl Reason {
@@ -88,6 +103,11 @@ impl Reason {
                 | Self::TwoClusters
                 | Self::IdentityChanged
                 | Self::ImmutableField
+                | Self::NotPermitted
+                | Self::NoClass
+                | Self::AmbiguousDefaultClass
+                | Self::ClassNotFound
+                | Self::ClassNotReady
         )
     }
 }

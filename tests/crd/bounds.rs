@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ecr_operator::api::ECRRepository;
+use ecr_operator::api::{Aspect, ECRRepository};
 use kube::CustomResourceExt;
 use kube::api::PostParams;
 use serde_json::{Value, json};
@@ -108,6 +108,12 @@ fn filters(filters: &[String]) -> Value {
 /// A spec with so much of the field; `None` where this table does not know it.
 fn spec(path: &str, much: i64) -> Option<Value> {
     Some(match path {
+        "spec.className" => json!({"className": text(much)}),
+        "spec.unmanaged" => {
+            let aspects = Aspect::ALL.iter().cycle().map(|it| it.as_str());
+            let much = usize::try_from(much).unwrap();
+            json!({"unmanaged": aspects.take(much).collect::<Vec<_>>()})
+        }
         "spec.repositoryName" => json!({"repositoryName": text(much)}),
         "spec.imageTagMutabilityExclusionFilters" => filters(&words(much)),
         "spec.imageTagMutabilityExclusionFilters[].filter" => filters(&[text(much)]),

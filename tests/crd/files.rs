@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use ecr_operator::api::ECRRepository;
+use ecr_operator::api::{ECRRepository, ECRRepositoryClass};
 use ecr_operator::cli::crds;
 use ecr_operator::domain::reason::Reason;
 use kube::CustomResourceExt;
@@ -64,25 +64,48 @@ fn definitions_make_one_stream() {
 /// `kubectl delete all --all` must not reach images.
 #[test]
 fn no_kind_is_in_category_all() {
-    let names = ECRRepository::crd().spec.names;
-    assert_eq!(names.categories.unwrap(), ["ecr", "aws"]);
-    assert_eq!(names.short_names.unwrap(), ["ecrrepo"]);
+    for (definition, short) in [
+        (ECRRepository::crd(), "ecrrepo"),
+        (ECRRepositoryClass::crd(), "ecrclass"),
+    ] {
+        let names = definition.spec.names;
+        assert_eq!(names.categories.unwrap(), ["ecr", "aws"]);
+        assert_eq!(names.short_names.unwrap(), [short]);
+    }
 }
 
 /// Every field has its line in the page about its kind: its path below `spec` or `status`, in
 /// backquotes.
 #[test]
 fn the_page_names_every_field() {
-    let page = fs::read_to_string(repository_root().join("docs/ecrrepository.md")).unwrap();
-    let missing: Vec<String> = Field::all(&ECRRepository::crd())
-        .into_iter()
-        .map(|field| field.path)
-        .filter(|path| path.starts_with("spec.") || path.starts_with("status."))
-        .filter(|path| !page.contains(&format!("`{path}`")))
+    for (definition, page) in [
+        (ECRRepository::crd(), "docs/ecrrepository.md"),
+        (ECRRepositoryClass::crd(), "docs/ecrrepositoryclass.md"),
+    ] {
+        let text = fs::read_to_string(repository_root().join(page)).unwrap();
+        let missing: Vec<String> = Field::all(&definition)
+            .into_iter()
+            .map(|field| field.path)
+            .filter(|path| path.starts_with("spec.") || path.starts_with("status."))
+            .filter(|path| !text.contains(&format!("`{path}`")))
+            .collect();
+        assert!(missing.is_empty(), "{page} does not speak of {missing:#?}");
+    }
+}
+
+/// Every reason has its line in one of the pages, in backquotes.
+#[test]
+fn the_pages_name_every_reason() {
+    let pages = ["docs/ecrrepository.md", "docs/ecrrepositoryclass.md"]
+        .map(|page| fs::read_to_string(repository_root().join(page)).unwrap());
+    let missing: Vec<&str> = Reason::ALL
+        .iter()
+        .map(|reason| reason.as_str())
+        .filter(|reason| !pages.concat().contains(&format!("| `{reason}` |")))
         .collect();
     assert!(
         missing.is_empty(),
-        "docs/ecrrepository.md does not speak of {missing:#?}"
+        "no page tells cause and cure of {missing:#?}"
     );
 }
 
@@ -135,23 +158,26 @@ fn row<'a>(page: &'a str, word: &str) -> Vec<&'a str> {
     cells.map(str::trim).collect()
 }
 
-/// Every reason has its row: where it shows, its cause (or meaning), its cure.
+/// Every reason has its row on the page of one of the kinds: where it shows, its cause (or meaning), its cure.
 #[test]
 fn the_page_has_cause_and_cure_of_every_reason() {
-    let page = fs::read_to_string(repository_root().join("docs/ecrrepository.md")).unwrap();
-    let reasons = page.split("## Condition reasons").nth(1).unwrap();
-    let reasons = reasons.split("### Events").next().unwrap();
+    let reasons = ["docs/ecrrepository.md", "docs/ecrrepositoryclass.md"].map(|file| {
+        let page = fs::read_to_string(repository_root().join(file)).unwrap();
+        let reasons = page.split("## Condition reasons").nth(1).unwrap();
+        reasons.split("### Events").next().unwrap().to_owned()
+    });
     let missing: Vec<&str> = Reason::ALL
         .iter()
         .map(|reason| reason.as_str())
         .filter(|reason| {
-            let cells = row(reasons, reason);
             // Only where a reason shows may be left out.
-            cells.len() != 4 || cells[2].is_empty() || cells[3].is_empty()
+            let is_whole =
+                |cells: Vec<&str>| cells.len() == 4 && !cells[2].is_empty() && !cells[3].is_empty();
+            !reasons.iter().any(|page| is_whole(row(page, reason)))
         })
         .collect();
     assert!(
         missing.is_empty(),
-        "docs/ecrrepository.md lacks cause or cure of {missing:?}"
+        "the pages of the kinds lack cause or cure of {missing:?}"
     );
 }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use ecr_operator::api::{ConditionType, ECRRepository};
-use kube::CustomResourceExt;
-use kube::api::{Patch, PatchParams, PostParams};
+use ecr_operator::api::{ConditionType, DEFAULT_CLASS_ANNOTATION, ECRRepository};
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::{CustomResourceExt, ResourceExt};
 use serde_json::json;
 
 use crate::schema::Field;
-use crate::server::{Server, object};
+use crate::server::{Server, class, object};
 
 pub(crate) async fn columns(server: Arc<Server>) {
     let objects = server.objects("columns").await;
@@ -22,29 +22,71 @@ pub(crate) async fn columns(server: Arc<Server>) {
         "message": "", "observedGeneration": 1, "lastTransitionTime": "2026-11-24T00:00:00Z",
     });
     let uri = "111122223333.dkr.ecr.ap-southeast-1.amazonaws.com/columns/api";
-    let status = json!({"status": {"conditions": [ready], "repositoryUri": uri}});
+    let status =
+        json!({"status": {"conditions": [ready], "repositoryUri": uri, "className": "prod"}});
     objects
         .patch_status("api", &PatchParams::default(), &Patch::Merge(status))
         .await
         .unwrap();
 
     let row = format!("api False AccessDenied {uri} AGE");
-    for kind in ["ecrrepo", "ecr", "aws", "ecrrepositories"] {
+    // A category has several kinds, and kubectl says which one a row is of.
+    for (kind, prefix) in [
+        ("ecrrepo", ""),
+        ("ecrrepositories", ""),
+        ("ecr", "ecrrepository.ecr-operator.dev/"),
+        ("aws", "ecrrepository.ecr-operator.dev/"),
+    ] {
         assert_eq!(
             get(&server, kind, &[]).await,
-            format!("NAME READY STATUS URI AGE\n{row}"),
+            format!("NAME READY STATUS URI AGE\n{prefix}{row}"),
             "{kind}"
         );
     }
     assert_eq!(
         get(&server, "ecrrepo", &["-o", "wide"]).await,
-        format!("NAME READY STATUS URI AGE MUTABILITY SCAN DELETION\n{row} IMMUTABLE true Delete")
+        format!(
+            "NAME READY STATUS URI AGE CLASS MUTABILITY SCAN DELETION\n{row} prod IMMUTABLE true Delete"
+        )
     );
     assert_eq!(
         get(&server, "all", &[]).await,
         "",
         "must not be in category all"
     );
+}
+
+pub(crate) async fn class_columns(server: Arc<Server>) {
+    let mut sent = class("prod", &json!({}));
+    sent.annotations_mut()
+        .insert(DEFAULT_CLASS_ANNOTATION.to_owned(), "true".to_owned());
+    let classes = server.classes();
+    classes.create(&PostParams::default(), &sent).await.unwrap();
+    let ready = json!({
+        "type": ConditionType::Ready.as_str(), "status": "False", "reason": "AccessDenied",
+        "message": "", "observedGeneration": 1, "lastTransitionTime": "2026-11-24T00:00:00Z",
+    });
+    let status = json!({"status": {"conditions": [ready], "registryId": "111122223333", "region": "ap-southeast-1", "repositories": 12}});
+    classes
+        .patch_status("prod", &PatchParams::default(), &Patch::Merge(status))
+        .await
+        .unwrap();
+    let table = server.kubectl.run(&["get", "ecrclass"]).await.unwrap();
+    let words: Vec<&str> = table.split_whitespace().collect();
+    assert_eq!(
+        words[..words.len() - 1].join(" "),
+        "NAME READY STATUS ACCOUNT REGION REPOSITORIES DEFAULT AGE \
+         prod False AccessDenied 111122223333 ap-southeast-1 12 true"
+    );
+    let explained = ["explain", "ecrclass.spec.enforced.lifecyclePolicy"];
+    let text = server.kubectl.run(&explained).await.unwrap();
+    assert!(text.contains("within lifecycleGuard"), "{text}");
+    let text = server.kubectl.run(&["explain", "ecrclass"]).await.unwrap();
+    assert!(text.contains("Only administrators write it"), "{text}");
+    classes
+        .delete("prod", &DeleteParams::default())
+        .await
+        .unwrap();
 }
 
 /// What `kubectl get` prints, single-spaced, with the age left out.

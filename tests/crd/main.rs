@@ -7,6 +7,7 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod admission;
 mod bounds;
 mod cases;
 mod files;
@@ -15,4 +16,5 @@ mod manifests;
 mod ratchet;
 mod schema;
 mod server;
+mod tenancy;
 mod three_states;

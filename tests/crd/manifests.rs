@@ -8,7 +8,7 @@ use kube::api::PostParams;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::server::{Server, object, refusal};
+use crate::server::{Server, class, object, refusal};
 
 /// The YAML of a file: all of it, or the blocks of a page.
 fn yaml(path: &Path) -> Vec<String> {
@@ -32,7 +32,7 @@ fn files() -> Vec<PathBuf> {
     files
 }
 
-/// Every ECRRepository of a file.
+/// Every manifest of a file that is of one of our kinds.
 fn manifests(file: &Path) -> Vec<Value> {
     let mut manifests = Vec::new();
     for text in yaml(file) {
@@ -41,7 +41,7 @@ fn manifests(file: &Path) -> Vec<Value> {
                 .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
             // A page may leave the head out.
             let is_part = manifest["kind"].is_null() && manifest["spec"].is_object();
-            if manifest["kind"] == "ECRRepository" || is_part {
+            if manifest["apiVersion"] == "ecr-operator.dev/v1alpha1" || is_part {
                 manifests.push(manifest);
             }
         }
@@ -51,22 +51,29 @@ fn manifests(file: &Path) -> Vec<Value> {
 
 pub(crate) async fn are_accepted(server: Arc<Server>) {
     let objects = server.objects("manifests").await;
+    let classes = server.classes();
     let dry_run = PostParams {
         dry_run: true,
         field_manager: None,
     };
-    let mut found = 0;
+    let mut found = std::collections::BTreeMap::new();
     for file in files() {
         for manifest in manifests(&file) {
-            found += 1;
+            let kind = manifest["kind"].as_str().unwrap_or("ECRRepository");
+            *found.entry(kind.to_owned()).or_insert(0) += 1;
             let name = manifest["metadata"]["name"].as_str().unwrap_or("part");
-            let sent = object(name, &manifest["spec"]);
-            let stored = objects.create(&dry_run, &sent).await;
+            let (kind, sent) = match kind {
+                "ECRRepository" => (&objects, object(name, &manifest["spec"])),
+                "ECRRepositoryClass" => (&classes, class(name, &manifest["spec"])),
+                other => panic!("{}: no kind is called {other}", file.display()),
+            };
+            let stored = kind.create(&dry_run, &sent).await;
             let kept = stored
                 .as_ref()
                 .is_ok_and(|it| it.data["spec"] == sent.data["spec"]);
             assert!(kept, "{}: {name}: {:#?}", file.display(), refusal(stored));
         }
     }
-    assert!(found >= 2, "only {found} manifests were found");
+    assert!(found["ECRRepository"] >= 2, "{found:?}");
+    assert!(found["ECRRepositoryClass"] >= 2, "{found:?}");
 }

@@ -1,6 +1,6 @@
 //! What every schema must be, whatever its fields.
 
-use ecr_operator::api::ECRRepository;
+use ecr_operator::api::{ECRRepository, ECRRepositoryClass};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
 use serde_json::{Value, json};
@@ -126,12 +126,18 @@ fn atomic(path: &str, schema: &Value, faults: &mut Vec<String>) {
     }
 }
 
+fn definitions() -> [CustomResourceDefinition; 2] {
+    [ECRRepository::crd(), ECRRepositoryClass::crd()]
+}
+
 #[test]
 fn every_field_is_described_bounded_and_atomic() {
-    let fields = Field::all(&ECRRepository::crd());
-    assert!(fields.len() > 60, "only {} fields were found", fields.len());
-    let faults: Vec<String> = fields.iter().flat_map(faults).collect();
-    assert!(faults.is_empty(), "{faults:#?}");
+    for definition in definitions() {
+        let fields = Field::all(&definition);
+        assert!(fields.len() > 60, "only {} fields were found", fields.len());
+        let faults: Vec<String> = fields.iter().flat_map(faults).collect();
+        assert!(faults.is_empty(), "{faults:#?}");
+    }
 }
 
 #[test]
@@ -149,15 +155,19 @@ fn every_rule_has_a_message() {
             children.values().for_each(check);
         }
     }
-    check(&serde_json::to_value(ECRRepository::crd().spec.versions).unwrap()[0]);
+    for definition in definitions() {
+        check(&serde_json::to_value(definition.spec.versions).unwrap()[0]);
+    }
 }
 
 /// Without this default, kstatus takes a new object for one that is ready.
 #[test]
 fn status_begins_as_not_observed() {
-    let fields = Field::all(&ECRRepository::crd());
-    let status = fields.iter().find(|field| field.path == "status").unwrap();
-    assert_eq!(status.schema["default"], json!({"observedGeneration": -1}));
+    for definition in definitions() {
+        let fields = Field::all(&definition);
+        let status = fields.iter().find(|field| field.path == "status").unwrap();
+        assert_eq!(status.schema["default"], json!({"observedGeneration": -1}));
+    }
 }
 
 /// Each fault is found in a schema that has it.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ecr_operator::api::ECRRepository;
+use ecr_operator::api::{ECRRepository, ECRRepositoryClass};
 use ecr_operator::cli::crds;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{ApiResource, DynamicObject, PostParams};
@@ -17,7 +17,7 @@ use tokio::time::{Instant, sleep};
 use xtask::control_plane::ControlPlane;
 use xtask::kubectl::Kubectl;
 
-use crate::{bounds, cases, kubectl, manifests, ratchet, three_states};
+use crate::{admission, bounds, cases, kubectl, manifests, ratchet, tenancy, three_states};
 
 /// An API server that knows our definitions.
 #[derive(Clone)]
@@ -50,6 +50,12 @@ impl Server {
             .unwrap();
         let kind = ApiResource::erase::<ECRRepository>(&());
         Api::namespaced_with(self.client.clone(), namespace, &kind)
+    }
+
+    /// Classes, untyped.
+    pub(crate) fn classes(&self) -> Api<DynamicObject> {
+        let kind = ApiResource::erase::<ECRRepositoryClass>(&());
+        Api::all_with(self.client.clone(), &kind)
     }
 
     /// Applies our definitions, or what `loosen` makes of them, and waits until they are in effect.
@@ -100,6 +106,12 @@ pub(crate) fn object(name: &str, spec: &Value) -> DynamicObject {
     DynamicObject::new(name, &kind).data(json!({"spec": spec}))
 }
 
+/// A class with this spec.
+pub(crate) fn class(name: &str, spec: &Value) -> DynamicObject {
+    let kind = ApiResource::erase::<ECRRepositoryClass>(&());
+    DynamicObject::new(name, &kind).data(json!({"spec": spec}))
+}
+
 /// What a user reads of a refusal: field and message of every mistake.
 pub(crate) fn refusal<T: std::fmt::Debug>(result: Result<T, kube::Error>) -> Vec<String> {
     let Err(kube::Error::Api(status)) = result else {
@@ -131,7 +143,7 @@ async fn the_api_server_holds_the_rules() {
     let directory = tempfile::tempdir().unwrap();
     let control_plane = ControlPlane::start(directory.path()).await.unwrap();
     let server = Arc::new(Server::of(&control_plane).await);
-    let parts: [(&str, Part); 11] = [
+    let parts: [(&str, Part); 15] = [
         // First, because it changes the definition under the others.
         ("old objects are not locked in", |s| {
             Box::pin(ratchet::old_objects_are_not_locked_in(s))
@@ -148,6 +160,15 @@ async fn the_api_server_holds_the_rules() {
         ("columns", |s| Box::pin(kubectl::columns(s))),
         ("explain", |s| Box::pin(kubectl::explain(s))),
         ("unknown fields", |s| Box::pin(kubectl::unknown_fields(s))),
+        ("classes", |s| Box::pin(cases::classes(s))),
+        ("columns of classes", |s| {
+            Box::pin(kubectl::class_columns(s))
+        }),
+        ("attempts of tenants", |s| Box::pin(tenancy::attempts(s))),
+        // Last, because it binds the others too.
+        ("admission policies", |s| {
+            Box::pin(admission::policies_refuse(s))
+        }),
     ];
     let mut failed = Vec::new();
     for (name, part) in parts {

@@ -185,6 +185,8 @@ prop_compose! {
         suspend in option::of(any::<bool>()),
     ) -> ECRRepositorySpec {
         ECRRepositorySpec {
+            class_name: None,
+            unmanaged: None,
             repository_name: None,
             image_tag_mutability,
             image_tag_mutability_exclusion_filters: filters,

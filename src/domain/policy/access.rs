@@ -24,6 +24,11 @@ const PUSH: &[&str] = &[
     "ecr:UploadLayerPart",
 ];
 
+/// What `docker pull` and `docker push` need together.
+pub fn pull_and_push() -> impl Iterator<Item = &'static str> {
+    PULL.iter().chain(PUSH).copied()
+}
+
 /// One of the two lists of `spec.access`.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Level {

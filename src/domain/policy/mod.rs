@@ -59,13 +59,15 @@ mod arn;
 mod document;
 mod error;
 mod grammar;
+mod grants;
 mod part;
 mod unique_id;
 mod word;
 
-pub use access::Level;
+pub use access::{Level, pull_and_push};
 pub use document::{Document, MAX_CHARACTERS};
 pub use error::PolicyError;
+pub use grants::{Condition, Grant, Grantee};
 pub use unique_id::DeletedPrincipals;
 
 use std::collections::BTreeSet;

@@ -1,0 +1,60 @@
+//! What policies of repositories may grant.
+
+use super::operations::OPERATIONS;
+use super::wildcard::{Token, action_tokens, matches};
+use crate::domain::policy::pull_and_push;
+
+/// Actions of ECR, by patterns.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AllowedActions {
+    written: Vec<String>,
+    patterns: Vec<Vec<Token>>,
+}
+
+impl AllowedActions {
+    /// Takes a class's list: absent, pull and push.
+    #[must_use]
+    pub fn parse(list: Option<&[String]>) -> Self {
+        let written: Vec<String> = match list {
+            Some(list) => list.to_vec(),
+            None => pull_and_push().map(str::to_owned).collect(),
+        };
+        Self {
+            patterns: written.iter().map(|it| action_tokens(it)).collect(),
+            written,
+        }
+    }
+
+    /// Whether a policy may name this action. One with a wildcard is allowed where it stands for some
+    /// operation and for none that is not allowed, of those that this program knows. The service is
+    /// ECR, or all of it is `*`: no pattern reaches from the service into the operation.
+    #[must_use]
+    pub fn allow(&self, action: &str) -> bool {
+        let of_ecr = |(service, _): (&str, &str)| service.eq_ignore_ascii_case("ecr");
+        if action != "*" && !action.split_once(':').is_some_and(of_ecr) {
+            return false;
+        }
+        if !action.contains(['*', '?']) {
+            return self.includes(action);
+        }
+        let pattern = action_tokens(action);
+        let mut meant = OPERATIONS
+            .iter()
+            .map(|operation| format!("ecr:{operation}"))
+            .filter(|operation| matches(&pattern, &operation.to_ascii_lowercase()))
+            .peekable();
+        meant.peek().is_some() && meant.all(|operation| self.includes(&operation))
+    }
+
+    fn includes(&self, action: &str) -> bool {
+        let action = action.to_ascii_lowercase();
+        self.patterns
+            .iter()
+            .any(|pattern| matches(pattern, &action))
+    }
+
+    /// What is allowed, for a message.
+    pub(super) fn shown(&self) -> &[String] {
+        &self.written
+    }
+}

@@ -1,0 +1,211 @@
+//! Classes: where repositories are, how they are named, what they have in common, and what those who
+//! ask for them may choose.
+//!
+//! All of it is decided here, before AWS hears anything. [`Class::parse`] makes a class of its spec
+//! once; [`choose`] says which class counts for an object; [`Class::admit`] turns the object's spec
+//! into the one that holds, or says what the class does not permit.
+
+mod actions;
+mod admit;
+mod choice;
+mod effective;
+mod grants;
+mod keys;
+mod lifecycle_guard;
+mod names;
+mod namespaces;
+mod operations;
+mod pattern;
+mod principals;
+mod records;
+mod refusal;
+mod wildcard;
+
+#[cfg(test)]
+mod tests;
+
+pub use actions::AllowedActions;
+pub use choice::{Candidate, NoChoice, choose};
+pub use effective::{Effective, effective, setting_of};
+pub use grants::Grantable;
+pub use keys::KmsKeys;
+pub use lifecycle_guard::{Guarded, Preview, guard};
+pub use names::{Glob, NameTemplate, NamingError};
+pub use namespaces::Namespaces;
+pub use pattern::{Labels, PatternError, Subject, ValueError};
+pub use principals::AllowedPrincipals;
+pub use refusal::Rule;
+
+use effective::spec_of;
+
+use super::desired::{Desired, Refusal};
+use super::identity::{Owner, Region, Registry, RegistryId};
+use super::reason::Reason;
+use crate::api::{
+    ApiBudget, ClassAdoption, ClassRegistry, ClassSettings, DeletionPolicy, ECRRepositoryClassSpec,
+};
+
+/// A role that is assumed for a class.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// What its trust policy asks for.
+    pub external_id: Option<String>,
+    /// Whether the session is tagged.
+    pub session_tags: bool,
+}
+
+/// Calls a second, of each operation.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Budget {
+    /// Of those that read.
+    pub reads: u32,
+    /// Of those that write.
+    pub writes: u32,
+}
+
+impl Budget {
+    /// What holds where a class says nothing.
+    pub const DEFAULT: Self = Self {
+        reads: 10,
+        writes: 5,
+    };
+}
+
+/// A class that can be used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Class {
+    /// Where repositories are; `None` for the operator's own account and region.
+    pub registry: Option<Registry>,
+    /// With which role; `None` for the operator's own credentials.
+    pub role: Option<Role>,
+    /// How often AWS is called.
+    pub budget: Budget,
+    /// How many images a lifecycle policy of this class may delete without a person's word.
+    pub max_expire: u64,
+    /// What policies may grant.
+    pub grantable: Grantable,
+    namespaces: Namespaces,
+    template: NameTemplate,
+    names: Vec<Glob>,
+    keys: KmsKeys,
+    deletion_policies: Vec<DeletionPolicy>,
+    adoption: ClassAdoption,
+    enforced: ClassSettings,
+    defaults: ClassSettings,
+}
+
+impl Class {
+    /// Parses a class.
+    ///
+    /// # Errors
+    /// Where it can't be used as it is. A class that the API server took is refused only for what the
+    /// API server can't tell.
+    pub fn parse(spec: &ECRRepositoryClassSpec) -> Result<Self, Refusal> {
+        let enforced = spec.enforced.clone().unwrap_or_default();
+        let defaults = spec.defaults.clone().unwrap_or_default();
+        check_settings("spec.enforced", &enforced)?;
+        check_settings("spec.defaults", &defaults)?;
+        Ok(Self {
+            registry: spec.registry.as_ref().map(registry).transpose()?,
+            role: spec.assume_role.as_ref().map(|role| Role {
+                arn: role.role_arn.clone(),
+                external_id: role.external_id.clone(),
+                session_tags: role.session_tags.unwrap_or(false),
+            }),
+            budget: budget(spec.api_budget.as_ref()),
+            max_expire: max_expire(spec),
+            grantable: Grantable {
+                principals: AllowedPrincipals::parse(spec.allowed_principals.as_deref()),
+                actions: AllowedActions::parse(spec.allowed_actions.as_deref()),
+            },
+            namespaces: Namespaces::parse(spec.allowed_namespaces.as_ref()),
+            template: template(spec.name_template.as_deref())?,
+            names: names(spec.allowed_names.as_deref())?,
+            keys: KmsKeys::parse(spec.allowed_kms_keys.as_deref()),
+            deletion_policies: spec
+                .deletion_policies
+                .clone()
+                .unwrap_or_else(|| vec![DeletionPolicy::Retain, DeletionPolicy::Delete]),
+            adoption: spec.adoption.unwrap_or_default(),
+            enforced,
+            defaults,
+        })
+    }
+}
+
+fn invalid(message: String) -> Refusal {
+    Refusal {
+        reason: Reason::InvalidSpec,
+        message,
+    }
+}
+
+fn registry(spec: &ClassRegistry) -> Result<Registry, Refusal> {
+    let id = RegistryId::parse(&spec.account_id);
+    let region = Region::parse(&spec.region);
+    match (id, region) {
+        (Ok(id), Ok(region)) => Ok(Registry { id, region }),
+        (Err(why), _) => Err(invalid(format!("Set spec.registry.accountId: {why}"))),
+        (_, Err(why)) => Err(invalid(format!("Set spec.registry.region: {why}"))),
+    }
+}
+
+fn budget(spec: Option<&ApiBudget>) -> Budget {
+    let calls = |asked: Option<i64>, otherwise: u32| {
+        asked
+            .and_then(|calls| u32::try_from(calls).ok())
+            .filter(|calls| *calls > 0)
+            .unwrap_or(otherwise)
+    };
+    let Budget { reads, writes } = Budget::DEFAULT;
+    Budget {
+        reads: calls(spec.and_then(|it| it.reads_per_second), reads),
+        writes: calls(spec.and_then(|it| it.writes_per_second), writes),
+    }
+}
+
+fn max_expire(spec: &ECRRepositoryClassSpec) -> u64 {
+    let guard = spec.lifecycle_guard.as_ref();
+    guard
+        .and_then(|guard| guard.max_expire)
+        .and_then(|most| u64::try_from(most).ok())
+        .unwrap_or(0)
+}
+
+fn template(text: Option<&str>) -> Result<NameTemplate, Refusal> {
+    NameTemplate::parse(text.unwrap_or(NameTemplate::DEFAULT))
+        .map_err(|why| invalid(format!("Correct spec.nameTemplate: {why}")))
+}
+
+fn names(list: Option<&[String]>) -> Result<Vec<Glob>, Refusal> {
+    let default = [Glob::DEFAULT.to_owned()];
+    let parse = |text: &String| {
+        Glob::parse(text)
+            .map_err(|why| invalid(format!("Correct spec.allowedNames, {text:?}: {why}")))
+    };
+    list.unwrap_or(&default).iter().map(parse).collect()
+}
+
+/// Whether an object could ask for this: a class whose settings ECR would never take would stop
+/// each of its objects.
+fn check_settings(at: &str, settings: &ClassSettings) -> Result<(), Refusal> {
+    let nobody = || {
+        Some((
+            Owner::parse("class/class/class")?,
+            Registry {
+                id: RegistryId::parse("000000000000").ok()?,
+                region: Region::parse("us-east-1").ok()?,
+            },
+        ))
+    };
+    let Some((owner, registry)) = nobody() else {
+        return Ok(());
+    };
+    let within = |why: &Refusal| invalid(format!("In {at}: {}", why.message));
+    let desired =
+        Desired::parse(owner, registry, &spec_of(settings)).map_err(|why| within(&why))?;
+    let refused = desired.refusals().next().map(|(_, why)| within(why));
+    refused.map_or(Ok(()), Err)
+}

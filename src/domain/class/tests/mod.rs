@@ -1,0 +1,114 @@
+//! Tests of classes: tables here, laws beside.
+
+mod choice;
+mod evaluator;
+mod guardrails;
+mod laws;
+mod names;
+mod policies;
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{Class, Labels, Subject};
+use crate::domain::identity::{Region, Registry, RegistryId};
+
+/// A class with this spec.
+fn class(spec: Value) -> Class {
+    Class::parse(&serde_json::from_value(spec).unwrap()).unwrap()
+}
+
+/// Where the repositories of all tests are.
+fn own() -> Registry {
+    Registry {
+        id: RegistryId::parse("123456789012").unwrap(),
+        region: Region::parse("ap-southeast-1").unwrap(),
+    }
+}
+
+fn labels(of: &[(&str, &str)]) -> Labels {
+    of.iter()
+        .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+const NONE: &Labels = &BTreeMap::new();
+
+/// The object that most tests speak of.
+const SUBJECT: Subject<'_> = Subject {
+    namespace: "payments",
+    name: "api",
+    labels: NONE,
+    namespace_labels: NONE,
+};
+
+#[test]
+fn a_class_that_says_nothing_is_safe() {
+    let class = class(json!({}));
+    assert_eq!(class.registry, None);
+    assert_eq!(class.role, None);
+    assert_eq!(class.max_expire, 0);
+    assert_eq!((class.budget.reads, class.budget.writes), (10, 5));
+    let refusal = class
+        .admit(
+            &SUBJECT,
+            &serde_json::from_value(json!({})).unwrap(),
+            &own(),
+        )
+        .unwrap_err();
+    assert!(refusal.message.contains("allowedNamespaces are none"));
+}
+
+#[test]
+fn a_class_whose_settings_ecr_would_refuse_is_refused() {
+    for (spec, words) in [
+        (json!({"nameTemplate": "${team}"}), "spec.nameTemplate"),
+        (json!({"nameTemplate": ""}), "spec.nameTemplate"),
+        (
+            json!({"allowedNames": ["${labels.a}-*"]}),
+            "namespaceLabels.a",
+        ),
+        (json!({"allowedNames": ["A/*"]}), "spec.allowedNames"),
+        (
+            json!({"registry": {"accountId": "1", "region": "eu-central-1"}}),
+            "spec.registry.accountId",
+        ),
+        (
+            json!({"registry": {"accountId": "123456789012", "region": "EU"}}),
+            "spec.registry.region",
+        ),
+        (
+            json!({"enforced": {"tags": {"aws:a": "b"}}}),
+            "In spec.enforced: ",
+        ),
+        (
+            json!({"defaults": {"repositoryPolicy": {"Statement": [{"Effect": "Allow"}]}}}),
+            "In spec.defaults: ",
+        ),
+        (
+            json!({"defaults": {"encryptionConfiguration": {"encryptionType": "AES256", "kmsKey": "a"}}}),
+            "In spec.defaults: ",
+        ),
+    ] {
+        let refusal = Class::parse(&serde_json::from_value(spec.clone()).unwrap()).unwrap_err();
+        assert_eq!(refusal.reason.as_str(), "InvalidSpec");
+        assert!(refusal.message.contains(words), "{spec}: {refusal}");
+    }
+}
+
+#[test]
+fn a_class_says_where_and_how() {
+    let class = class(json!({
+        "registry": {"accountId": "111122223333", "region": "eu-central-1"},
+        "assumeRole": {"roleArn": "arn:aws:iam::111122223333:role/a", "externalId": "x"},
+        "lifecycleGuard": {"maxExpire": 7},
+        "apiBudget": {"readsPerSecond": 1},
+    }));
+    assert_eq!(class.registry.unwrap().id.as_str(), "111122223333");
+    let role = class.role.unwrap();
+    assert_eq!(role.external_id.as_deref(), Some("x"));
+    assert!(!role.session_tags);
+    assert_eq!(class.max_expire, 7);
+    assert_eq!((class.budget.reads, class.budget.writes), (1, 5));
+}
