@@ -12,6 +12,8 @@
 
 mod architecture;
 mod arrows;
+mod iam;
+mod iam_decisions;
 mod peers;
 mod purity;
 mod source;
