@@ -160,8 +160,8 @@ pub(super) fn tags() -> Vec<Rule> {
         Rule::new("self.all(k, !k.lowerAscii().startsWith('aws:'))")
             .message("keys must not begin with 'aws:', in any case: AWS reserves them; choose another key")
             .reason(Reason::FieldValueForbidden),
-        Rule::new(format!("self.all(k, !k.startsWith('{RESERVED_TAG_PREFIX}'))"))
-            .message(format!("keys must not begin with '{RESERVED_TAG_PREFIX}': they are the operator's; choose another key").as_str())
+        Rule::new(format!("self.all(k, !k.lowerAscii().startsWith('{RESERVED_TAG_PREFIX}'))"))
+            .message(format!("keys must not begin with '{RESERVED_TAG_PREFIX}', in any case: they are the operator's; choose another key").as_str())
             .reason(Reason::FieldValueForbidden),
     ]
 }

@@ -271,11 +271,12 @@ fn encryption(spec: &EncryptionConfiguration) -> Result<Encryption, Refusal> {
 #[must_use]
 pub fn is_reserved(key: &str) -> bool {
     // Tag keys that start with aws: in any case are AWS's (AWS General Reference, "Tag naming
-    // limits and requirements").
-    let aws = key
-        .get(..4)
-        .is_some_and(|start| start.eq_ignore_ascii_case("aws:"));
-    aws || key.starts_with(RESERVED_TAG_PREFIX)
+    // limits and requirements"). IAM ignores the case of the tag keys in its condition keys, so that
+    // one like ours in another case could make what it decides ambiguous.
+    ["aws:", RESERVED_TAG_PREFIX].iter().any(|reserved| {
+        let start = key.get(..reserved.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(reserved))
+    })
 }
 
 /// ECR takes 50 tags a resource (Amazon ECR User Guide, "Tagging a private repository"); two are

@@ -258,7 +258,7 @@ fn adoption_is_asked_for_by_name() {
 }
 
 #[test]
-fn reserved_keys_are_those_of_aws_in_any_case_and_ours() {
+fn reserved_keys_are_those_of_aws_and_ours_in_any_case() {
     for reserved in [
         "aws:",
         "aws:x",
@@ -266,6 +266,7 @@ fn reserved_keys_are_those_of_aws_in_any_case_and_ours() {
         "aWs:x",
         "ecr-operator.dev/",
         "ecr-operator.dev/owner",
+        "ECR-Operator.dev/owner",
     ] {
         assert!(is_reserved(reserved), "{reserved}");
     }
