@@ -105,7 +105,7 @@ pub struct ECRRepositoryClassSpec {
     pub allowed_names: Option<Vec<String>>,
     /// Whom policies of repositories may grant anything (spec.repositoryPolicy and spec.access): ids of
     /// accounts, with all that is in them; ARNs of roles and users; ids of organisations; services and
-    /// identity providers. When absent, the account of the repositories; [] means nobody. What
+    /// identity providers; * for everybody, also outside of AWS. When absent, the account of the repositories; [] means nobody. What
     /// this class itself enforces or defaults is not held to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "class_schema::principals")]

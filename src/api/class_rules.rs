@@ -83,9 +83,9 @@ pub(super) fn name_glob() -> Vec<Rule> {
 /// Whom policies may name.
 pub(super) fn allowed_principal() -> Rule {
     Rule::new(
-        r"self.matches('^([0-9]{12}|arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:[^*?$\\s]+|o-[a-z0-9]{10,32}|[a-z0-9-]+([.][a-z0-9-]+)+)$')",
+        r"self.matches('^([*]|[0-9]{12}|arn:aws[a-z-]*:(iam|sts)::[0-9]{12}:[^*?$\\s]+|o-[a-z0-9]{10,32}|[a-z0-9-]+([.][a-z0-9-]+)+)$')",
     )
-    .message("must be an account id (111122223333), the ARN of a role, a user or an identity provider (arn:aws:iam::111122223333:role/ci), the id of an organisation (o-a1b2c3d4e5), or a service (codebuild.amazonaws.com)")
+    .message("must be an account id (111122223333), the ARN of a role, a user or an identity provider (arn:aws:iam::111122223333:role/ci), the id of an organisation (o-a1b2c3d4e5), a service (codebuild.amazonaws.com), or * for everybody")
 }
 
 /// What policies may grant.

@@ -17,12 +17,12 @@ use tokio_util::sync::CancellationToken;
 use tower::timeout::TimeoutLayer;
 
 use crate::{
-    controller::{self, Cluster, Settings},
+    controller::{self, Cluster, Settings, WATCHED},
     domain::{
         identity::{ClusterName, ClusterUid},
         retry::back_off,
     },
-    ecr::{Aws, Budget, Pacing},
+    ecr::AwsClients,
     ops,
     telemetry::{Health, LogFormat, Metrics, init_logs},
 };
@@ -34,6 +34,9 @@ const KUBERNETES_TIMEOUT: Duration = Duration::from_secs(15);
 /// How long running passes may take to finish after a signal: less than the 30 seconds after which
 /// Kubernetes kills a pod.
 const DRAIN: Duration = Duration::from_secs(25);
+
+/// The part of the process that knows which cluster this is.
+const CLUSTER: &str = "cluster";
 
 /// The flags of `run`; each has an environment variable as well.
 #[derive(Args, Debug)]
@@ -114,7 +117,8 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
 
 async fn serve(flags: Flags) -> anyhow::Result<()> {
     let client = client().await?;
-    let (health, metrics) = (Health::default(), Metrics::default());
+    let parts = [CLUSTER].into_iter().chain(WATCHED);
+    let (health, metrics) = (Health::of(parts), Metrics::default());
     let listener = TcpListener::bind(flags.admin_addr)
         .await
         .with_context(|| format!("--admin-addr {} can't be listened on", flags.admin_addr))?;
@@ -166,7 +170,7 @@ async fn work(
     (metrics, health): (Metrics, Health),
     shutdown: CancellationToken,
 ) {
-    let ecr = Aws::from_environment(Pacing::new(Budget::default()), metrics.clone()).await;
+    let clients = AwsClients::from_environment(flags.cluster_name.clone(), metrics.clone()).await;
     let uid = tokio::select! {
         uid = cluster_uid(&client, &health) => uid,
         () = shutdown.cancelled() => return,
@@ -185,7 +189,7 @@ async fn work(
     controller::run(
         client,
         namespace,
-        ecr,
+        clients,
         cluster,
         settings,
         (metrics, health),
@@ -199,8 +203,11 @@ async fn cluster_uid(client: &Client, health: &Health) -> ClusterUid {
     let mut failures = 0;
     loop {
         match controller::cluster_uid(client).await {
-            Ok(uid) => return uid,
-            Err(error) => health.unready(without_uid(&error)),
+            Ok(uid) => {
+                health.ready(CLUSTER);
+                return uid;
+            }
+            Err(error) => health.unready(CLUSTER, &without_uid(&error)),
         }
         tokio::time::sleep(back_off(failures, fastrand::f64()).min(Duration::from_secs(10))).await;
         failures = failures.saturating_add(1);

@@ -1,7 +1,8 @@
 //! What every pass shares.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -10,12 +11,12 @@ use kube::{Client, core::DeserializeGuard, runtime::reflector::Store};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{events::Events, memory::Memories, sweep::Sweeps};
+use super::{events::Events, memory::Memories, surroundings::Surroundings, sweep::Sweeps};
 use crate::{
     api::{ECRRepository, ECRRepositoryStatus},
     domain::{
         identity::{ClusterName, ClusterUid, Registry},
-        retry::Moment,
+        retry::{Moment, Waits},
         status::binding,
     },
     telemetry::Metrics,
@@ -46,13 +47,25 @@ pub struct Settings {
     pub stalled_retry: Duration,
 }
 
+impl Settings {
+    pub(super) fn waits(&self) -> Waits {
+        Waits {
+            rest: self.stalled_retry,
+            rota: self.policy_resync,
+        }
+    }
+}
+
 /// What every pass shares.
-pub(super) struct Context<E> {
+pub(super) struct Context<C> {
     pub(super) client: Client,
-    pub(super) ecr: E,
+    pub(super) clients: C,
     pub(super) cluster: Cluster,
     pub(super) settings: Settings,
     pub(super) store: Store<Watched>,
+    pub(super) surroundings: Surroundings,
+    /// As of which version of the classes the calls to a registry are paced.
+    pub(super) paced: Mutex<HashMap<Registry, u64>>,
     pub(super) memories: Memories,
     pub(super) sweeps: Sweeps,
     pub(super) events: Events,
@@ -61,7 +74,7 @@ pub(super) struct Context<E> {
     pub(super) shutdown: CancellationToken,
 }
 
-impl<E> Context<E> {
+impl<C> Context<C> {
     pub(super) fn now(&self) -> Moment {
         Moment(self.began.elapsed())
     }

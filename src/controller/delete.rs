@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{error::Error, kubernetes::live, pass::Pass};
+use super::{assign::Course, error::Error, kubernetes::live, pass::Pass};
 use crate::{
     api::{DeletionPolicy, FINALIZER},
     domain::{
         action::Action,
+        class,
         desired::Adoption,
         failure::Class,
         identity::Identity,
@@ -17,12 +18,16 @@ use crate::{
         retry::Slot,
         status::{Problem, binding},
     },
-    ecr::Ecr,
+    ecr::{Clients, Ecr},
 };
 use kube::ResourceExt as _;
 
 /// The way out of every wait.
 const WAY_OUT: &str = "or set spec.deletionPolicy to Retain: the repository stays, the object goes";
+
+/// The way out where the class enforces a deletion policy.
+const WAY_OUT_OF_CLASS: &str = "or have the class enforce deletionPolicy Retain, or none: the repository \
+                                stays, the object goes";
 
 /// What is left to do.
 enum Left {
@@ -33,7 +38,7 @@ enum Left {
 }
 
 /// One pass over an object that is being deleted.
-pub(super) async fn run<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Option<Duration>, Error> {
+pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Option<Duration>, Error> {
     if !pass.object.finalizers().iter().any(|f| f == FINALIZER) {
         return Ok(None);
     }
@@ -44,26 +49,33 @@ pub(super) async fn run<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Option<Duratio
             Ok(None)
         }
         Left::Waits => {
-            let problems = std::mem::take(&mut pass.problems);
-            pass.problems = problems.into_iter().map(with_way_out).collect();
+            let problems = std::mem::take(&mut pass.problems).into_iter();
+            let enforced = pass.from_class.deletion;
+            pass.problems = problems.map(|it| with_way_out(it, enforced)).collect();
             pass.finish().await.map(Some)
         }
     }
 }
 
-fn with_way_out(mut problem: Problem) -> Problem {
-    problem.message = format!("{} ({WAY_OUT})", problem.message);
+fn with_way_out(mut problem: Problem, enforced: bool) -> Problem {
+    let way_out = if enforced { WAY_OUT_OF_CLASS } else { WAY_OUT };
+    problem.message = format!("{} ({way_out})", problem.message);
     problem
 }
 
-async fn remove_repository<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Left, Error> {
+async fn remove_repository<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Left, Error> {
     // Retain, Observe and suspend ask nothing of AWS, which may be down.
-    let bound = binding(&pass.before).filter(|_| pass.wants_finalizer());
-    let Some(bound) = bound else {
+    let Some(bound) = binding(&pass.before).filter(|_| pass.is_enforced()) else {
         return Ok(Left::Nothing);
     };
+    let Some(policy) = policy(pass).await else {
+        return Ok(Left::Waits);
+    };
+    if !pass.wants_finalizer(policy) {
+        return Ok(Left::Nothing);
+    }
     let at = bound.identity;
-    match pass.ctx.ecr.registry().await {
+    match pass.aws.registry().await {
         Ok(registry) if registry == at.registry => {}
         Ok(_) => {
             pass.problems.push(elsewhere(&at));
@@ -74,10 +86,10 @@ async fn remove_repository<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Left, Error
             return Ok(Left::Waits);
         }
     }
-    let Some(force) = permitted(pass).await? else {
+    let Some(force) = permitted(pass, policy).await? else {
         return Err(Error::Superseded);
     };
-    let tags = match pass.ctx.ecr.tags(&at).await {
+    let tags = match pass.aws.tags(&at).await {
         Ok(Some(tags)) => tags,
         Ok(None) => return Ok(Left::Nothing),
         Err(failure) => {
@@ -99,18 +111,35 @@ async fn remove_repository<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Left, Error
     }
 }
 
+/// What becomes of the repository, as object and class say. None where that is not clear or not
+/// permitted: the pass's problems tell why, and the object waits. Retain needs no class.
+async fn policy<C: Clients>(pass: &mut Pass<'_, C>) -> Option<DeletionPolicy> {
+    let asked = pass.object.spec.deletion_policy;
+    let assigned = pass.assign(Course::Ends).await;
+    pass.from_class.deletion = assigned.as_ref().is_ok_and(class::Class::enforces_deletion);
+    match assigned.and_then(|class| class.admit_deletion(&pass.object.spec)) {
+        Ok(policy) => Some(policy),
+        Err(_) if asked == Some(DeletionPolicy::Retain) => asked,
+        Err(refusal) => {
+            pass.refused(None, "DeleteRepository", refusal);
+            None
+        }
+    }
+}
+
 /// Whether the object, as it is now and not as a cache has it, still asks for deletion; and if so,
 /// whether with all images.
-async fn permitted<E: Ecr>(pass: &Pass<'_, E>) -> Result<Option<bool>, Error> {
-    let asked = pass.object.spec.deletion_policy.unwrap_or_default();
-    match asked {
+async fn permitted<C: Clients>(
+    pass: &Pass<'_, C>,
+    policy: DeletionPolicy,
+) -> Result<Option<bool>, Error> {
+    match policy {
         DeletionPolicy::Retain => Ok(None),
         DeletionPolicy::Delete => Ok(Some(false)),
         DeletionPolicy::DeleteWithImages => {
-            let live = live(pass.ctx, &pass.object).await?;
+            let live = live(&pass.ctx.client, &pass.object).await?;
             let still = live.is_some_and(|live| {
                 live.metadata.deletion_timestamp.is_some()
-                    && live.spec.deletion_policy == Some(asked)
                     && live.metadata.generation == pass.object.metadata.generation
             });
             Ok(still.then_some(true))
@@ -118,7 +147,7 @@ async fn permitted<E: Ecr>(pass: &Pass<'_, E>) -> Result<Option<bool>, Error> {
     }
 }
 
-fn rights<E: Ecr>(pass: &Pass<'_, E>, tags: &Tags) -> Rights {
+fn rights<C: Clients>(pass: &Pass<'_, C>, tags: &Tags) -> Rights {
     let owner = pass.owner();
     judge(
         tags,
@@ -129,8 +158,8 @@ fn rights<E: Ecr>(pass: &Pass<'_, E>, tags: &Tags) -> Rights {
 
 /// The tags prove that the repository is ours. One whose cluster uid is not ours yet is stamped
 /// first, as by a rebuilt cluster, and deleted in the next pass by a fresh proof.
-async fn delete_ours<E: Ecr>(
-    pass: &mut Pass<'_, E>,
+async fn delete_ours<C: Clients>(
+    pass: &mut Pass<'_, C>,
     at: &Identity,
     stamps: Tags,
     force: bool,
@@ -159,12 +188,12 @@ async fn delete_ours<E: Ecr>(
 }
 
 /// Tells how many images stand in the way.
-async fn count_images<E: Ecr>(pass: &mut Pass<'_, E>, at: &Identity) {
+async fn count_images<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) {
     let not_empty = Class::NotEmpty.reason(true);
     let Some(problem) = pass.problems.iter_mut().find(|p| p.reason == not_empty) else {
         return;
     };
-    if let Ok(count) = pass.ctx.ecr.count_images(at).await {
+    if let Ok(count) = pass.aws.count_images(at).await {
         problem.message = format!(
             "Delete the {count} of {}, or set spec.deletionPolicy to DeleteWithImages to delete \
              them with it",

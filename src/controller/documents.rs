@@ -17,7 +17,7 @@ use crate::{
         policy::Document,
         retry::{Moment, Slot},
     },
-    ecr::Ecr,
+    ecr::{Clients, Ecr},
 };
 
 /// What was read of the two.
@@ -27,7 +27,7 @@ pub(super) struct Documents {
     pub(super) policy: Reading<Document>,
 }
 
-impl<E: Ecr> Pass<'_, E> {
+impl<C: Clients> Pass<'_, C> {
     /// Reads the documents that are ours and are due, were not what is wanted when last seen, or could
     /// not be repaired then.
     pub(super) async fn read_documents(
@@ -39,13 +39,13 @@ impl<E: Ecr> Pass<'_, E> {
         let mut documents = Documents::default();
         let mut all_read = true;
         if self.is_to_be_read(Aspect::LifecyclePolicy, wanted, due) {
-            let read = self.ctx.ecr.lifecycle(at).await;
+            let read = self.aws.lifecycle(at).await;
             all_read &= read.is_ok();
             documents.lifecycle =
                 self.read(Aspect::LifecyclePolicy, "GetLifecyclePolicy", wanted, read);
         }
         if self.is_to_be_read(Aspect::RepositoryPolicy, wanted, due) {
-            let read = self.ctx.ecr.policy(at).await;
+            let read = self.aws.policy(at).await;
             all_read &= read.is_ok();
             documents.policy = self.read(
                 Aspect::RepositoryPolicy,

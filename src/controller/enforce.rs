@@ -2,11 +2,11 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{error::Error, execute::Executed, pass::Pass};
+use super::{assign::Course, error::Error, execute::Executed, pass::Pass};
 use crate::{
     api::{Aspect, CLUSTER_UID_TAG, ManagementPolicy},
     domain::{
-        desired::{Desired, is_reserved},
+        desired::{Desired, Refusal, is_reserved},
         event::Done,
         failure::Failure,
         identity::{Bound, Identity, bind},
@@ -17,40 +17,55 @@ use crate::{
         retry::Slot,
         status::{Problem, Standing, binding, record_applied, record_binding, record_repository},
     },
-    ecr::Ecr,
+    ecr::{Clients, Ecr},
 };
 
 /// What ECR holds, and whose it is.
 type Found = Option<(Described, Tags)>;
 
 /// One pass over an object that lives.
-pub(super) async fn run<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Duration, Error> {
-    let wanted = pass.wants_finalizer();
+pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, Error> {
     if pass.object.spec.suspend == Some(true) {
-        pass.finalizer(wanted).await?;
+        pass.finalizer(false).await?;
         return suspended(pass).await;
     }
-    let registry = match pass.ctx.ecr.registry().await {
+    let class = match pass.assign(Course::GoesOn).await {
+        Ok(class) => class,
+        Err(refusal) => return not_accepted(pass, refusal).await,
+    };
+    let registry = match pass.aws.registry().await {
         Ok(registry) => registry,
         Err(failure) => return pass.unread("GetCallerIdentity", failure).await,
     };
-    let desired = match pass.desired(registry) {
+    pass.ctx.pace(&registry);
+    let desired = match pass.desired(&class, registry) {
         Ok(desired) => desired,
-        Err(refusal) => {
-            pass.refused(None, "CreateRepository", refusal);
-            return pass.finish().await;
-        }
+        Err(refusal) => return not_accepted(pass, refusal).await,
     };
-    pass.finalizer(wanted).await?;
+    pass.finalizer(pass.wants_finalizer(desired.deletion))
+        .await?;
     if !bound(pass, &desired).await {
         return pass.finish().await;
     }
     converge(pass, &desired).await
 }
 
-async fn suspended<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Duration, Error> {
+/// Nothing is sent to AWS for an object that can't be carried out as a whole.
+async fn not_accepted<C: Clients>(
+    pass: &mut Pass<'_, C>,
+    refusal: Refusal,
+) -> Result<Duration, Error> {
+    pass.refused(None, "CreateRepository", refusal);
+    pass.finish().await
+}
+
+async fn suspended<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, Error> {
     let bound = binding(&pass.before).filter(|binding| binding.established);
-    let desired = bound.and_then(|bound| pass.desired(bound.identity.registry).ok());
+    let class = pass.assign(Course::GoesOn).await;
+    let desired = match (bound, class) {
+        (Some(bound), Ok(class)) => pass.desired(&class, bound.identity.registry).ok(),
+        (None, _) | (_, Err(_)) => None,
+    };
     let applied = pass.applied();
     let in_force = desired.is_some_and(|desired| {
         // What was dropped has no digest to compare, but tags that were ours are still to go.
@@ -67,13 +82,13 @@ async fn suspended<E: Ecr>(pass: &mut Pass<'_, E>) -> Result<Duration, Error> {
 }
 
 /// Binds the object to its place, or says why it can't be. False: there is nothing more to do.
-async fn bound<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> bool {
+async fn bound<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> bool {
     let problem = match bind(desired.identity.clone(), binding(&pass.before).as_ref()) {
         Bound::Unbound(_) | Bound::Holds(_) => None,
         Bound::Changed { bound, derived } => Some(identity_changed(&bound, &derived)),
         Bound::Corrected { old, new } => {
             // Only a read can tell that nothing of ours is left behind under the old name.
-            let found = match pass.ctx.ecr.tags(&old).await {
+            let found = match pass.aws.tags(&old).await {
                 Ok(found) => found,
                 Err(failure) => {
                     pass.failed(Slot::Look, "", "ListTagsForResource", failure);
@@ -107,7 +122,10 @@ fn identity_changed(bound: &Identity, derived: &Identity) -> Problem {
 }
 
 /// Makes ECR match, once it is clear which repository it is about.
-async fn converge<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<Duration, Error> {
+async fn converge<C: Clients>(
+    pass: &mut Pass<'_, C>,
+    desired: &Desired,
+) -> Result<Duration, Error> {
     if looks_first(pass, desired) {
         let found = match look(pass, &desired.identity).await {
             Ok(found) => found,
@@ -128,12 +146,12 @@ async fn converge<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<D
 }
 
 /// Whether the repository was created or adopted, as far as status says.
-fn is_established<E>(pass: &Pass<'_, E>) -> bool {
+fn is_established<C: Clients>(pass: &Pass<'_, C>) -> bool {
     binding(&pass.before).is_some_and(|binding| binding.established)
 }
 
 /// A new object creates first and reads only if the repository exists: one call instead of three.
-fn looks_first<E: Ecr>(pass: &Pass<'_, E>, desired: &Desired) -> bool {
+fn looks_first<C: Clients>(pass: &Pass<'_, C>, desired: &Desired) -> bool {
     let contested = pass.before.conditions.iter().any(|condition| {
         matches!(condition.type_.as_str(), "Stalled" | "Reconciling")
             && [
@@ -149,8 +167,8 @@ fn looks_first<E: Ecr>(pass: &Pass<'_, E>, desired: &Desired) -> bool {
     is_established(pass) || contested || desired.management == ManagementPolicy::Observe
 }
 
-async fn look<E: Ecr>(pass: &mut Pass<'_, E>, at: &Identity) -> Result<Found, Failure> {
-    let ecr = &pass.ctx.ecr;
+async fn look<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) -> Result<Found, Failure> {
+    let ecr = &pass.aws;
     let (described, tags) = futures::try_join!(ecr.describe(at), ecr.tags(at))?;
     let found = match (described, tags) {
         (Some(described), Some(tags)) => Some((described, tags)),
@@ -168,7 +186,7 @@ async fn look<E: Ecr>(pass: &mut Pass<'_, E>, at: &Identity) -> Result<Found, Fa
 }
 
 /// The repository does not exist, as far as is known.
-async fn create<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<Duration, Error> {
+async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result<Duration, Error> {
     let stamps = pass.claim(&desired.owner, &desired.adoption).stamps();
     let plan = plan_creation(desired, stamps);
     if desired.management == ManagementPolicy::Observe {
@@ -204,8 +222,8 @@ async fn create<E: Ecr>(pass: &mut Pass<'_, E>, desired: &Desired) -> Result<Dur
 }
 
 /// The repository exists. Whose is it, and what is to be done?
-async fn manage<E: Ecr>(
-    pass: &mut Pass<'_, E>,
+async fn manage<C: Clients>(
+    pass: &mut Pass<'_, C>,
     desired: &Desired,
     (described, tags): (Described, Tags),
 ) -> Result<Duration, Error> {
@@ -214,6 +232,7 @@ async fn manage<E: Ecr>(
         Rights::Ours { .. } if pass.is_adopting() => return pass.adopting().await,
         rights => rights,
     };
+    let desired = &of_existing(pass, desired);
     let only_looks = desired.management == ManagementPolicy::Observe;
     let mut observed = Observed {
         described,
@@ -252,6 +271,10 @@ async fn manage<E: Ecr>(
     } else {
         pass.begin_adoption().await?;
     }
+    if let Some(most) = pass.from_class.lifecycle {
+        pass.guard_lifecycle(&desired.identity, &mut plan, most)
+            .await;
+    }
     let executed = pass
         .execute(&desired.identity, plan, &desired.hashes())
         .await;
@@ -266,13 +289,22 @@ async fn manage<E: Ecr>(
     settle(pass, desired, &executed).await
 }
 
+/// What is asked of a repository that exists: a class's encryption counts at creation only.
+fn of_existing<C: Clients>(pass: &Pass<'_, C>, desired: &Desired) -> Desired {
+    let encryption = desired.encryption.clone();
+    Desired {
+        encryption: encryption.filter(|_| !pass.from_class.encryption),
+        ..desired.clone()
+    }
+}
+
 fn stamped(done: &[Done]) -> bool {
     let mut tags = done.iter().filter_map(|done| done.action.tags());
     tags.any(|tags| tags.contains_key(CLUSTER_UID_TAG))
 }
 
 /// Remembers the tag keys that are about to be ours, before they are.
-fn remember_tag_keys<E>(pass: &mut Pass<'_, E>, plan: &Plan) {
+fn remember_tag_keys<C: Clients>(pass: &mut Pass<'_, C>, plan: &Plan) {
     let mut keys: BTreeSet<_> = pass.status.tag_keys.iter().cloned().collect();
     for Step { action, .. } in &plan.steps {
         keys.extend(action.tags().into_iter().flat_map(Tags::keys).cloned());
@@ -282,8 +314,8 @@ fn remember_tag_keys<E>(pass: &mut Pass<'_, E>, plan: &Plan) {
 }
 
 /// Ends a pass that may have written: what is in force now, and what is not.
-async fn settle<E: Ecr>(
-    pass: &mut Pass<'_, E>,
+async fn settle<C: Clients>(
+    pass: &mut Pass<'_, C>,
     desired: &Desired,
     executed: &Executed,
 ) -> Result<Duration, Error> {

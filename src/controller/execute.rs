@@ -18,7 +18,7 @@ use crate::{
         retry::Slot,
         status::Problem,
     },
-    ecr::Ecr,
+    ecr::{Clients, Ecr},
 };
 
 /// What came of a plan.
@@ -30,7 +30,7 @@ pub(super) struct Executed {
     pub(super) exists: bool,
 }
 
-impl<E: Ecr> Pass<'_, E> {
+impl<C: Clients> Pass<'_, C> {
     /// Carries out all steps that are due. `wanted` tells what each aspect is asked to be.
     pub(super) async fn execute(
         &mut self,
@@ -56,7 +56,7 @@ impl<E: Ecr> Pass<'_, E> {
             if self.is_fought_over(&step.action, wanted) {
                 continue;
             }
-            match self.ctx.ecr.write(at, &step.action).await {
+            match self.aws.write(at, &step.action).await {
                 Ok(answer) => {
                     self.memory.attempts.succeeded(slot, &request);
                     if let Some(failure) = altered(&step.action, &answer) {

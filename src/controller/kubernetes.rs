@@ -1,15 +1,18 @@
 //! All requests to the API server about an object: read it, write its status and its finalizer.
 
+use std::fmt::Debug;
+
 use k8s_openapi::api::core::v1::Namespace;
 use kube::{
-    Api, Client, Resource as _, ResourceExt as _,
+    Api, Client, Resource, ResourceExt as _,
     api::{Patch, PatchParams},
 };
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use super::{context::Context, error::Error};
 use crate::{
-    api::{ECRRepository, ECRRepositoryStatus, FINALIZER},
+    api::{CLASS_FINALIZER, ECRRepository, ECRRepositoryClass, FINALIZER},
     domain::{
         identity::{ClusterUid, Owner},
         ownership::OwnerObject,
@@ -21,10 +24,6 @@ const MANAGER: &str = "ecr-operator";
 
 fn api(client: &Client, namespace: &str) -> Api<ECRRepository> {
     Api::namespaced(client.clone(), namespace)
-}
-
-fn own_api<E>(ctx: &Context<E>, object: &ECRRepository) -> Api<ECRRepository> {
-    api(&ctx.client, &object.namespace().unwrap_or_default())
 }
 
 /// The cluster's uid: that of namespace kube-system, which lives as long as the cluster.
@@ -46,15 +45,40 @@ pub(super) fn version(object: &ECRRepository) -> Option<u64> {
 }
 
 /// The object as it is now; `None` where it is gone or has been replaced by another of its name.
-pub(super) async fn live<E>(
-    ctx: &Context<E>,
-    object: &ECRRepository,
-) -> Result<Option<ECRRepository>, Error> {
-    let found = own_api(ctx, object)
+pub(super) async fn live<K: Own>(client: &Client, object: &K) -> Result<Option<K>, Error> {
+    let found = object
+        .api(client)
         .get_opt(&object.name_any())
         .await
         .map_err(Error::kubernetes("a read of the object"))?;
     Ok(found.filter(|found| found.uid() == object.uid()))
+}
+
+/// An object of ours: of one of the kinds that we define.
+pub(super) trait Own:
+    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static
+{
+    /// The finalizer that we hold on it.
+    const FINALIZER: &'static str;
+
+    /// Where requests about it go.
+    fn api(&self, client: &Client) -> Api<Self>;
+}
+
+impl Own for ECRRepository {
+    const FINALIZER: &'static str = FINALIZER;
+
+    fn api(&self, client: &Client) -> Api<Self> {
+        api(client, &self.namespace().unwrap_or_default())
+    }
+}
+
+impl Own for ECRRepositoryClass {
+    const FINALIZER: &'static str = CLASS_FINALIZER;
+
+    fn api(&self, client: &Client) -> Api<Self> {
+        Api::all(client.clone())
+    }
 }
 
 /// How often a status is written again because the object changed meanwhile.
@@ -64,47 +88,48 @@ const STATUS_TRIES: u32 = 5;
 /// a status take no uid as a condition, for the API server puts the former metadata back before it
 /// looks (apiextensions-apiserver, `statusStrategy`). The resource version is one; where it is no
 /// longer the same, only a read tells whether the object is.
-pub(super) async fn write_status<E>(
-    ctx: &Context<E>,
-    object: &ECRRepository,
-    status: &ECRRepositoryStatus,
-) -> Result<ECRRepository, Error> {
+pub(super) async fn write_status<K: Own>(
+    client: &Client,
+    object: &K,
+    status: &impl Serialize,
+) -> Result<K, Error> {
     let params = PatchParams::apply(MANAGER).force();
     let mut version = object.resource_version();
     for _ in 0..STATUS_TRIES {
         let patch = json!({
-            "apiVersion": ECRRepository::api_version(&()),
-            "kind": ECRRepository::kind(&()),
+            "apiVersion": K::api_version(&()),
+            "kind": K::kind(&()),
             "metadata": { "name": object.name_any(), "resourceVersion": version },
             "status": status,
         });
-        let written = own_api(ctx, object)
+        let written = object
+            .api(client)
             .patch_status(&object.name_any(), &params, &Patch::Apply(patch))
             .await
             .map_err(superseded("the status"));
         if !matches!(written, Err(Error::Superseded)) {
             return written;
         }
-        let now = live(ctx, object).await?.ok_or(Error::Superseded)?;
+        let now = live(client, object).await?.ok_or(Error::Superseded)?;
         version = now.resource_version();
     }
     Err(Error::Superseded)
 }
 
 /// Adds or removes our finalizer, if the object is still the one that we know.
-pub(super) async fn set_finalizer<E>(
-    ctx: &Context<E>,
-    object: &ECRRepository,
+pub(super) async fn set_finalizer<K: Own>(
+    client: &Client,
+    object: &K,
     wanted: bool,
-) -> Result<Option<ECRRepository>, Error> {
+) -> Result<Option<K>, Error> {
     let mut finalizers = object.finalizers().to_vec();
-    if finalizers.iter().any(|f| f == FINALIZER) == wanted {
+    if finalizers.iter().any(|f| f == K::FINALIZER) == wanted {
         return Ok(None);
     }
     if wanted {
-        finalizers.push(FINALIZER.to_owned());
+        finalizers.push(K::FINALIZER.to_owned());
     } else {
-        finalizers.retain(|f| f != FINALIZER);
+        finalizers.retain(|f| f != K::FINALIZER);
     }
     let patch = json!({ "metadata": {
         "uid": object.uid(),
@@ -115,7 +140,8 @@ pub(super) async fn set_finalizer<E>(
         field_manager: Some(MANAGER.to_owned()),
         ..PatchParams::default()
     };
-    own_api(ctx, object)
+    object
+        .api(client)
         .patch(&object.name_any(), &params, &Patch::Merge(patch))
         .await
         .map(Some)
@@ -131,7 +157,7 @@ fn superseded(request: &'static str) -> impl FnOnce(kube::Error) -> Error {
 }
 
 /// Whether another owner of our own cluster still lives. What can't be told counts as alive.
-pub(super) async fn look_up<E>(ctx: &Context<E>, owner: &Owner) -> OwnerObject {
+pub(super) async fn look_up<C>(ctx: &Context<C>, owner: &Owner) -> OwnerObject {
     match api(&ctx.client, &owner.namespace)
         .get_opt(&owner.name)
         .await

@@ -9,15 +9,15 @@ use crate::{
     domain::{
         failure::Failure, identity::Identity, loss::is_suspicious, reason::Reason, status::Problem,
     },
-    ecr::Ecr,
+    ecr::Clients,
 };
 
-impl<E: Ecr> Pass<'_, E> {
+impl<C: Clients> Pass<'_, C> {
     /// Whether the repository, which was ours and was not found, may be created anew. Where it may
     /// not, the pass's problems tell why. Fails where it can't be told that it is gone; a loss is
     /// noted only once that is certain.
     pub(super) async fn may_recreate(&mut self, at: &Identity) -> Result<bool, Failure> {
-        let names = self.ctx.sweeps.names(&self.ctx.ecr, at).await?;
+        let names = self.ctx.sweeps.names(&*self.aws, at).await?;
         if names.contains(at.name.as_str()) {
             return Err(Failure::unavailable(
                 "DescribeRepositories lists the repository and does not find it by its name",
@@ -28,13 +28,23 @@ impl<E: Ecr> Pass<'_, E> {
         // Those that came back count as long as one sweep lasts: a slow loss is a loss as well.
         let mut gone = self.ctx.lately_lost(&at.registry);
         gone.extend(expected.difference(&names).cloned());
-        let approved = self.object.annotations().get(APPROVE_RECREATE_ANNOTATION) == Some(&loss.at);
+        let approved = self.approves(&loss);
         if approved || !is_suspicious(gone.len(), expected.len()) {
             return Ok(true);
         }
         self.problems
             .push(many_lost(&loss, gone.len(), expected.len()));
         Ok(false)
+    }
+
+    /// Whether a person lets it come back: on the object by the very time of its loss, on the class by a
+    /// time up to which all losses of its objects are approved.
+    fn approves(&self, loss: &Loss) -> bool {
+        let on_object = self.object.annotations().get(APPROVE_RECREATE_ANNOTATION);
+        let time = |text: &str| text.parse::<Timestamp>().ok();
+        let on_class = self.class_approval.as_deref().and_then(time);
+        on_object == Some(&loss.at)
+            || on_class.is_some_and(|until| time(&loss.at).is_some_and(|at| at <= until))
     }
 
     /// Status keeps the first sight of a loss: its time is what a person approves.
@@ -55,7 +65,7 @@ impl<E: Ecr> Pass<'_, E> {
 fn many_lost(loss: &Loss, gone: usize, expected: usize) -> Problem {
     let message = format!(
         "Check that the operator sees the right account; then annotate this object with \
-         {APPROVE_RECREATE_ANNOTATION}={} to re-create its repository, without its images: {gone} \
+         {APPROVE_RECREATE_ANNOTATION}={} to re-create its repository, without its images (on its class, that of all of them): {gone} \
          of {expected} repositories are gone at once",
         loss.at,
     );

@@ -5,6 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use super::guard::Waiting;
 use crate::domain::{
     drift::Repairs,
     retry::{Attempts, Moment},
@@ -21,6 +22,12 @@ pub(super) struct Memory {
     pub(super) request: Option<String>,
     /// When lifecycle and repository policy are due to be read.
     pub(super) policies_due: Option<Moment>,
+    /// The class that counted at the last pass, uid and generation.
+    pub(super) class: Option<String>,
+    /// A lifecycle policy of the class that may not be written yet.
+    pub(super) waiting: Option<Waiting>,
+    /// Of a class: when AWS is asked again who it is.
+    pub(super) due: Option<Moment>,
     /// When ECR was last seen.
     pub(super) seen: Option<Moment>,
     /// Until when an adopted repository's tag may still be overwritten by another adopter; `None`

@@ -2,6 +2,8 @@
 //!
 //! Parse, observe, plan, execute, status: `enforce` and `delete` are the two ways through it.
 
+mod assign;
+mod class;
 mod context;
 mod delete;
 mod documents;
@@ -9,6 +11,7 @@ mod enforce;
 mod error;
 mod events;
 mod execute;
+mod guard;
 mod kubernetes;
 mod loss;
 mod memory;
@@ -16,9 +19,12 @@ mod observe;
 mod ownership;
 mod pass;
 mod reconcile;
+mod surroundings;
 mod sweep;
 mod watch;
+mod watching;
 
 pub use context::{Cluster, Settings};
 pub use kubernetes::cluster_uid;
 pub use watch::run;
+pub use watching::WATCHED;

@@ -9,10 +9,10 @@ use crate::{
         reason::Reason,
         status::{Problem, Standing},
     },
-    ecr::Ecr,
+    ecr::Clients,
 };
 
-impl<E: Ecr> Pass<'_, E> {
+impl<C: Clients> Pass<'_, C> {
     /// Ends the pass with its plan.
     pub(super) async fn observe(&mut self, plan: Plan) -> Result<Duration, Error> {
         let planned = plan.steps.iter().map(planned).collect();

@@ -12,14 +12,14 @@ use crate::{
         reason::Reason,
         status::{Problem, Standing},
     },
-    ecr::Ecr,
+    ecr::Clients,
 };
 
 /// How long an adoption waits before it reads its own tag back: longer than any call of another
 /// adopter that read before us may still be under way.
 const ADOPTION_WAIT: Duration = Duration::from_secs(12);
 
-impl<E: Ecr> Pass<'_, E> {
+impl<C: Clients> Pass<'_, C> {
     /// Judges by the tags; whether another owner of our own cluster lives is asked of Kubernetes.
     pub(super) async fn rights(&self, desired: &Desired, tags: &Tags) -> Rights {
         let claim = self.claim(&desired.owner, &desired.adoption);

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -20,21 +21,23 @@ use crate::{
         ManagementPolicy, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
     },
     domain::{
-        desired::{Adoption, Desired, Refusal},
+        desired::{Adoption, Refusal},
         event::{self, Done},
         failure::Failure,
-        identity::{ClusterName, Owner, Registry},
+        identity::{ClusterName, Owner},
         ownership::Claim,
         reason::Reason,
-        retry::{Attempt, Slot, Waits},
-        status::{Problem, Standing, conclude, fit},
+        retry::{Attempt, Slot},
+        status::{Problem, Standing, conclude, fit, note_overridden},
     },
-    ecr::Ecr,
+    ecr::Clients,
 };
 
 /// One pass under way.
-pub(super) struct Pass<'a, E> {
-    pub(super) ctx: &'a Context<E>,
+pub(super) struct Pass<'a, C: Clients> {
+    pub(super) ctx: &'a Context<C>,
+    /// ECR, where and as whom the object's class says.
+    pub(super) aws: Arc<C::Ecr>,
     /// The object as we last saw it.
     pub(super) object: ECRRepository,
     /// Its status when the pass began.
@@ -46,13 +49,35 @@ pub(super) struct Pass<'a, E> {
     pub(super) problems: Vec<Problem>,
     /// Whether somebody asked for this pass, or for something else than at the last.
     pub(super) asked: bool,
+    /// What the class overrides, for people.
+    pub(super) overridden: Option<String>,
+    pub(super) from_class: FromClass,
+    /// Up to when the class approves that what was lost is created anew.
+    pub(super) class_approval: Option<String>,
 }
 
-impl<'a, E: Ecr> Pass<'a, E> {
-    pub(super) fn new(ctx: &'a Context<E>, object: ECRRepository, memory: Memory) -> Self {
+/// What is treated differently because it comes from the class.
+#[derive(Debug, Default)]
+pub(super) struct FromClass {
+    /// The lifecycle policy; how many images it may delete without a person's word.
+    pub(super) lifecycle: Option<u64>,
+    /// The encryption, which counts at creation only.
+    pub(super) encryption: bool,
+    /// The deletion policy, whatever spec says.
+    pub(super) deletion: bool,
+}
+
+impl<'a, C: Clients> Pass<'a, C> {
+    pub(super) fn new(
+        ctx: &'a Context<C>,
+        object: ECRRepository,
+        memory: Memory,
+        aws: Arc<C::Ecr>,
+    ) -> Self {
         let before = object.status.clone().unwrap_or_default();
         let mut pass = Self {
             ctx,
+            aws,
             status: before.clone(),
             before,
             object,
@@ -60,6 +85,9 @@ impl<'a, E: Ecr> Pass<'a, E> {
             done: Vec::new(),
             problems: Vec::new(),
             asked: false,
+            overridden: None,
+            from_class: FromClass::default(),
+            class_approval: None,
         };
         pass.note_request();
         pass
@@ -113,22 +141,26 @@ impl<'a, E: Ecr> Pass<'a, E> {
         }
     }
 
-    /// Whether deleting the object has work to do in AWS.
-    pub(super) fn wants_finalizer(&self) -> bool {
+    /// Whether anything is written to AWS for the object: it is neither suspended nor observed only.
+    pub(super) fn is_enforced(&self) -> bool {
         let spec = &self.object.spec;
-        let enforced = match spec.management_policy.unwrap_or_default() {
+        match spec.management_policy.unwrap_or_default() {
             ManagementPolicy::Enforce => spec.suspend != Some(true),
             ManagementPolicy::Observe => false,
-        };
-        enforced
-            && match spec.deletion_policy.unwrap_or_default() {
+        }
+    }
+
+    /// Whether deleting the object has work to do in AWS.
+    pub(super) fn wants_finalizer(&self, deletion: DeletionPolicy) -> bool {
+        self.is_enforced()
+            && match deletion {
                 DeletionPolicy::Retain => false,
                 DeletionPolicy::Delete | DeletionPolicy::DeleteWithImages => true,
             }
     }
 
     pub(super) async fn finalizer(&mut self, wanted: bool) -> Result<(), Error> {
-        if let Some(written) = set_finalizer(self.ctx, &self.object, wanted).await? {
+        if let Some(written) = set_finalizer(&self.ctx.client, &self.object, wanted).await? {
             self.note_write(written);
         }
         Ok(())
@@ -145,7 +177,7 @@ impl<'a, E: Ecr> Pass<'a, E> {
         if self.object.status.as_ref() == Some(&self.status) {
             return Ok(());
         }
-        let written = write_status(self.ctx, &self.object, &self.status).await?;
+        let written = write_status(&self.ctx.client, &self.object, &self.status).await?;
         let superseded = written.metadata.generation != self.object.metadata.generation;
         self.note_write(written);
         if superseded {
@@ -162,19 +194,13 @@ impl<'a, E: Ecr> Pass<'a, E> {
         {
             return Ok(());
         }
-        let generation = self.generation();
-        conclude(
-            &mut self.status,
-            Standing::Beginning,
-            generation,
-            Timestamp::now(),
-        );
+        self.stand(Standing::Beginning);
         self.save().await
     }
 
     /// A fresh look at the object, before what must not happen to one that is going.
     pub(super) async fn still_wanted(&mut self) -> Result<(), Error> {
-        let live = live(self.ctx, &self.object)
+        let live = live(&self.ctx.client, &self.object)
             .await?
             .ok_or(Error::Superseded)?;
         if live.metadata.generation != self.object.metadata.generation {
@@ -190,11 +216,19 @@ impl<'a, E: Ecr> Pass<'a, E> {
             Standing::Beginning | Standing::Suspended { .. } => Vec::new(),
             Standing::Enforced(problems) | Standing::Observed { problems, .. } => problems.clone(),
         };
-        let generation = self.generation();
-        conclude(&mut self.status, standing, generation, Timestamp::now());
+        self.stand(standing);
         let saved = self.save().await;
         self.tell(&told).await;
         saved.map(|()| self.next())
+    }
+
+    /// Says in status how the object stands.
+    fn stand(&mut self, standing: Standing) {
+        let generation = self.generation();
+        conclude(&mut self.status, standing, generation, Timestamp::now());
+        if let Some(message) = &self.overridden {
+            note_overridden(&mut self.status, message);
+        }
     }
 
     /// Ends the pass by its problems.
@@ -220,7 +254,9 @@ impl<'a, E: Ecr> Pass<'a, E> {
     pub(super) fn next(&self) -> Duration {
         let resync = jittered(self.ctx.settings.resync);
         let now = self.ctx.now();
-        self.memory.attempts.next_due().map_or(resync, |due| {
+        let waiting = self.memory.waiting.as_ref().map(|it| it.until);
+        let due = self.memory.attempts.next_due().into_iter().chain(waiting);
+        due.min().map_or(resync, |due| {
             resync.min(now.until(due)).max(Duration::from_millis(50))
         })
     }
@@ -235,10 +271,7 @@ impl<'a, E: Ecr> Pass<'a, E> {
     ) {
         tracing::warn!(action, class = failure.class.label(), said = %failure.said, "not done");
         let (now, dice) = (self.ctx.now(), fastrand::f64());
-        let waits = Waits {
-            rest: self.ctx.settings.stalled_retry,
-            rota: self.ctx.settings.policy_resync,
-        };
+        let waits = self.ctx.settings.waits();
         let attempts = &mut self.memory.attempts;
         let attempt = attempts.failed(slot, request, failure, now, dice, waits);
         let problem = problem(slot, action, attempt);
@@ -325,11 +358,6 @@ impl<'a, E: Ecr> Pass<'a, E> {
             .iter()
             .filter_map(|problem| problem.aspect)
             .collect()
-    }
-
-    /// Parses what the object asks for; `registry` is the place it would be bound to.
-    pub(super) fn desired(&self, registry: Registry) -> Result<Desired, Refusal> {
-        Desired::parse(self.owner(), registry, &self.object.spec)
     }
 }
 

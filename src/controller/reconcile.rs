@@ -16,7 +16,11 @@ use super::{
     kubernetes::{live, version},
     pass::Pass,
 };
-use crate::{api::ECRRepository, domain::retry::back_off, ecr::Ecr};
+use crate::{
+    api::ECRRepository,
+    domain::retry::back_off,
+    ecr::{Access, Clients},
+};
 
 /// How long one pass may take; every request in it has a shorter limit of its own.
 const LONGEST: Duration = Duration::from_mins(2);
@@ -25,9 +29,9 @@ const LONGEST: Duration = Duration::from_mins(2);
 const LAST_GRACE: Duration = Duration::from_secs(15);
 
 /// One pass over one object.
-pub(super) async fn reconcile<E: Ecr>(
+pub(super) async fn reconcile<C: Clients>(
     object: Arc<Watched>,
-    ctx: Arc<Context<E>>,
+    ctx: Arc<Context<C>>,
 ) -> Result<Requeue, Error> {
     let object = match &object.0 {
         Ok(object) => object.clone(),
@@ -51,7 +55,7 @@ pub(super) async fn reconcile<E: Ecr>(
     outcome
 }
 
-async fn stopping<E>(ctx: &Context<E>) {
+async fn stopping<C>(ctx: &Context<C>) {
     ctx.shutdown.cancelled().await;
     tokio::time::sleep(LAST_GRACE).await;
 }
@@ -65,7 +69,7 @@ fn label(outcome: &Result<Requeue, Error>) -> &'static str {
 }
 
 /// An object that this version can't read is left alone: it was written for another one.
-fn unreadable<E>(invalid: &InvalidObject, ctx: &Context<E>) -> Requeue {
+fn unreadable<C>(invalid: &InvalidObject, ctx: &Context<C>) -> Requeue {
     tracing::error!(
         namespace = invalid.metadata.namespace,
         name = invalid.metadata.name,
@@ -76,14 +80,15 @@ fn unreadable<E>(invalid: &InvalidObject, ctx: &Context<E>) -> Requeue {
     Requeue::requeue(jittered(ctx.settings.resync))
 }
 
-async fn one_pass<E: Ecr>(ctx: &Context<E>, object: ECRRepository) -> Result<Requeue, Error> {
+async fn one_pass<C: Clients>(ctx: &Context<C>, object: ECRRepository) -> Result<Requeue, Error> {
     let uid = object.uid().unwrap_or_default();
     let memory = ctx.memories.recall(&uid);
     let Some(object) = fresh(ctx, object, memory.written).await? else {
         ctx.memories.forget(&uid);
         return Ok(Requeue::await_change());
     };
-    let mut pass = Pass::new(ctx, object, memory);
+    let aws = ctx.clients.open(&Access::default()).await;
+    let mut pass = Pass::new(ctx, object, memory, aws);
     let next = if pass.object.metadata.deletion_timestamp.is_some() {
         delete::run(&mut pass).await
     } else {
@@ -107,7 +112,7 @@ async fn one_pass<E: Ecr>(ctx: &Context<E>, object: ECRRepository) -> Result<Req
 }
 
 /// Whether the object is still there as far as the watch knows; nothing is remembered of others.
-fn is_watched<E>(ctx: &Context<E>, uid: &str, object: &ECRRepository) -> bool {
+fn is_watched<C>(ctx: &Context<C>, uid: &str, object: &ECRRepository) -> bool {
     let namespace = object.namespace().unwrap_or_default();
     let watched = ctx
         .store
@@ -117,25 +122,29 @@ fn is_watched<E>(ctx: &Context<E>, uid: &str, object: &ECRRepository) -> bool {
 
 /// The cache may lag behind our own last write, and what it lacks would be forgotten: an object
 /// that is older than that is read again.
-async fn fresh<E>(
-    ctx: &Context<E>,
+async fn fresh<C>(
+    ctx: &Context<C>,
     object: ECRRepository,
     written: Option<u64>,
 ) -> Result<Option<ECRRepository>, Error> {
     match (version(&object), written) {
-        (Some(cached), Some(written)) if cached < written => live(ctx, &object).await,
+        (Some(cached), Some(written)) if cached < written => live(&ctx.client, &object).await,
         _ => Ok(Some(object)),
     }
 }
 
 /// When to try again after Kubernetes said no.
-pub(super) fn on_error<E>(object: &Arc<Watched>, error: &Error, ctx: &Arc<Context<E>>) -> Requeue {
-    let uid = object.uid().unwrap_or_default();
+pub(super) fn on_error<C>(object: &Arc<Watched>, error: &Error, ctx: &Arc<Context<C>>) -> Requeue {
+    again(&object.uid().unwrap_or_default(), error, ctx)
+}
+
+/// When a pass over an object or a class is made again.
+pub(super) fn again<C>(uid: &str, error: &Error, ctx: &Context<C>) -> Requeue {
     match error {
         Error::Superseded => Requeue::requeue(Duration::from_millis(100)),
         Error::Kubernetes { .. } | Error::TimedOut | Error::Stopping => {
             tracing::warn!(%error, "the pass is made again");
-            let failures = ctx.memories.kubernetes_failed(&uid);
+            let failures = ctx.memories.kubernetes_failed(uid);
             Requeue::requeue(back_off(failures, fastrand::f64()))
         }
     }

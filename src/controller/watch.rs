@@ -1,9 +1,8 @@
-//! The watch, and the loop that turns its events into passes.
+//! The watches, and the loop that turns their events into passes.
 
 use std::{
     future,
-    hash::{DefaultHasher, Hash as _, Hasher as _},
-    sync::Arc,
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -13,177 +12,160 @@ use kube::{
     runtime::{
         Controller, PredicateConfig, WatchStreamExt as _,
         controller::Config,
-        reflector::store,
-        utils::Backoff,
+        reflector::{ObjectRef, store, store::Writer},
         watcher::{self, Event},
     },
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    class::{on_class_error, reconcile_class},
     context::{Cluster, Context, Settings, Watched},
     events::Events,
     memory::Memories,
     reconcile::{on_error, reconcile},
+    surroundings::{self, Looks},
     sweep::Sweeps,
+    watching::{REPOSITORIES, config, digest, events},
 };
 use crate::{
-    api::{APPROVE_RECREATE_ANNOTATION, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION},
-    domain::retry::back_off,
-    ecr::Ecr,
+    api::{
+        APPROVE_LIFECYCLE_ANNOTATION, APPROVE_RECREATE_ANNOTATION, RECONCILE_ANNOTATION,
+        RECONCILE_FLUX_ANNOTATION,
+    },
+    ecr::Clients,
     telemetry::{Health, Metrics},
 };
 
 /// How many objects are worked on at the same time. Most of that time is waiting for AWS.
 const CONCURRENCY: u16 = 64;
 
-/// Load balancers cut silent connections, some after four minutes; a watch ends by itself before.
-const WATCH_SECONDS: u32 = 200;
+/// How long a class waits for more of what it waits for.
+const CLASS_DEBOUNCE: Duration = Duration::from_millis(500);
 
 /// Watches objects, in one namespace or in all, and makes ECR match until `shutdown`.
-pub async fn run<E: Ecr>(
+pub async fn run<C: Clients>(
     client: Client,
     namespace: Option<&str>,
-    ecr: E,
+    clients: C,
     cluster: Cluster,
     settings: Settings,
     (metrics, health): (Metrics, Health),
     shutdown: CancellationToken,
 ) {
-    let api: Api<Watched> = match namespace {
-        Some(namespace) => Api::namespaced(client.clone(), namespace),
-        None => Api::all(client.clone()),
-    };
     let (reader, writer) = store();
+    let watches = (metrics.clone(), health);
+    let (surroundings, touched, looks) = surroundings::watched(&client, namespace, watches.clone());
     let ctx = Arc::new(Context {
         events: Events::new(client.clone()),
-        client,
-        ecr,
+        client: client.clone(),
+        clients,
         cluster,
         settings,
         store: reader.clone(),
+        surroundings,
+        paced: Mutex::default(),
         memories: Memories::default(),
         sweeps: Sweeps::default(),
         metrics,
         began: Instant::now(),
         shutdown: shutdown.clone(),
     });
-    let changes = changes(api, writer, Arc::clone(&ctx), health);
-    Controller::for_stream(changes, reader)
-        .with_config(Config::default().concurrency(CONCURRENCY))
+    let api: Api<Watched> = match namespace {
+        Some(namespace) => Api::namespaced(client, namespace),
+        None => Api::all(client),
+    };
+    let users = {
+        let ctx = Arc::clone(&ctx);
+        touched.flat_map(move |touched| futures::stream::iter(ctx.users_of(&touched)))
+    };
+    let classes = classes(&ctx, namespace.is_none().then_some(looks));
+    let repositories =
+        Controller::for_stream(changes(api, writer, Arc::clone(&ctx), watches), reader)
+            .with_config(Config::default().concurrency(CONCURRENCY))
+            .reconcile_on(users)
+            .graceful_shutdown_on(shutdown.cancelled_owned())
+            .run(
+                reconcile,
+                |object, error, ctx| on_error(&object, error, &ctx),
+                Arc::clone(&ctx),
+            )
+            .for_each(|outcome| {
+                if let Err(error) = outcome {
+                    tracing::debug!(%error, "a pass ended early");
+                }
+                future::ready(())
+            });
+    futures::join!(repositories, classes);
+}
+
+/// The passes over classes. One who sees one namespace alone can't tell how many objects are of a
+/// class, nor has he the right to write there.
+async fn classes<C: Clients>(ctx: &Arc<Context<C>>, looks: Option<Looks>) {
+    let Some(looks) = looks else {
+        return;
+    };
+    let shutdown = ctx.shutdown.clone();
+    Controller::for_stream(futures::stream::pending(), ctx.surroundings.classes.clone())
+        // Many objects that come or go at once are one write of their number.
+        .with_config(Config::default().debounce(CLASS_DEBOUNCE).concurrency(8))
+        .reconcile_on(looks.map(|name| ObjectRef::new(&name)))
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(
-            reconcile,
-            |object, error, ctx| on_error(&object, error, &ctx),
-            ctx,
+            reconcile_class,
+            |class, error, ctx| on_class_error(&class, error, &ctx),
+            Arc::clone(ctx),
         )
-        .for_each(|outcome| {
-            if let Err(error) = outcome {
-                tracing::debug!(%error, "a pass ended early");
-            }
-            future::ready(())
-        })
+        .for_each(|_| future::ready(()))
         .await;
 }
 
-/// The objects that changed in what we act on. Errors end here: the controller would hold all of
-/// its work back for them.
-fn changes<E: Ecr>(
+/// The objects that changed in what we act on.
+fn changes<C: Clients>(
     api: Api<Watched>,
-    writer: kube::runtime::reflector::store::Writer<Watched>,
-    ctx: Arc<Context<E>>,
-    health: Health,
+    writer: Writer<Watched>,
+    ctx: Arc<Context<C>>,
+    watches: (Metrics, Health),
 ) -> impl Stream<Item = Result<Watched, watcher::Error>> + Send + 'static {
-    let metrics = ctx.metrics.clone();
-    watcher::watcher(api, watcher::Config::default().timeout(WATCH_SECONDS))
-        .backoff(WatchBackoff(0))
-        .inspect_ok({
-            let health = health.clone();
-            move |event| note(event, &ctx, &health)
-        })
-        .inspect_err(move |error| {
-            metrics.watch_failed();
-            if let Some(why) = explain(error) {
-                health.unready(why);
-            } else {
-                tracing::warn!(%error, "the watch is made again");
+    let source = watcher::watcher(api, config());
+    events(source, REPOSITORIES, writer, watches)
+        .inspect_ok(move |event| match event {
+            Event::Apply(object) | Event::InitApply(object) => note_users(&ctx, object),
+            Event::Delete(object) => {
+                ctx.memories.forget(&object.uid().unwrap_or_default());
+                note_users(&ctx, object);
             }
+            Event::Init | Event::InitDone => {}
         })
-        .modify(|object| object.managed_fields_mut().clear())
-        .reflect(writer)
         .applied_objects()
-        .filter(|change| future::ready(change.is_ok()))
         .predicate_filter(
             |object: &Watched| Some(asked(object)),
             PredicateConfig::default(),
         )
 }
 
-fn note<E>(event: &Event<Watched>, ctx: &Context<E>, health: &Health) {
-    match event {
-        Event::InitDone | Event::Apply(_) => health.ready(),
-        Event::Delete(object) => ctx.memories.forget(&object.uid().unwrap_or_default()),
-        Event::Init | Event::InitApply(_) => {}
-    }
-}
-
-/// What the error of a watch means, and what to do. `None` where the watch goes on from where it
-/// was: nobody would tell us that it does, so it says nothing of being ready.
-fn explain(error: &watcher::Error) -> Option<String> {
-    let (refused, lists) = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status)) => (Some(status.code), true),
-        watcher::Error::WatchStartFailed(kube::Error::Api(status)) => (Some(status.code), false),
-        watcher::Error::InitialListFailed(_) => (None, true),
-        watcher::Error::WatchStartFailed(_)
-        | watcher::Error::WatchFailed(_)
-        | watcher::Error::WatchError(_)
-        | watcher::Error::NoResourceVersion => (None, false),
-    };
-    match refused {
-        Some(404) => Some(
-            "install the CRDs (kubectl apply --server-side -f crds/): the API server does not \
-             know ECRRepository"
-                .to_owned(),
-        ),
-        Some(401 | 403) if lists => Some(format!(
-            "grant the operator's RBAC (deploy/kustomize): {error}"
-        )),
-        _ => lists.then(|| format!("ECRRepository can't be listed: {error}")),
+/// The number of a class's objects may have changed.
+fn note_users<C>(ctx: &Context<C>, object: &Watched) {
+    if let Ok(object) = &object.0 {
+        ctx.surroundings.count(object);
     }
 }
 
 /// A digest of all that makes a pass worthwhile. Our own writes, to status and finalizer, are not
 /// among it.
 fn asked(object: &Watched) -> u64 {
-    let mut hasher = DefaultHasher::new();
     let meta = kube::Resource::meta(object);
-    meta.generation.hash(&mut hasher);
-    meta.deletion_timestamp.is_some().hash(&mut hasher);
-    for annotation in [
+    let annotations = [
         RECONCILE_FLUX_ANNOTATION,
         RECONCILE_ANNOTATION,
         APPROVE_RECREATE_ANNOTATION,
-    ] {
-        object.annotations().get(annotation).hash(&mut hasher);
-    }
-    hasher.finish()
-}
-
-/// The watch's own back-off, at most ten seconds.
-struct WatchBackoff(u32);
-
-impl Iterator for WatchBackoff {
-    type Item = Duration;
-
-    fn next(&mut self) -> Option<Duration> {
-        let wait = back_off(self.0, fastrand::f64());
-        self.0 = self.0.saturating_add(1);
-        Some(wait.min(Duration::from_secs(10)))
-    }
-}
-
-impl Backoff for WatchBackoff {
-    fn reset(&mut self) {
-        self.0 = 0;
-    }
+        APPROVE_LIFECYCLE_ANNOTATION,
+    ];
+    digest((
+        meta.generation,
+        meta.deletion_timestamp.is_some(),
+        annotations.map(|annotation| object.annotations().get(annotation)),
+        // A class may make something of them.
+        object.labels(),
+    ))
 }

@@ -13,6 +13,8 @@ pub enum Class {
     Unavailable,
     /// The credentials are missing, expired or revoked.
     Credentials,
+    /// The credentials belong to another account than the class declares.
+    WrongAccount,
     /// A permission is missing.
     Denied,
     /// AWS says that the input is wrong.
@@ -65,7 +67,8 @@ impl Class {
             // IAM is eventually consistent (IAM User Guide, "Changes that I make are not always
             // immediately visible"): a new principal is unknown to ECR for a while.
             Self::PolicyRefused => (Some(MINUTE.saturating_mul(10)), Pace::Rest),
-            Self::NotEmpty => (Some(Duration::ZERO), Pace::BackOff),
+            // The cure of both comes from elsewhere and unannounced.
+            Self::NotEmpty | Self::WrongAccount => (Some(Duration::ZERO), Pace::BackOff),
             Self::Altered => (Some(Duration::ZERO), Pace::Rota),
             Self::Invalid | Self::Limit | Self::Kms | Self::Exists => {
                 (Some(Duration::ZERO), Pace::Rest)
@@ -81,6 +84,7 @@ impl Class {
             (Self::Throttled, _) => Reason::Throttled,
             (Self::Unavailable, _) => Reason::AwsUnavailable,
             (Self::Credentials | Self::Denied, _) => Reason::AccessDenied,
+            (Self::WrongAccount, _) => Reason::WrongAccount,
             (Self::Invalid, _) => Reason::RejectedByAws,
             (Self::PolicyRefused, false) => Reason::PolicyNotYetAccepted,
             (Self::PolicyRefused, true) => Reason::InvalidPolicy,
@@ -97,7 +101,7 @@ impl Class {
     #[must_use]
     pub const fn ends_the_pass(self) -> bool {
         match self {
-            Self::Unavailable | Self::Credentials | Self::Gone => true,
+            Self::Unavailable | Self::Credentials | Self::WrongAccount | Self::Gone => true,
             Self::Throttled
             | Self::Denied
             | Self::Invalid
@@ -121,6 +125,10 @@ impl Class {
             }
             Self::Credentials => {
                 "Check the operator's credentials and region (IRSA, EKS Pod Identity or environment)"
+            }
+            Self::WrongAccount => {
+                "Correct spec.assumeRole or spec.registry.accountId of the class: the credentials are \
+                 not those of its account"
             }
             Self::Denied => "Allow the operator's role this action (deploy/iam): AWS denied it",
             Self::Invalid => "Correct the value that AWS names",
@@ -150,6 +158,7 @@ impl Class {
             Self::Throttled => "throttled",
             Self::Unavailable => "unavailable",
             Self::Credentials => "credentials",
+            Self::WrongAccount => "wrong_account",
             Self::Denied => "denied",
             Self::Invalid => "invalid",
             Self::PolicyRefused => "policy_refused",

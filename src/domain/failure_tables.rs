@@ -12,7 +12,8 @@ const fn next(class: Class) -> Option<Class> {
     match class {
         Class::Throttled => Some(Class::Unavailable),
         Class::Unavailable => Some(Class::Credentials),
-        Class::Credentials => Some(Class::Denied),
+        Class::Credentials => Some(Class::WrongAccount),
+        Class::WrongAccount => Some(Class::Denied),
         Class::Denied => Some(Class::Invalid),
         Class::Invalid => Some(Class::PolicyRefused),
         Class::PolicyRefused => Some(Class::Limit),
@@ -89,6 +90,12 @@ fn each_is_tried_again_in_its_own_way() {
             BackOff,
             Reason::AccessDenied,
         ),
+        (
+            Class::WrongAccount,
+            MINUTES(0),
+            BackOff,
+            Reason::WrongAccount,
+        ),
         (Class::Denied, MINUTES(5), BackOff, Reason::AccessDenied),
         (Class::Invalid, MINUTES(0), Rest, Reason::RejectedByAws),
         (
@@ -126,6 +133,11 @@ fn only_what_any_other_call_would_meet_too_ends_a_pass() {
     let ending: Vec<_> = all().filter(|class| class.ends_the_pass()).collect();
     assert_eq!(
         ending,
-        [Class::Unavailable, Class::Credentials, Class::Gone]
+        [
+            Class::Unavailable,
+            Class::Credentials,
+            Class::WrongAccount,
+            Class::Gone
+        ]
     );
 }

@@ -24,6 +24,10 @@ macro_rules! reasons {
 reasons! {
     /// ECR matches the object.
     Synced,
+    /// Repositories of the class can be worked on.
+    Ready,
+    /// The class is to be deleted, and objects are of it.
+    InUse,
     /// The object is well-formed.
     Accepted,
     /// Work is under way for the first time.
@@ -48,6 +52,8 @@ reasons! {
     AwsUnavailable,
     /// AWS denied the call, or does not accept the operator's credentials.
     AccessDenied,
+    /// The credentials of the class belong to another account than it declares.
+    WrongAccount,
     /// A quota of AWS is used up.
     LimitExceeded,
     /// The KMS key can't be used.

@@ -213,19 +213,37 @@ pub fn conclude(next: &mut Status, standing: Standing, generation: i64, now: Tim
     if let Some(pending) = verdict.pending {
         next.pending = pending;
     }
-    let before = std::mem::take(&mut next.conditions);
-    next.conditions = verdict
-        .conditions
-        .into_iter()
-        .map(|said| {
-            let last = before.iter().find(|c| c.type_ == said.type_.as_str());
-            said.condition(last, generation, now)
-        })
-        .collect();
+    next.conditions = conditions(verdict.conditions, &next.conditions, generation, now);
+}
+
+/// Says that the class overrides what the object asks for, where the object is accepted.
+pub fn note_overridden(status: &mut Status, message: &str) {
+    let accepted = status.conditions.iter_mut();
+    let mut accepted = accepted.filter(|c| c.type_ == ConditionType::Accepted.as_str());
+    if let Some(accepted) = accepted.find(|c| c.status == "True") {
+        Reason::OverriddenByClass
+            .as_str()
+            .clone_into(&mut accepted.reason);
+        accepted.message = fit(message, LONGEST_MESSAGE);
+    }
+}
+
+/// The conditions with their times, which move with the status of a condition alone.
+pub(super) fn conditions(
+    said: Vec<Said>,
+    before: &[Condition],
+    generation: i64,
+    now: Timestamp,
+) -> Vec<Condition> {
+    let timed = |said: Said| {
+        let last = before.iter().find(|c| c.type_ == said.type_.as_str());
+        said.condition(last, generation, now)
+    };
+    said.into_iter().map(timed).collect()
 }
 
 /// One condition, without its times.
-struct Said {
+pub(super) struct Said {
     type_: ConditionType,
     status: bool,
     reason: Reason,
@@ -233,7 +251,7 @@ struct Said {
 }
 
 impl Said {
-    fn new(type_: ConditionType, status: bool, reason: Reason, message: &str) -> Self {
+    pub(super) fn new(type_: ConditionType, status: bool, reason: Reason, message: &str) -> Self {
         Self {
             type_,
             status,

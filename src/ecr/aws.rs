@@ -4,9 +4,18 @@
 //! would multiply. Every call carries the registry's id, so that credentials of another account
 //! never reach a repository by the same name there.
 
-use std::{collections::BTreeSet, error::Error as StdError, future::Future, time::Duration};
+use std::{
+    collections::BTreeSet,
+    error::Error as StdError,
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use aws_config::{BehaviorVersion, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_config::SdkConfig;
 use aws_sdk_ecr::{
     Client,
     config::http::HttpResponse,
@@ -15,10 +24,10 @@ use aws_sdk_ecr::{
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    convert::{described, tags, unreadable},
-    error::{Error, NO_LIFECYCLE_POLICY, NO_REPOSITORY_POLICY, read},
+    convert::{described, previewed, tags, unreadable},
+    error::{Error, NO_LIFECYCLE_POLICY, NO_PREVIEW, NO_REPOSITORY_POLICY, PREVIEW_RUNS, read},
     pacing::{Kind, Pacing},
-    port::{Ecr, ImageCount},
+    port::{Ecr, ImageCount, Preview},
     write,
 };
 use crate::{
@@ -34,19 +43,20 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// How long one call may take in all.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
-
 /// How long a failed look-up of the account stands for all who ask.
 const ACCOUNT_RETRY: Duration = Duration::from_secs(2);
 
-/// ECR, by the operator's own credentials.
+/// ECR, by the credentials of one class or by the operator's own.
 pub struct Aws {
     pub(super) ecr: Client,
     sts: aws_sdk_sts::Client,
     region: Option<String>,
+    /// The account that the credentials must belong to.
+    declared: Option<RegistryId>,
     account: Mutex<Account>,
-    pacing: Pacing,
+    /// AWS no longer takes the credentials: another client gets new ones.
+    refused: AtomicBool,
+    pacing: Arc<Pacing>,
     metrics: Metrics,
 }
 
@@ -58,35 +68,34 @@ enum Account {
 }
 
 impl Aws {
-    /// Takes the SDK's default chain of credentials and regions: environment, profile, IRSA, EKS
-    /// Pod Identity, instance.
-    pub async fn from_environment(pacing: Pacing, metrics: Metrics) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .operation_timeout(CALL_TIMEOUT)
-            .operation_attempt_timeout(CALL_TIMEOUT)
-            .build();
-        let config = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts)
-            .load()
-            .await;
-        Self::new(&config, pacing, metrics)
-    }
-
-    fn new(config: &SdkConfig, pacing: Pacing, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        config: &SdkConfig,
+        declared: Option<RegistryId>,
+        pacing: Arc<Pacing>,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             ecr: Client::new(config),
             sts: aws_sdk_sts::Client::new(config),
             region: config.region().map(ToString::to_string),
+            declared,
             account: Mutex::new(Account::Unknown),
+            refused: AtomicBool::new(false),
             pacing,
             metrics,
         }
     }
 
-    /// One call: waits for its turn, counts it, and reads what went wrong.
+    /// Whether AWS has refused the credentials. The SDK keeps those of a role until their hour is over,
+    /// also where they were revoked.
+    pub(super) fn is_refused(&self) -> bool {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// One call of ECR: waits for its turn, counts it, and reads what went wrong.
     pub(super) async fn call<T, E>(
         &self,
+        registry: &Registry,
         kind: Kind,
         operation: &'static str,
         send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
@@ -94,13 +103,29 @@ impl Aws {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        let waited = self.pacing.turn(kind, operation).await;
+        let waited = self.pacing.turn(registry, kind, operation).await;
+        // The SDK's futures are large, and this one would hold its own twice.
+        Box::pin(self.send(operation, waited, send)).await
+    }
+
+    async fn send<T, E>(
+        &self,
+        operation: &'static str,
+        waited: Duration,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Error>
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
         let began = Instant::now();
         let answer = send.await.map_err(|error| read(operation, &error));
         let code = answer.as_ref().map_or_else(Error::label, |_| "ok");
         self.metrics
             .called(operation, code, began.elapsed(), waited);
         if let Err(error) = &answer {
+            if error.failure.class == Class::Credentials {
+                self.refused.store(true, Ordering::Relaxed);
+            }
             tracing::debug!(operation, code, said = %error.failure.said, "AWS said no");
         }
         answer
@@ -115,8 +140,15 @@ impl Aws {
         let region =
             Region::parse(region).map_err(|why| lacking(format!("set AWS_REGION: {why}")))?;
         let call = self.sts.get_caller_identity().send();
-        let caller = self.call(Kind::Read, "GetCallerIdentity", call).await?;
+        // Once a process and class: it waits for nobody.
+        let caller = self.send("GetCallerIdentity", Duration::ZERO, call).await?;
         let id = RegistryId::parse(caller.account().unwrap_or_default()).map_err(unreadable)?;
+        if let Some(declared) = self.declared.as_ref().filter(|declared| **declared != id) {
+            return Err(Failure {
+                class: Class::WrongAccount,
+                said: format!("they belong to account {id}, and {declared} is declared"),
+            });
+        }
         tracing::info!(account = %id, %region, "calling AWS");
         Ok(Registry { id, region })
     }
@@ -165,6 +197,20 @@ impl Ecr for Aws {
         answer
     }
 
+    async fn confirm_registry(&self) -> Result<Registry, Failure> {
+        let answer = self.look_up_registry().await;
+        let mut account = self.account.lock().await;
+        match &answer {
+            Ok(registry) => *account = Account::Known(registry.clone()),
+            // Whom they belonged to says nothing of whom they belong to now.
+            Err(failure) if failure.class == Class::WrongAccount => {
+                *account = Account::Failed(failure.clone(), Instant::now());
+            }
+            Err(_) => {}
+        }
+        answer
+    }
+
     async fn describe(&self, at: &Identity) -> Result<Option<Described>, Failure> {
         let call = self
             .ecr
@@ -172,7 +218,10 @@ impl Ecr for Aws {
             .registry_id(at.registry.id.as_str())
             .repository_names(at.name.as_str())
             .send();
-        let Some(answer) = if_there(self.call(Kind::Read, "DescribeRepositories", call).await)?
+        let Some(answer) = if_there(
+            self.call(&at.registry, Kind::Read, "DescribeRepositories", call)
+                .await,
+        )?
         else {
             return Ok(None);
         };
@@ -189,7 +238,10 @@ impl Ecr for Aws {
             .list_tags_for_resource()
             .resource_arn(at.arn())
             .send();
-        let answer = if_there(self.call(Kind::Read, "ListTagsForResource", call).await)?;
+        let answer = if_there(
+            self.call(&at.registry, Kind::Read, "ListTagsForResource", call)
+                .await,
+        )?;
         Ok(answer.map(|answer| tags(answer.tags())))
     }
 
@@ -200,7 +252,9 @@ impl Ecr for Aws {
             .registry_id(at.registry.id.as_str())
             .repository_name(at.name.as_str())
             .send();
-        let answer = self.call(Kind::Read, "GetLifecyclePolicy", call).await;
+        let answer = self
+            .call(&at.registry, Kind::Read, "GetLifecyclePolicy", call)
+            .await;
         document(answer, NO_LIFECYCLE_POLICY, |answer| {
             answer.lifecycle_policy_text().map(Lifecycle::stored)
         })
@@ -213,10 +267,43 @@ impl Ecr for Aws {
             .registry_id(at.registry.id.as_str())
             .repository_name(at.name.as_str())
             .send();
-        let answer = self.call(Kind::Read, "GetRepositoryPolicy", call).await;
+        let answer = self
+            .call(&at.registry, Kind::Read, "GetRepositoryPolicy", call)
+            .await;
         document(answer, NO_REPOSITORY_POLICY, |answer| {
             answer.policy_text().map(Document::stored)
         })
+    }
+
+    async fn start_preview(&self, at: &Identity, policy: &Lifecycle) -> Result<(), Failure> {
+        let call = self
+            .ecr
+            .start_lifecycle_policy_preview()
+            .registry_id(at.registry.id.as_str())
+            .repository_name(at.name.as_str())
+            .lifecycle_policy_text(policy.text())
+            .send();
+        let operation = "StartLifecyclePolicyPreview";
+        match self.call(&at.registry, Kind::Read, operation, call).await {
+            Err(error) if !error.has_code(PREVIEW_RUNS) => Err(error.failure),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    async fn preview(&self, at: &Identity) -> Result<Preview, Failure> {
+        let call = self
+            .ecr
+            .get_lifecycle_policy_preview()
+            .registry_id(at.registry.id.as_str())
+            .repository_name(at.name.as_str())
+            .max_results(1)
+            .send();
+        let operation = "GetLifecyclePolicyPreview";
+        match self.call(&at.registry, Kind::Read, operation, call).await {
+            Ok(answer) => previewed(&answer),
+            Err(error) if error.has_code(NO_PREVIEW) => Ok(Preview::None),
+            Err(error) => Err(error.failure),
+        }
     }
 
     async fn count_images(&self, at: &Identity) -> Result<ImageCount, Failure> {
@@ -227,7 +314,9 @@ impl Ecr for Aws {
             .repository_name(at.name.as_str())
             .max_results(1000)
             .send();
-        let page = self.call(Kind::Read, "DescribeImages", call).await?;
+        let page = self
+            .call(&at.registry, Kind::Read, "DescribeImages", call)
+            .await?;
         let count = page.image_details().len();
         Ok(match page.next_token() {
             None => ImageCount::Exactly(count),
@@ -246,7 +335,9 @@ impl Ecr for Aws {
                 .max_results(1000)
                 .set_next_token(next)
                 .send();
-            let page = self.call(Kind::Read, "DescribeRepositories", call).await?;
+            let page = self
+                .call(registry, Kind::Read, "DescribeRepositories", call)
+                .await?;
             names.extend(
                 page.repositories()
                     .iter()

@@ -3,19 +3,50 @@
 use std::collections::BTreeSet;
 
 use aws_sdk_ecr::{
+    operation::get_lifecycle_policy_preview::GetLifecyclePolicyPreviewOutput,
     primitives::DateTimeFormat,
     types::{
         self, EncryptionConfiguration, EncryptionType as AwsEncryptionType,
         ImageScanningConfiguration, ImageTagMutability as AwsMutability,
         ImageTagMutabilityExclusionFilter, ImageTagMutabilityExclusionFilterType,
+        LifecyclePolicyPreviewStatus,
     },
 };
 
 use crate::domain::{
     desired::{Encryption, EncryptionType, ImageTagMutability, Mutability},
     failure::Failure,
+    lifecycle::Lifecycle,
     observed::{Described, Tags},
 };
+
+use super::port::Preview;
+
+/// What a preview says. Its summary counts all images, whatever the size of the page.
+pub(super) fn previewed(answer: &GetLifecyclePolicyPreviewOutput) -> Result<Preview, Failure> {
+    match answer.status() {
+        Some(LifecyclePolicyPreviewStatus::InProgress) => Ok(Preview::Running),
+        Some(LifecyclePolicyPreviewStatus::Complete) => {
+            let summary = answer
+                .summary()
+                .ok_or_else(|| unreadable("a preview without a summary"))?;
+            let text = answer
+                .lifecycle_policy_text()
+                .ok_or_else(|| unreadable("a preview without its policy"))?;
+            let count = |count: i32| u64::try_from(count).unwrap_or_default();
+            let archiving = summary.transitioning_image_total_counts().iter();
+            Ok(Preview::Done {
+                policy: Lifecycle::stored(text),
+                expiring: count(summary.expiring_image_total_count().unwrap_or_default()),
+                archiving: archiving
+                    .map(|it| count(it.image_total_count().unwrap_or_default()))
+                    .sum(),
+            })
+        }
+        // Expired or failed: another one is to be made.
+        Some(_) | None => Ok(Preview::None),
+    }
+}
 
 /// A required member that AWS left out, or text that the SDK can't build a request from.
 pub(super) fn unreadable(what: impl std::fmt::Display) -> Failure {

@@ -17,6 +17,11 @@ pub(super) const NO_LIFECYCLE_POLICY: &str = "LifecyclePolicyNotFoundException";
 /// AWS's word that a repository has no policy.
 pub(super) const NO_REPOSITORY_POLICY: &str = "RepositoryPolicyNotFoundException";
 
+/// AWS's word that a lifecycle policy was not previewed.
+pub(super) const NO_PREVIEW: &str = "LifecyclePolicyPreviewNotFoundException";
+/// AWS's word that a preview runs already.
+pub(super) const PREVIEW_RUNS: &str = "LifecyclePolicyPreviewInProgressException";
+
 /// What AWS answered instead of an answer.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Error {
@@ -33,7 +38,8 @@ impl Error {
 
     /// The value of the metric label. That there is no document is an answer like any other.
     pub(super) fn label(&self) -> &'static str {
-        if self.has_code(NO_LIFECYCLE_POLICY) || self.has_code(NO_REPOSITORY_POLICY) {
+        let absent = [NO_LIFECYCLE_POLICY, NO_REPOSITORY_POLICY, NO_PREVIEW];
+        if absent.iter().any(|code| self.has_code(code)) {
             return "absent";
         }
         self.failure.class.label()

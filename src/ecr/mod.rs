@@ -3,6 +3,7 @@
 //! Nothing outside of this folder names a type of the AWS SDK.
 
 mod aws;
+mod clients;
 mod convert;
 mod error;
 mod pacing;
@@ -10,5 +11,6 @@ mod port;
 mod write;
 
 pub use aws::Aws;
-pub use pacing::{Budget, Pacing};
-pub use port::{Ecr, ImageCount};
+pub use clients::{Access, AwsClients, Clients, Role};
+pub use pacing::Budget;
+pub use port::{Ecr, ImageCount, Preview};

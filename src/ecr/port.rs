@@ -31,10 +31,31 @@ impl std::fmt::Display for ImageCount {
     }
 }
 
+/// How the preview of a lifecycle policy stands.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Preview {
+    /// There is none, or it has expired or failed.
+    None,
+    /// ECR is at it.
+    Running,
+    /// What the policy would do to the images that are there.
+    Done {
+        /// The policy that was previewed.
+        policy: Lifecycle,
+        /// How many images it would delete.
+        expiring: u64,
+        /// How many images it would archive.
+        archiving: u64,
+    },
+}
+
 /// ECR. Every method fails with what is to be done about it.
 pub trait Ecr: Send + Sync + 'static {
-    /// The account of the operator's own credentials, and its region.
+    /// The account that the credentials belong to, and the region.
     fn registry(&self) -> impl Future<Output = Result<Registry, Failure>> + Send;
+
+    /// The same, asked anew: credentials may have gone bad since.
+    fn confirm_registry(&self) -> impl Future<Output = Result<Registry, Failure>> + Send;
 
     /// `DescribeRepositories` of one name; `None` where there is none.
     fn describe(
@@ -56,6 +77,16 @@ pub trait Ecr: Send + Sync + 'static {
         &self,
         at: &Identity,
     ) -> impl Future<Output = Result<Reading<Document>, Failure>> + Send;
+
+    /// `StartLifecyclePolicyPreview`; one that runs already goes on.
+    fn start_preview(
+        &self,
+        at: &Identity,
+        policy: &Lifecycle,
+    ) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// `GetLifecyclePolicyPreview`, its summary.
+    fn preview(&self, at: &Identity) -> impl Future<Output = Result<Preview, Failure>> + Send;
 
     /// `DescribeImages`, one page.
     fn count_images(

@@ -32,7 +32,7 @@ pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<An
                 .tag_resource()
                 .resource_arn(at.arn())
                 .set_tags(Some(to_tags(tags)?));
-            aws.call(Kind::Write, operation, call.send())
+            aws.call(&at.registry, Kind::Write, operation, call.send())
                 .await
                 .map(drop)
         }
@@ -42,7 +42,7 @@ pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<An
                 .untag_resource()
                 .resource_arn(at.arn())
                 .set_tag_keys(Some(keys));
-            aws.call(Kind::Write, operation, call.send())
+            aws.call(&at.registry, Kind::Write, operation, call.send())
                 .await
                 .map(drop)
         }
@@ -52,7 +52,7 @@ pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<An
                 .registry_id(id)
                 .repository_name(name);
             let call = call.image_scanning_configuration(to_scanning(*scan));
-            aws.call(Kind::Write, operation, call.send())
+            aws.call(&at.registry, Kind::Write, operation, call.send())
                 .await
                 .map(drop)
         }
@@ -62,7 +62,7 @@ pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<An
                 .registry_id(id)
                 .repository_name(name);
             let call = call.lifecycle_policy_text(policy.text()).send();
-            let answer = aws.call(Kind::Write, operation, call).await?;
+            let answer = aws.call(&at.registry, Kind::Write, operation, call).await?;
             let stored = answer.lifecycle_policy_text().map(Lifecycle::stored);
             return Ok(stored.map_or(Answer::Done, Answer::StoredLifecycle));
         }
@@ -71,7 +71,7 @@ pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<An
                 .delete_lifecycle_policy()
                 .registry_id(id)
                 .repository_name(name);
-            aws.call(Kind::Write, operation, call.send())
+            aws.call(&at.registry, Kind::Write, operation, call.send())
                 .await
                 .map(drop)
         }
@@ -82,7 +82,7 @@ pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<An
                 .registry_id(id)
                 .repository_name(name);
             let call = call.policy_text(policy.text()).send();
-            let answer = aws.call(Kind::Write, operation, call).await?;
+            let answer = aws.call(&at.registry, Kind::Write, operation, call).await?;
             let stored = answer.policy_text().map(Document::stored);
             return Ok(stored.map_or(Answer::Done, Answer::StoredPolicy));
         }
@@ -91,7 +91,7 @@ pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<An
                 .delete_repository_policy()
                 .registry_id(id)
                 .repository_name(name);
-            aws.call(Kind::Write, operation, call.send())
+            aws.call(&at.registry, Kind::Write, operation, call.send())
                 .await
                 .map(drop)
         }
@@ -101,7 +101,7 @@ pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<An
                 .registry_id(id)
                 .repository_name(name)
                 .force(*force);
-            aws.call(Kind::Write, operation, call.send())
+            aws.call(&at.registry, Kind::Write, operation, call.send())
                 .await
                 .map(drop)
         }
@@ -142,7 +142,7 @@ async fn create(aws: &Aws, at: &Identity, new: &NewRepository) -> Result<Describ
         .set_image_scanning_configuration(new.scan_on_push.map(to_scanning))
         .set_encryption_configuration(new.encryption.as_ref().map(to_encryption).transpose()?);
     let answer = aws
-        .call(Kind::Write, "CreateRepository", call.send())
+        .call(&at.registry, Kind::Write, "CreateRepository", call.send())
         .await?;
     described(
         answer
@@ -163,7 +163,12 @@ async fn put_mutability(
         .repository_name(at.name.as_str())
         .image_tag_mutability(to_mode(mutability.mode))
         .set_image_tag_mutability_exclusion_filters(to_filters(mutability)?);
-    aws.call(Kind::Write, "PutImageTagMutability", call.send())
-        .await?;
+    aws.call(
+        &at.registry,
+        Kind::Write,
+        "PutImageTagMutability",
+        call.send(),
+    )
+    .await?;
     Ok(Answer::Done)
 }

@@ -154,6 +154,7 @@ async fn kubectl_and_status_tell_what_is_in_ecr() {
             "STATUS",
             "URI",
             "AGE",
+            "CLASS",
             "MUTABILITY",
             "SCAN",
             "DELETION"
@@ -163,7 +164,7 @@ async fn kubectl_and_status_tell_what_is_in_ecr() {
         rows[1][..4],
         ["api", "True", "Synced", repository.uri.as_str()]
     );
-    assert_eq!(rows[1][5..], ["IMMUTABLE", "true", "Delete"]);
+    assert_eq!(rows[1][5..], ["local", "IMMUTABLE", "true", "Delete"]);
     world.finish().await;
 }
 

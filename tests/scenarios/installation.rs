@@ -5,7 +5,11 @@ use std::{path::PathBuf, time::Duration};
 use ecr_emulator::Emulator;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
-use xtask::{control_plane::ControlPlane, install::apply_install, kubectl::Kubectl};
+use xtask::{
+    control_plane::ControlPlane,
+    install::{apply_install, apply_local_class},
+    kubectl::Kubectl,
+};
 
 use crate::world::{Operator, SECRET, Server, World, assert_says, closed_port, condition, forward};
 
@@ -16,6 +20,7 @@ pub(crate) const CRD: [&str; 2] = ["crd", "ecrrepositories.ecr-operator.dev"];
 pub(crate) async fn installed(name: &str) -> (ControlPlane, Server) {
     let (control_plane, dir) = Server::bare(name).await;
     apply_install(control_plane.kubeconfig()).await.unwrap();
+    apply_local_class(control_plane.kubeconfig()).await.unwrap();
     let server = Server::of(&control_plane, &dir).await;
     (control_plane, server)
 }
@@ -87,6 +92,7 @@ async fn without_its_definition_it_says_what_to_install_and_then_begins() {
         "not ready: install the CRDs (kubectl apply",
     );
     apply_install(control_plane.kubeconfig()).await.unwrap();
+    apply_local_class(control_plane.kubeconfig()).await.unwrap();
     operator.ready().await;
     let object = json!({
         "apiVersion": "ecr-operator.dev/v1alpha1",

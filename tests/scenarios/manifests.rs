@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use ecr_emulator::Repository;
 use ecr_operator::api::{ECRRepository, OWNER_TAG};
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::{
@@ -11,6 +12,7 @@ use crate::{
     world::{ACCOUNT, World, condition},
 };
 
+/// The repositories among the samples, each with its file's name.
 fn samples() -> impl Iterator<Item = (String, Value)> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy/samples");
     let paths = fs::read_dir(directory)
@@ -18,13 +20,23 @@ fn samples() -> impl Iterator<Item = (String, Value)> {
         .map(|entry| entry.unwrap().path());
     paths
         .filter(|path| path.extension().is_some_and(|it| it == "yaml"))
-        .map(|path| {
+        .flat_map(|path| {
             let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            (
-                name,
-                serde_yaml::from_str(&fs::read_to_string(path).unwrap()).unwrap(),
-            )
+            let text = fs::read_to_string(path).unwrap();
+            documents(&text)
+                .into_iter()
+                .map(move |it| (name.clone(), it))
         })
+        .filter(|(_, manifest)| {
+            manifest["kind"] == "ECRRepository" && manifest["spec"]["className"].is_null()
+        })
+}
+
+fn documents(text: &str) -> Vec<Value> {
+    let documents = serde_yaml::Deserializer::from_str(text);
+    documents
+        .map(|document| Value::deserialize(document).unwrap())
+        .collect()
 }
 
 fn sample(file: &str) -> Value {

@@ -47,6 +47,39 @@ pub async fn apply_install(kubeconfig: &Path) -> Result<()> {
     wait_until_permitted(&kubectl).await
 }
 
+/// The class of objects that name none, in stacks that are there to be tried: it permits everything.
+pub const LOCAL_CLASS: &str = "local";
+
+/// Applies the class `local`, which is the default.
+///
+/// # Errors
+/// When kubectl fails: the custom resources come first.
+pub async fn apply_local_class(kubeconfig: &Path) -> Result<()> {
+    let class = json!({
+        "apiVersion": "ecr-operator.dev/v1alpha1",
+        "kind": "ECRRepositoryClass",
+        "metadata": {
+            "name": LOCAL_CLASS,
+            "annotations": {"ecr-operator.dev/is-default-class": "true"},
+        },
+        "spec": {
+            "allowedNamespaces": {},
+            "allowedNames": ["**"],
+            "allowedPrincipals": ["*"],
+            "allowedActions": ["ecr:*"],
+            "allowedKmsKeys": ["alias/**", "arn:aws:kms:*:*:key/**", "arn:aws:kms:*:*:alias/**"],
+            "deletionPolicies": ["Retain", "Delete", "DeleteWithImages"],
+            "adoption": "TakeOver",
+        },
+    });
+    let kubectl = Kubectl::new(kubeconfig)?;
+    kubectl
+        .run_with(&["apply", "--server-side", "-f", "-"], &class.to_string())
+        .await
+        .context("apply the class `local`")?;
+    Ok(())
+}
+
 /// The authoriser reads roles through a watch: until it has seen ours, a first call would be refused.
 async fn wait_until_permitted(kubectl: &Kubectl) -> Result<()> {
     let user = format!("--as=system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}");

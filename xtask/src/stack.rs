@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::control_plane::ControlPlane;
 use crate::emulator::Emulator;
-use crate::install::{apply_install, operator_kubeconfig};
+use crate::install::{apply_install, apply_local_class, operator_kubeconfig};
 use crate::kubectl::Kubectl;
 use crate::operator::{Operator, Settings};
 
@@ -34,6 +34,7 @@ impl Stack {
             Emulator::start(dir)
         )?;
         apply_install(control_plane.kubeconfig()).await?;
+        apply_local_class(control_plane.kubeconfig()).await?;
         operator_kubeconfig(control_plane.kubeconfig(), &dir.join("operator.kubeconfig")).await?;
         Ok(Self {
             dir: dir.to_path_buf(),

@@ -50,8 +50,10 @@ async fn it_may_do_what_it_needs_and_no_more(admin: &Kubectl) -> Result<()> {
     let expected = [
         "ecrrepositories.ecr-operator.dev [] [] [get list watch patch]",
         "ecrrepositories.ecr-operator.dev/status [] [] [patch]",
+        "ecrrepositoryclasses.ecr-operator.dev [] [] [get list watch patch]",
+        "ecrrepositoryclasses.ecr-operator.dev/status [] [] [patch]",
         "events.events.k8s.io [] [] [create]",
-        "namespaces [] [kube-system] [get]",
+        "namespaces [] [] [get list watch]",
     ];
     ensure!(own == expected, "{listed}");
     Ok(())

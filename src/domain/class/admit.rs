@@ -55,6 +55,12 @@ impl Class {
         }
     }
 
+    /// Whether the class decides what becomes of the repository, whatever the object says.
+    #[must_use]
+    pub fn enforces_deletion(&self) -> bool {
+        self.enforced.deletion_policy.is_some()
+    }
+
     fn admit_namespace(&self, subject: &Subject<'_>) -> Result<(), Refusal> {
         if self.namespaces.include(subject.namespace_labels) {
             return Ok(());

@@ -56,7 +56,7 @@ impl Grantable {
             .iter()
             .any(|condition| self.narrows(condition, own));
         let beyond = grantees.iter().find(|grantee| match grantee {
-            Grantee::Everyone => !narrowed,
+            Grantee::Everyone => !narrowed && !self.principals.include(grantee, own),
             Grantee::Account(_)
             | Grantee::Identity { .. }
             | Grantee::Service(_)

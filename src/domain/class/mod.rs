@@ -19,6 +19,7 @@ mod pattern;
 mod principals;
 mod records;
 mod refusal;
+mod standing;
 mod wildcard;
 
 #[cfg(test)]
@@ -35,6 +36,7 @@ pub use namespaces::Namespaces;
 pub use pattern::{Labels, PatternError, Subject, ValueError};
 pub use principals::AllowedPrincipals;
 pub use refusal::Rule;
+pub use standing::{ClassStanding, conclude_class};
 
 use effective::spec_of;
 

@@ -5,6 +5,10 @@ use std::collections::BTreeSet;
 use crate::domain::identity::RegistryId;
 use crate::domain::policy::Grantee;
 
+/// The entry that stands for everybody, also outside of AWS: for classes of those who may all that their
+/// account may.
+const EVERYBODY: &str = "*";
+
 /// Principals that may be named.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AllowedPrincipals(Option<BTreeSet<String>>);
@@ -38,9 +42,12 @@ impl AllowedPrincipals {
         Self(list.map(|list| list.iter().cloned().collect()))
     }
 
-    /// Whether everything that may act by this name is among them. Everyone never is.
+    /// Whether everything that may act by this name is among them. Everyone is only where the class says so.
     #[must_use]
     pub fn include(&self, grantee: &Grantee<'_>, own: &RegistryId) -> bool {
+        if self.lists(EVERYBODY) {
+            return true;
+        }
         match grantee {
             Grantee::Everyone | Grantee::Other(_) => false,
             Grantee::Account(account) => self.includes_account(account, own),

@@ -195,6 +195,20 @@ fn no_unowned_write(world: &World, calls: &[Call]) {
     }
 }
 
+/// 1, of a whole cluster: no write but to what has an owner of its own.
+pub(crate) fn no_unowned_write_of_a_cluster(cluster: &str, calls: &[Call]) {
+    let writes = calls.iter().filter(|call| is_write(call) && call.applied);
+    for call in writes.filter(|call| call.existed_before) {
+        let prefix = format!("{cluster}/");
+        assert!(
+            owner(call).is_some_and(|owner| owner.starts_with(&prefix)),
+            "1: a write to what is not ours: {} (owner {:?})",
+            told(call),
+            owner(call)
+        );
+    }
+}
+
 /// 2 and 8: no repository goes but by the policy of an object that is being deleted.
 fn nothing_is_lost(world: &World, calls: &[Call], versions: &[Version]) {
     for call in calls

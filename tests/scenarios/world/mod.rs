@@ -2,6 +2,7 @@
 //! the one API server that all share.
 
 mod crash;
+pub(crate) mod estate;
 mod http;
 mod invariants;
 mod kstatus;

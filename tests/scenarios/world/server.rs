@@ -9,7 +9,7 @@ use kube::{
 use tokio::sync::OnceCell;
 use xtask::{
     control_plane::ControlPlane,
-    install::{apply_install, operator_kubeconfig},
+    install::{apply_install, apply_local_class, operator_kubeconfig},
     kubectl::Kubectl,
 };
 
@@ -31,6 +31,7 @@ impl Server {
             let dir = directory("shared");
             let control_plane = ControlPlane::start(&dir).await.unwrap();
             apply_install(control_plane.kubeconfig()).await.unwrap();
+            apply_local_class(control_plane.kubeconfig()).await.unwrap();
             let server = Self::of(&control_plane, &dir).await;
             (control_plane, server)
         };

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use xtask::control_plane::Endpoint;
-use xtask::install::{apply_install, operator_kubeconfig};
+use xtask::install::{apply_install, apply_local_class, operator_kubeconfig};
 use xtask::operator::{self, Settings, free_address};
 use xtask::program::{alive_until, logged, tail};
 use xtask::{emulator, http, paths};
@@ -80,6 +80,7 @@ pub(super) async fn start_operator(home: &Home, state: &mut State, ink: Ink) -> 
         super::stop_operator(home, state).await?;
     }
     let clock = Instant::now();
+    apply_local_class(&home.kubeconfig()).await?;
     let settings = Settings {
         cluster_name: CLUSTER_NAME.to_owned(),
         kubeconfig: home.path("operator.kubeconfig"),

@@ -212,7 +212,7 @@ async fn delays_add_up_and_then_the_call_goes_on() {
 fn faults_are_written_as_the_readme_says() {
     let full = json!({
         "operation": "PutImage", "account": ACCOUNT, "region": REGION, "repository": "api",
-        "accessKey": "AKIA", "skip": 2, "times": "forever",
+        "accessKey": "AKIA", "skip": 2, "every": 3, "times": "forever",
         "effect": { "fail": { "code": "KmsException", "message": "m", "status": 400 } },
     });
     let fault: Fault = serde_json::from_value(full.clone()).unwrap();
@@ -222,6 +222,7 @@ fn faults_are_written_as_the_readme_says() {
         .repository("api")
         .access_key("AKIA")
         .skip(2)
+        .every(3)
         .forever()
         .fail(400, "KmsException", "m");
     assert_eq!(fault, built);

@@ -1,0 +1,197 @@
+//! Which class an object is of, as whom AWS is called for it, and what the two ask for together.
+
+use std::{
+    num::NonZeroU32,
+    sync::{Arc, PoisonError, atomic::Ordering},
+};
+
+use kube::{Resource as _, ResourceExt as _};
+
+use super::{
+    context::Context,
+    pass::Pass,
+    surroundings::{WatchedClass, is_default},
+};
+use crate::{
+    api::{APPROVE_RECREATE_ANNOTATION, ClassSetting, ECRRepository, ECRRepositorySpec},
+    domain::{
+        class::{Budget as Calls, Candidate, Class, NoChoice, Subject, choose},
+        desired::{Desired, Refusal},
+        identity::Registry,
+        reason::Reason,
+    },
+    ecr::{Access, Budget, Clients, Role},
+};
+
+/// Whether an object goes on under a class or ends under it: a class that is being deleted lets what
+/// is there end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Course {
+    GoesOn,
+    Ends,
+}
+
+/// How AWS is called for a class.
+pub(super) fn access(name: &str, class: &Class) -> Access {
+    Access {
+        class: name.to_owned(),
+        account: class.registry.as_ref().map(|it| it.id.clone()),
+        region: class.registry.as_ref().map(|it| it.region.clone()),
+        role: class.role.as_ref().map(|role| Role {
+            arn: role.arn.clone(),
+            external_id: role.external_id.clone(),
+            session_tags: role.session_tags,
+        }),
+    }
+}
+
+fn candidate(class: &Arc<WatchedClass>) -> Candidate<'_> {
+    let meta = class.meta();
+    Candidate {
+        name: meta.name.as_deref().unwrap_or_default(),
+        is_default: is_default(class.as_ref()),
+        deleting: meta.deletion_timestamp.is_some(),
+        uid: meta.uid.as_deref().unwrap_or_default(),
+    }
+}
+
+/// The one that counts, whether or not it is being deleted.
+fn chosen<'a>(
+    spec: &'a ECRRepositorySpec,
+    candidates: &[Candidate<'a>],
+) -> Result<Candidate<'a>, NoChoice<'a>> {
+    match choose(spec.class_name.as_deref(), candidates) {
+        Err(NoChoice::Deleting(class)) => Ok(class),
+        other => other,
+    }
+}
+
+impl<C> Context<C> {
+    /// The class that an object is of.
+    fn class_of(
+        &self,
+        object: &ECRRepository,
+        course: Course,
+    ) -> Result<Arc<WatchedClass>, Refusal> {
+        let classes = self.surroundings.classes.state();
+        let candidates: Vec<_> = classes.iter().map(candidate).collect();
+        let counts = match course {
+            Course::GoesOn => choose(object.spec.class_name.as_deref(), &candidates),
+            Course::Ends => chosen(&object.spec, &candidates),
+        }?;
+        let mut found = candidates.iter().zip(&classes);
+        let found = found.find(|(candidate, _)| **candidate == counts);
+        found
+            .map(|(_, class)| Arc::clone(class))
+            .ok_or_else(|| NoChoice::NotFound(counts.name).into())
+    }
+
+    /// How many objects are of a class.
+    pub(super) fn users_of_class(&self, name: &str) -> usize {
+        let classes = self.surroundings.classes.state();
+        let candidates: Vec<_> = classes.iter().map(candidate).collect();
+        let uses = |object: &ECRRepository| {
+            chosen(&object.spec, &candidates).is_ok_and(|class| class.name == name)
+        };
+        let objects = self.store.state();
+        objects
+            .iter()
+            .filter(|object| object.0.as_ref().is_ok_and(uses))
+            .count()
+    }
+}
+
+impl<C: Clients> Context<C> {
+    /// Paces calls to a registry by the lowest budget of all classes that lead there; a class that
+    /// names no registry leads to the operator's own.
+    pub(super) fn pace(&self, registry: &Registry) {
+        let version = self.surroundings.version.load(Ordering::Relaxed);
+        let mut paced = self.paced.lock().unwrap_or_else(PoisonError::into_inner);
+        if paced.insert(registry.clone(), version) == Some(version) {
+            return;
+        }
+        drop(paced);
+        let classes = self.surroundings.classes.state();
+        let parsed = classes.iter().filter_map(|class| {
+            let class = class.0.as_ref().ok()?;
+            Class::parse(&class.spec).ok()
+        });
+        let lowest = parsed
+            .filter(|class| class.registry.as_ref().is_none_or(|own| own == registry))
+            .map(|class| budget(class.budget))
+            .reduce(Budget::lowest);
+        self.clients
+            .set_budget(registry, lowest.unwrap_or_default());
+    }
+}
+
+fn budget(calls: Calls) -> Budget {
+    let rate = |calls| NonZeroU32::new(calls).unwrap_or(NonZeroU32::MIN);
+    Budget {
+        reads_per_second: rate(calls.reads),
+        writes_per_second: rate(calls.writes),
+    }
+}
+
+impl<C: Clients> Pass<'_, C> {
+    /// Finds the object's class, and calls AWS from now on as that says.
+    pub(super) async fn assign(&mut self, course: Course) -> Result<Class, Refusal> {
+        self.ctx.surroundings.ready().await;
+        let watched = self.ctx.class_of(&self.object, course)?;
+        let name = watched.name_any();
+        let class = watched.0.as_ref().map_err(|_| unreadable(&name))?;
+        self.note_class(class.metadata.uid.as_deref(), class.metadata.generation);
+        let parsed = Class::parse(&class.spec).map_err(|why| Refusal {
+            reason: Reason::ClassNotReady,
+            message: format!("Have the class {name:?} corrected: {}", why.message),
+        })?;
+        self.aws = self.ctx.clients.open(&access(&name, &parsed)).await;
+        let approval = class.annotations().get(APPROVE_RECREATE_ANNOTATION);
+        self.class_approval = approval.cloned();
+        self.status.class_name = Some(name);
+        Ok(parsed)
+    }
+
+    /// A class that has changed cuts every wait short, as a change of the object does.
+    fn note_class(&mut self, uid: Option<&str>, generation: Option<i64>) {
+        let class = format!("{uid:?} {generation:?}");
+        let before = self.memory.class.replace(class.clone());
+        if before.is_some_and(|before| before != class) {
+            self.memory.attempts.forget();
+            self.memory.repairs.forget();
+        }
+    }
+
+    /// What object and class ask for together in `registry`, the place that it would be bound to.
+    pub(super) fn desired(
+        &mut self,
+        class: &Class,
+        registry: Registry,
+    ) -> Result<Desired, Refusal> {
+        let owner = self.owner();
+        let namespace_labels = self.ctx.surroundings.labels(&owner.namespace);
+        let subject = Subject {
+            namespace: &owner.namespace,
+            name: &owner.name,
+            labels: self.object.labels(),
+            namespace_labels: &namespace_labels,
+        };
+        let effective = class.admit(&subject, &self.object.spec, &registry)?;
+        self.status.effective = effective.records();
+        self.overridden = effective.override_message();
+        self.from_class.lifecycle = effective
+            .is_from_class(ClassSetting::LifecyclePolicy)
+            .then_some(class.max_expire);
+        self.from_class.encryption = effective.is_from_class(ClassSetting::EncryptionConfiguration);
+        Desired::parse(owner, registry, &effective.spec)
+    }
+}
+
+fn unreadable(class: &str) -> Refusal {
+    Refusal {
+        reason: Reason::ClassNotReady,
+        message: format!(
+            "Update the operator or have the class {class:?} corrected: this version can't read it"
+        ),
+    }
+}

@@ -1,0 +1,174 @@
+//! The way of a class: can its repositories be worked on, how many are there, may it go?
+
+use std::{sync::Arc, time::Duration};
+
+use k8s_openapi::jiff::Timestamp;
+use kube::{ResourceExt as _, runtime::controller::Action as Requeue};
+use tracing::Instrument as _;
+
+use super::{
+    assign::access,
+    context::{Context, jittered},
+    error::Error,
+    kubernetes::{set_finalizer, write_status},
+    memory::Memory,
+    reconcile::again,
+    surroundings::WatchedClass,
+};
+use crate::{
+    api::{CLASS_FINALIZER, ECRRepositoryClass, ECRRepositoryClassStatus as Status},
+    domain::{
+        class::{Class, ClassStanding, conclude_class},
+        identity::Registry,
+        retry::Slot,
+    },
+    ecr::{Clients, Ecr},
+};
+
+/// One pass over a class.
+pub(super) async fn reconcile_class<C: Clients>(
+    class: Arc<WatchedClass>,
+    ctx: Arc<Context<C>>,
+) -> Result<Requeue, Error> {
+    let resync = Requeue::requeue(jittered(ctx.settings.resync));
+    let Ok(class) = &class.0 else {
+        tracing::error!(
+            name = class.name_any(),
+            "left alone: this version can't read the class"
+        );
+        return Ok(resync);
+    };
+    let span = tracing::info_span!("class", class = class.name_any());
+    one_pass(&ctx, class.clone()).instrument(span).await
+}
+
+async fn one_pass<C: Clients>(
+    ctx: &Context<C>,
+    class: ECRRepositoryClass,
+) -> Result<Requeue, Error> {
+    ctx.surroundings.ready().await;
+    let users = ctx.users_of_class(&class.name_any());
+    let class = hold_while_used(ctx, class, users > 0).await?;
+    let deleting = class.metadata.deletion_timestamp.is_some();
+    if deleting && users == 0 {
+        return Ok(Requeue::await_change());
+    }
+    let mut status = class.status.clone().unwrap_or_default();
+    status.repositories = Some(i64::try_from(users).unwrap_or(i64::MAX));
+    let looked = look(ctx, &class).await;
+    let standing = if deleting {
+        Some(ClassStanding::InUse { users })
+    } else {
+        looked.standing
+    };
+    if let Some(registry) = looked.registry {
+        status.registry_id = Some(registry.id.to_string());
+        status.region = Some(registry.region.to_string());
+    }
+    if let Some(standing) = standing {
+        let generation = class.metadata.generation.unwrap_or_default();
+        conclude_class(&mut status, standing, generation, Timestamp::now());
+    }
+    save(ctx, &class, &status).await?;
+    Ok(Requeue::requeue(looked.next))
+}
+
+/// A class holds our finalizer exactly while there are objects of it.
+async fn hold_while_used<C: Clients>(
+    ctx: &Context<C>,
+    class: ECRRepositoryClass,
+    used: bool,
+) -> Result<ECRRepositoryClass, Error> {
+    let held = class.finalizers().iter().any(|it| it == CLASS_FINALIZER);
+    // Nothing may be added to an object that is going.
+    if held == used || (used && class.metadata.deletion_timestamp.is_some()) {
+        return Ok(class);
+    }
+    let written = set_finalizer(&ctx.client, &class, used).await?;
+    Ok(written.unwrap_or(class))
+}
+
+async fn save<C>(
+    ctx: &Context<C>,
+    class: &ECRRepositoryClass,
+    status: &Status,
+) -> Result<(), Error> {
+    if class.status.as_ref() == Some(status) {
+        return Ok(());
+    }
+    write_status(&ctx.client, class, status).await.map(drop)
+}
+
+/// What a look at AWS brought.
+struct Looked {
+    registry: Option<Registry>,
+    /// None: it is as it was.
+    standing: Option<ClassStanding>,
+    /// When to look again.
+    next: Duration,
+}
+
+/// Asks AWS who it is, as the class says, where that is due.
+async fn look<C: Clients>(ctx: &Context<C>, class: &ECRRepositoryClass) -> Looked {
+    let uid = class.uid().unwrap_or_default();
+    let mut memory = ctx.memories.recall(&uid);
+    let generation = format!("{:?}", class.metadata.generation);
+    let changed = memory.class.as_ref() != Some(&generation);
+    let now = ctx.now();
+    if let Some(due) = memory.due.filter(|due| *due > now && !changed) {
+        return Looked {
+            registry: None,
+            standing: None,
+            next: now.until(due),
+        };
+    }
+    if changed {
+        memory.attempts.forget();
+    }
+    let (registry, standing, next) = ask(ctx, class, &mut memory).await;
+    memory.due = Some(ctx.now().after(next));
+    memory.class = Some(generation);
+    ctx.memories.keep(&uid, memory);
+    Looked {
+        registry,
+        standing: Some(standing),
+        next,
+    }
+}
+
+async fn ask<C: Clients>(
+    ctx: &Context<C>,
+    class: &ECRRepositoryClass,
+    memory: &mut Memory,
+) -> (Option<Registry>, ClassStanding, Duration) {
+    let resync = jittered(ctx.settings.resync);
+    let parsed = match Class::parse(&class.spec) {
+        Ok(parsed) => parsed,
+        Err(refusal) => return (None, ClassStanding::Refused(refusal), resync),
+    };
+    let client = ctx.clients.open(&access(&class.name_any(), &parsed)).await;
+    match client.confirm_registry().await {
+        Ok(registry) => {
+            ctx.pace(&registry);
+            memory.attempts.succeeded(Slot::Look, "");
+            (Some(registry), ClassStanding::Ready, resync)
+        }
+        Err(failure) => {
+            let (now, dice) = (ctx.now(), fastrand::f64());
+            let waits = ctx.settings.waits();
+            let attempts = &mut memory.attempts;
+            let attempt = attempts.failed(Slot::Look, "", failure, now, dice, waits);
+            let next = now.until(attempt.due).min(resync);
+            (None, ClassStanding::Hindered(attempt.clone()), next)
+        }
+    }
+}
+
+/// When to try again after Kubernetes said no.
+pub(super) fn on_class_error<C>(
+    class: &Arc<WatchedClass>,
+    error: &Error,
+    ctx: &Arc<Context<C>>,
+) -> Requeue {
+    again(&class.uid().unwrap_or_default(), error, ctx)
+}

@@ -1,0 +1,229 @@
+//! What objects depend on beside themselves: their class, and the labels of their namespace.
+
+use std::{
+    collections::BTreeMap,
+    future,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use futures::{
+    Stream, StreamExt as _, TryStreamExt as _,
+    channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded},
+    stream,
+};
+use k8s_openapi::api::core::v1::Namespace;
+use kube::{
+    Api, Client, Resource as _, ResourceExt as _,
+    core::{DeserializeGuard, PartialObjectMeta},
+    runtime::{
+        reflector::{ObjectRef, Store, store},
+        watcher::{Event, watcher},
+    },
+};
+
+use tokio::sync::watch;
+
+use super::{
+    context::{Context, Watched},
+    watching::{CLASSES, NAMESPACES, News, config, digest, events},
+};
+use crate::{
+    api::{
+        APPROVE_RECREATE_ANNOTATION, DEFAULT_CLASS_ANNOTATION, ECRRepository, ECRRepositoryClass,
+    },
+    telemetry::{Health, Metrics},
+};
+
+/// A class of the watch, which may be one that this version can't read.
+pub(super) type WatchedClass = DeserializeGuard<ECRRepositoryClass>;
+
+/// The classes and namespaces, as the watch last told them.
+pub(super) struct Surroundings {
+    pub(super) classes: Store<WatchedClass>,
+    namespaces: Store<PartialObjectMeta<Namespace>>,
+    listed: Arc<watch::Sender<Listed>>,
+    looks: UnboundedSender<String>,
+    /// Another number after each event of a class.
+    pub(super) version: Arc<AtomicU64>,
+}
+
+/// What has been listed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+struct Listed {
+    classes: bool,
+    namespaces: bool,
+}
+
+impl Listed {
+    const ALL: Self = Self {
+        classes: true,
+        namespaces: true,
+    };
+}
+
+/// The names of classes that are to be looked at: they changed, or the number of their objects did.
+pub(super) type Looks = UnboundedReceiver<String>;
+
+/// Something that objects depend on has changed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Touched {
+    /// The class of this name.
+    Class(String),
+    /// The namespace of this name.
+    Namespace(String),
+}
+
+/// Watches classes and namespaces; the stream must be polled for that.
+pub(super) fn watched(
+    client: &Client,
+    namespace: Option<&str>,
+    watches: (Metrics, Health),
+) -> (
+    Surroundings,
+    impl Stream<Item = Touched> + Send + 'static,
+    Looks,
+) {
+    let (looks, wanted) = unbounded();
+    let version = Arc::<AtomicU64>::default();
+    let listed = Arc::new(watch::Sender::new(Listed::default()));
+    let (classes, class_writer) = store();
+    let source = watcher(Api::<WatchedClass>::all(client.clone()), config());
+    let class_events = events(source, CLASSES, class_writer, watches.clone()).inspect_ok({
+        let (looks, version) = (looks.clone(), Arc::clone(&version));
+        let listed = Arc::clone(&listed);
+        move |event| {
+            if matches!(event, Event::InitDone) {
+                listed.send_modify(|it| it.classes = true);
+            }
+            version.fetch_add(1, Ordering::Relaxed);
+            if let Event::InitApply(class) | Event::Apply(class) = event {
+                // Nobody listens where one namespace alone is watched.
+                let _ = looks.unbounded_send(class.name_any());
+            }
+        }
+    });
+    let (namespaces, namespace_writer) = store();
+    let only = namespace.map_or_else(config, |name| {
+        config().fields(&format!("metadata.name={name}"))
+    });
+    let source = watcher(
+        Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
+        only,
+    );
+    let namespace_events = events(source, NAMESPACES, namespace_writer, watches).inspect_ok({
+        let listed = Arc::clone(&listed);
+        move |event| {
+            if matches!(event, Event::InitDone) {
+                listed.send_modify(|it| it.namespaces = true);
+            }
+        }
+    });
+    let touched = stream::select(
+        changed(class_events, News::by(class_digest), Touched::Class),
+        changed(
+            namespace_events,
+            News::by(|it: &PartialObjectMeta<Namespace>| digest(it.labels())),
+            Touched::Namespace,
+        ),
+    );
+    let surroundings = Surroundings {
+        classes,
+        namespaces,
+        listed,
+        looks,
+        version,
+    };
+    (surroundings, touched, wanted)
+}
+
+fn changed<K: kube::Resource + Send + 'static>(
+    events: impl Stream<Item = kube::runtime::watcher::Result<Event<K>>> + Send + 'static,
+    mut news: News<K>,
+    touched: fn(String) -> Touched,
+) -> impl Stream<Item = Touched> + Send + 'static {
+    events.filter_map(move |event| {
+        future::ready(event.ok().and_then(|event| news.of(&event)).map(touched))
+    })
+}
+
+/// All of a class that its users see; not its status, nor the finalizer.
+fn class_digest(class: &WatchedClass) -> u64 {
+    let meta = class.meta();
+    digest((
+        &meta.uid,
+        meta.generation,
+        is_default(class),
+        class.annotations().get(APPROVE_RECREATE_ANNOTATION),
+        meta.deletion_timestamp.is_some(),
+    ))
+}
+
+pub(super) fn is_default(class: &impl kube::ResourceExt) -> bool {
+    class
+        .annotations()
+        .get(DEFAULT_CLASS_ANNOTATION)
+        .is_some_and(|it| it == "true")
+}
+
+impl Surroundings {
+    /// Waits until both have been listed: before that nothing can be told of any object. Not by the
+    /// stores' own `wait_until_ready`, which wakes only one of many (kube-runtime, `DelayedInit`).
+    pub(super) async fn ready(&self) {
+        let mut listed = self.listed.subscribe();
+        // Fails only once the watches have ended, and then so has the work.
+        let _ = listed.wait_for(|listed| *listed == Listed::ALL).await;
+    }
+
+    /// Asks for a look at the class of an object that came, changed or went.
+    pub(super) fn count(&self, object: &ECRRepository) {
+        let was = object.status.as_ref().and_then(|it| it.class_name.as_ref());
+        let names = object.spec.class_name.iter().chain(was);
+        for name in names {
+            let _ = self.looks.unbounded_send(name.clone());
+        }
+    }
+
+    /// The class of this name.
+    fn class(&self, name: &str) -> Option<Arc<WatchedClass>> {
+        self.classes.get(&ObjectRef::new(name))
+    }
+
+    /// The labels of a namespace; none where it is not known.
+    pub(super) fn labels(&self, namespace: &str) -> BTreeMap<String, String> {
+        let found = self.namespaces.get(&ObjectRef::new(namespace));
+        found.map_or_else(BTreeMap::new, |found| found.labels().clone())
+    }
+}
+
+impl<C> Context<C> {
+    /// The objects that depend on what has changed.
+    pub(super) fn users_of(&self, touched: &Touched) -> Vec<ObjectRef<Watched>> {
+        let uses = |object: &ECRRepository| match touched {
+            Touched::Namespace(name) => object.namespace().as_deref() == Some(name),
+            Touched::Class(name) => self.uses(object, name),
+        };
+        self.store
+            .state()
+            .iter()
+            .filter(|object| object.0.as_ref().is_ok_and(uses))
+            .map(|object| ObjectRef::from_obj(object.as_ref()))
+            .collect()
+    }
+
+    /// Whether an object is of this class, or was when it was last looked at. One that names none may
+    /// be of any that has become the default, or is no longer.
+    fn uses(&self, object: &ECRRepository, class: &str) -> bool {
+        if let Some(named) = object.spec.class_name.as_deref() {
+            return named == class;
+        }
+        let was = object.status.as_ref().and_then(|s| s.class_name.as_deref());
+        let is_default = || {
+            let found = self.surroundings.class(class);
+            found.is_some_and(|found| is_default(found.as_ref()))
+        };
+        was == Some(class) || was.is_none() || is_default()
+    }
+}

@@ -1,0 +1,199 @@
+//! A watch of one kind: its own back-off, what its errors mean, and which of its events are news.
+
+use std::{
+    collections::HashMap,
+    fmt::Debug,
+    future,
+    hash::{DefaultHasher, Hash, Hasher as _},
+    time::Duration,
+};
+
+use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use kube::{
+    Resource, ResourceExt as _,
+    runtime::{
+        WatchStreamExt as _,
+        reflector::store::Writer,
+        utils::Backoff,
+        watcher::{self, Event},
+    },
+};
+
+use crate::{
+    domain::retry::back_off,
+    telemetry::{Health, Metrics},
+};
+
+/// Load balancers cut silent connections, some after four minutes; a watch ends by itself before.
+const WATCH_SECONDS: u32 = 200;
+
+/// The parts of the process that must work before it is ready: one watch for each kind.
+pub const WATCHED: [&str; 3] = [REPOSITORIES, CLASSES, NAMESPACES];
+pub(super) const REPOSITORIES: &str = "ECRRepository";
+pub(super) const CLASSES: &str = "ECRRepositoryClass";
+pub(super) const NAMESPACES: &str = "Namespace";
+
+/// How every watch is asked for.
+pub(super) fn config() -> watcher::Config {
+    watcher::Config::default().timeout(WATCH_SECONDS)
+}
+
+/// The events of a watch, once the store has them. Errors end here: the controller would hold all of
+/// its work back for them.
+pub(super) fn events<K>(
+    source: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
+    kind: &'static str,
+    writer: Writer<K>,
+    (metrics, health): (Metrics, Health),
+) -> impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
+{
+    source
+        .backoff(WatchBackoff(0))
+        .inspect_ok({
+            let health = health.clone();
+            move |event| {
+                if matches!(event, Event::InitDone | Event::Apply(_)) {
+                    health.ready(kind);
+                }
+            }
+        })
+        .inspect_err(move |error| {
+            metrics.watch_failed();
+            if let Some(why) = explain(kind, error) {
+                health.unready(kind, &why);
+            } else {
+                tracing::warn!(kind, %error, "the watch is made again");
+            }
+        })
+        .modify(|object| object.managed_fields_mut().clear())
+        .reflect(writer)
+        .filter(|event| future::ready(event.is_ok()))
+}
+
+/// What the error of a watch means, and what to do. `None` where the watch goes on from where it
+/// was: nobody would tell us that it does, so it says nothing of being ready.
+fn explain(kind: &str, error: &watcher::Error) -> Option<String> {
+    let (refused, lists) = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status)) => (Some(status.code), true),
+        watcher::Error::WatchStartFailed(kube::Error::Api(status)) => (Some(status.code), false),
+        watcher::Error::InitialListFailed(_) => (None, true),
+        watcher::Error::WatchStartFailed(_)
+        | watcher::Error::WatchFailed(_)
+        | watcher::Error::WatchError(_)
+        | watcher::Error::NoResourceVersion => (None, false),
+    };
+    match refused {
+        Some(404) => Some(format!(
+            "install the CRDs (kubectl apply --server-side -f crds/): the API server does not know \
+             {kind}"
+        )),
+        Some(401 | 403) if lists => Some(format!(
+            "grant the operator's RBAC (deploy/kustomize): {error}"
+        )),
+        _ => lists.then(|| format!("{kind} can't be listed: {error}")),
+    }
+}
+
+/// The watch's own back-off, at most ten seconds.
+struct WatchBackoff(u32);
+
+impl Iterator for WatchBackoff {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        let wait = back_off(self.0, fastrand::f64());
+        self.0 = self.0.saturating_add(1);
+        Some(wait.min(Duration::from_secs(10)))
+    }
+}
+
+impl Backoff for WatchBackoff {
+    fn reset(&mut self) {
+        self.0 = 0;
+    }
+}
+
+/// A short name for all that counts of an object.
+pub(super) fn digest(what: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    what.hash(&mut hasher);
+    hasher.finish()
+}
+
+/// Tells which events are news to those who depend on an object. What the first list shows is not:
+/// nobody has acted on anything else yet.
+pub(super) struct News<K> {
+    known: HashMap<String, u64>,
+    listed: bool,
+    digest: fn(&K) -> u64,
+}
+
+impl<K: Resource> News<K> {
+    pub(super) fn by(digest: fn(&K) -> u64) -> Self {
+        Self {
+            known: HashMap::new(),
+            listed: false,
+            digest,
+        }
+    }
+
+    /// The name of the object that changed, was made or was deleted.
+    pub(super) fn of(&mut self, event: &Event<K>) -> Option<String> {
+        match event {
+            Event::Init => None,
+            Event::InitDone => {
+                self.listed = true;
+                None
+            }
+            Event::InitApply(object) | Event::Apply(object) => {
+                let (name, now) = (object.name_any(), (self.digest)(object));
+                let before = self.known.insert(name.clone(), now);
+                (self.listed && before != Some(now)).then_some(name)
+            }
+            Event::Delete(object) => {
+                let name = object.name_any();
+                self.known.remove(&name);
+                Some(name)
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use k8s_openapi::api::core::v1::Namespace;
+
+    use super::*;
+
+    fn namespace(name: &str, team: &str) -> Namespace {
+        let mut namespace = Namespace::default();
+        namespace.metadata.name = Some(name.to_owned());
+        let label = ("team".to_owned(), team.to_owned());
+        namespace.metadata.labels = Some([label].into());
+        namespace
+    }
+
+    #[test]
+    fn only_changes_after_the_first_list_are_news() {
+        let mut news = News::by(|it: &Namespace| digest(it.labels()));
+        let table = [
+            (Event::Init, None),
+            (Event::InitApply(namespace("a", "1")), None),
+            (Event::InitDone, None),
+            (Event::Apply(namespace("a", "1")), None),
+            (Event::Apply(namespace("a", "2")), Some("a")),
+            (Event::Apply(namespace("b", "1")), Some("b")),
+            (Event::Init, None),
+            (Event::InitApply(namespace("a", "2")), None),
+            (Event::InitApply(namespace("b", "2")), Some("b")),
+            (Event::InitDone, None),
+            (Event::Delete(namespace("b", "2")), Some("b")),
+            (Event::Apply(namespace("b", "2")), Some("b")),
+        ];
+        for (number, (event, expected)) in table.into_iter().enumerate() {
+            assert_eq!(news.of(&event).as_deref(), expected, "{number}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! One client for each way of calling AWS: account, region and role of a class.
+//!
+//! They share the connections, and nothing else: credentials of one class never serve another.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use aws_config::{
+    BehaviorVersion, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
+};
+use aws_credential_types::provider::SharedCredentialsProvider;
+
+use super::{
+    aws::Aws,
+    pacing::{Budget, Pacing},
+    port::Ecr,
+};
+use crate::{
+    domain::identity::{ClusterName, Region, Registry, RegistryId},
+    telemetry::Metrics,
+};
+
+/// How long one call may take in all.
+const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// As whom and where AWS is called.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Access {
+    /// The class that asks.
+    pub class: String,
+    /// The account that the credentials must belong to; whichever it is when absent.
+    pub account: Option<RegistryId>,
+    /// The region; the operator's own when absent.
+    pub region: Option<Region>,
+    /// The role to assume; the operator's own credentials when absent.
+    pub role: Option<Role>,
+}
+
+/// A role to assume.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Role {
+    /// Its ARN.
+    pub arn: String,
+    /// What its trust policy asks for.
+    pub external_id: Option<String>,
+    /// Whether the session is tagged with cluster and class.
+    pub session_tags: bool,
+}
+
+/// All ways of calling AWS.
+pub trait Clients: Send + Sync + 'static {
+    /// What it is called through.
+    type Ecr: Ecr;
+
+    /// The client of an access; the same for the same access.
+    fn open(&self, access: &Access) -> impl Future<Output = Arc<Self::Ecr>> + Send;
+
+    /// How fast the operations of a registry are called from now on.
+    fn set_budget(&self, registry: &Registry, budget: Budget);
+}
+
+/// Clients of the AWS SDK.
+pub struct AwsClients {
+    base: SdkConfig,
+    cluster: ClusterName,
+    pacing: Arc<Pacing>,
+    metrics: Metrics,
+    open: Mutex<HashMap<Access, Arc<Aws>>>,
+}
+
+impl AwsClients {
+    /// Takes the SDK's default chain of credentials and regions: environment, profile, IRSA, EKS
+    /// Pod Identity, instance.
+    pub async fn from_environment(cluster: ClusterName, metrics: Metrics) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .operation_timeout(CALL_TIMEOUT)
+            .operation_attempt_timeout(CALL_TIMEOUT)
+            .build();
+        let base = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .load()
+            .await;
+        Self {
+            base,
+            cluster,
+            pacing: Arc::default(),
+            metrics,
+            open: Mutex::default(),
+        }
+    }
+
+    async fn config(&self, access: &Access) -> SdkConfig {
+        let mut config = self.base.to_builder();
+        if let Some(region) = &access.region {
+            config = config.region(aws_config::Region::new(region.to_string()));
+        }
+        let config = config.build();
+        let Some(role) = &access.role else {
+            return config;
+        };
+        let mut provider = AssumeRoleProvider::builder(&role.arn)
+            .session_name(session_name(&self.cluster, &access.class))
+            .configure(&config);
+        if let Some(id) = &role.external_id {
+            provider = provider.external_id(id);
+        }
+        if role.session_tags {
+            provider = provider.tags([
+                ("ecr-operator.dev/cluster", self.cluster.as_str()),
+                ("ecr-operator.dev/class", access.class.as_str()),
+            ]);
+        }
+        let provider = SharedCredentialsProvider::new(provider.build().await);
+        config.into_builder().credentials_provider(provider).build()
+    }
+
+    fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Access, Arc<Aws>>> {
+        // A map is whole after any panic.
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What `CloudTrail` shows of the session: 2 to 64 of `[\w+=,.@-]` (STS, `AssumeRole`).
+fn session_name(cluster: &ClusterName, class: &str) -> String {
+    let name: String = format!("ecr-operator@{cluster}@{class}");
+    name.chars().take(64).collect()
+}
+
+impl Clients for AwsClients {
+    type Ecr = Aws;
+
+    async fn open(&self, access: &Access) -> Arc<Aws> {
+        if let Some(known) = self.known().get(access).filter(|it| !it.is_refused()) {
+            return Arc::clone(known);
+        }
+        let config = self.config(access).await;
+        let account = access.account.clone();
+        let opened = Aws::new(
+            &config,
+            account,
+            Arc::clone(&self.pacing),
+            self.metrics.clone(),
+        );
+        // Two that ask at once share the one that is kept.
+        let mut known = self.known();
+        if let Some(known) = known.get(access).filter(|it| !it.is_refused()) {
+            return Arc::clone(known);
+        }
+        let opened = Arc::new(opened);
+        known.insert(access.clone(), Arc::clone(&opened));
+        opened
+    }
+
+    fn set_budget(&self, registry: &Registry, budget: Budget) {
+        self.pacing.set_budget(registry, budget);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn session_names_are_those_of_sts() {
+        let cluster = ClusterName::parse("prod.eu-1").unwrap();
+        assert_eq!(
+            session_name(&cluster, "team-a"),
+            "ecr-operator@prod.eu-1@team-a"
+        );
+        assert_eq!(session_name(&cluster, &"x".repeat(128)).len(), 64);
+    }
+}
