@@ -70,6 +70,15 @@ impl Emulator {
         self.post("faults", faults.to_string()).await
     }
 
+    /// Takes all faults away.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn clear_faults(&self) -> Result<()> {
+        http::delete(&format!("{}/_emulator/faults", self.url)).await?;
+        Ok(())
+    }
+
     async fn post(&self, path: &str, body: String) -> Result<()> {
         http::post(&format!("{}/_emulator/{path}", self.url), body).await?;
         Ok(())

@@ -28,6 +28,14 @@ pub async fn post(url: &str, body: String) -> Result<String> {
     send(Method::POST, url, body).await
 }
 
+/// The body of a DELETE that is answered with 200.
+///
+/// # Errors
+/// As `get`.
+pub async fn delete(url: &str) -> Result<String> {
+    send(Method::DELETE, url, String::new()).await
+}
+
 async fn send(method: Method, url: &str, body: String) -> Result<String> {
     let client = Client::builder(TokioExecutor::new()).build_http();
     let request = Request::builder().method(&method).uri(url);

@@ -47,6 +47,7 @@ impl Bench {
             real(audit.seen_without_refusals()?.writes),
         );
         operator.stop().await?;
+        self.stack.emulator.clear_faults().await?;
         let objects = f64::from(OBJECTS);
         self.rows.extend([
             Row::noted(

@@ -309,7 +309,7 @@ pub(super) fn cpu_millis(operator: &Operator) -> Result<f64> {
     Ok(processes::cpu(operator.pid())?.as_secs_f64() * 1000.0)
 }
 
-fn megabytes(bytes: u64) -> f64 {
+pub(super) fn megabytes(bytes: u64) -> f64 {
     real(bytes) / MEGABYTE
 }
 

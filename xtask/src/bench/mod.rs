@@ -2,6 +2,7 @@
 //! and from the API server's audit log: never from the operator itself.
 
 mod audit;
+mod classes;
 mod failing;
 mod measure;
 mod table;
@@ -49,6 +50,7 @@ async fn measure_all(bench: &mut Bench) -> Result<()> {
     bench.resync(&operator).await?;
     operator.stop().await?;
     bench.failing().await?;
+    bench.classes().await?;
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use aws_sdk_ecr::types::ImageTagMutability;
 use serde_json::Value;
+use xtask::install::LOCAL_CLASS;
 use xtask::paths::workspace;
 use xtask::patience::eventually;
 
@@ -12,6 +13,27 @@ use super::{NAME, NAMESPACE, World, ecr};
 use crate::narration::seconds;
 
 const PATIENCE: Duration = Duration::from_mins(1);
+
+pub(super) async fn look_at_the_class(world: &mut World) -> Result<()> {
+    world
+        .tale
+        .chapter("An administrator's class says where repositories are");
+    let ready = ["wait", "--for=condition=Ready", "--timeout=60s", "ecrclass"];
+    let ready = [&ready[..], &[LOCAL_CLASS]].concat();
+    world.tale.kubectl(&world.kubectl, &ready).await?;
+    let columns = world
+        .tale
+        .kubectl(&world.kubectl, &["get", "ecrclass"])
+        .await?;
+    ensure!(
+        columns.contains("123456789012"),
+        "no account in:\n{columns}"
+    );
+    world
+        .tale
+        .check("the class is ready: AWS has said which account the operator is in");
+    Ok(())
+}
 
 pub(super) async fn apply(world: &mut World) -> Result<()> {
     world.tale.chapter("A team applies a manifest");

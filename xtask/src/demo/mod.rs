@@ -88,6 +88,7 @@ async fn tell(dir: &Path) -> Result<()> {
 }
 
 async fn chapters(world: &mut World) -> Result<()> {
+    chapters::look_at_the_class(world).await?;
     chapters::apply(world).await?;
     chapters::look_at_the_object(world).await?;
     chapters::look_at_ecr(world).await?;
@@ -130,7 +131,7 @@ async fn start(dir: &Path) -> Result<(World, Operator)> {
     let version = version.context("the API server tells no version")?;
     let (server, took) = (stack.control_plane.server(), seconds(clock.elapsed()));
     tale.check(&format!(
-        "a real Kubernetes {version} at {server}, with our CRD and RBAC ({took})"
+        "a real Kubernetes {version} at {server}, with our CRDs and RBAC ({took})"
     ));
     tale.check(&format!("the ECR emulator at {}", stack.emulator.url()));
     let clock = Instant::now();
