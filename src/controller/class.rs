@@ -46,11 +46,12 @@ async fn one_pass<C: Clients>(
     ctx: &Context<C>,
     class: ECRRepositoryClass,
 ) -> Result<Requeue, Error> {
-    ctx.surroundings.ready().await;
+    ctx.surroundings.countable().await;
     let users = ctx.users_of_class(&class.name_any());
     let class = hold_while_used(ctx, class, users > 0).await?;
     let deleting = class.metadata.deletion_timestamp.is_some();
     if deleting && users == 0 {
+        ctx.memories.forget(&class.uid().unwrap_or_default());
         return Ok(Requeue::await_change());
     }
     let mut status = class.status.clone().unwrap_or_default();
@@ -69,7 +70,10 @@ async fn one_pass<C: Clients>(
         let generation = class.metadata.generation.unwrap_or_default();
         conclude_class(&mut status, standing, generation, Timestamp::now());
     }
-    save(ctx, &class, &status).await?;
+    if let Err(error) = save(ctx, &class, &status).await {
+        look_again(ctx, &class);
+        return Err(error);
+    }
     Ok(Requeue::requeue(looked.next))
 }
 
@@ -97,6 +101,19 @@ async fn save<C>(
         return Ok(());
     }
     write_status(&ctx.client, class, status).await.map(drop)
+}
+
+/// What was found and could not be said is found again: status is the only one that remembers it.
+fn look_again<C>(ctx: &Context<C>, class: &ECRRepositoryClass) {
+    let uid = class.uid().unwrap_or_default();
+    let memory = ctx.memories.recall(&uid);
+    ctx.memories.keep(
+        &uid,
+        Memory {
+            due: None,
+            ..memory
+        },
+    );
 }
 
 /// What a look at AWS brought.

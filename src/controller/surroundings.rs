@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    future,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -28,7 +27,7 @@ use tokio::sync::watch;
 
 use super::{
     context::{Context, Watched},
-    watching::{CLASSES, NAMESPACES, News, config, digest, events},
+    watching::{CLASSES, Change, NAMESPACES, News, config, digest, events},
 };
 use crate::{
     api::{
@@ -55,13 +54,7 @@ pub(super) struct Surroundings {
 struct Listed {
     classes: bool,
     namespaces: bool,
-}
-
-impl Listed {
-    const ALL: Self = Self {
-        classes: true,
-        namespaces: true,
-    };
+    repositories: bool,
 }
 
 /// The names of classes that are to be looked at: they changed, or the number of their objects did.
@@ -70,8 +63,8 @@ pub(super) type Looks = UnboundedReceiver<String>;
 /// Something that objects depend on has changed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Touched {
-    /// The class of this name.
-    Class(String),
+    /// The class of this name, which may have been the default until then.
+    Class { name: String, was_default: bool },
     /// The namespace of this name.
     Namespace(String),
 }
@@ -122,11 +115,11 @@ pub(super) fn watched(
         }
     });
     let touched = stream::select(
-        changed(class_events, News::by(class_digest), Touched::Class),
+        changed(class_events, News::by(seen_of_class), touched_class),
         changed(
             namespace_events,
             News::by(|it: &PartialObjectMeta<Namespace>| digest(it.labels())),
-            Touched::Namespace,
+            |change| Touched::Namespace(change.name),
         ),
     );
     let surroundings = Surroundings {
@@ -139,26 +132,42 @@ pub(super) fn watched(
     (surroundings, touched, wanted)
 }
 
-fn changed<K: kube::Resource + Send + 'static>(
+fn changed<K: kube::Resource + Send + 'static, D: PartialEq + Send + 'static>(
     events: impl Stream<Item = kube::runtime::watcher::Result<Event<K>>> + Send + 'static,
-    mut news: News<K>,
-    touched: fn(String) -> Touched,
+    mut news: News<K, D>,
+    touched: fn(Change<D>) -> Touched,
 ) -> impl Stream<Item = Touched> + Send + 'static {
-    events.filter_map(move |event| {
-        future::ready(event.ok().and_then(|event| news.of(&event)).map(touched))
+    events.flat_map(move |event| {
+        let changes = event.map_or_else(|_| Vec::new(), |event| news.of(&event));
+        stream::iter(changes.into_iter().map(touched))
     })
 }
 
 /// All of a class that its users see; not its status, nor the finalizer.
-fn class_digest(class: &WatchedClass) -> u64 {
+#[derive(Eq, PartialEq)]
+struct Seen {
+    is_default: bool,
+    rest: u64,
+}
+
+fn seen_of_class(class: &WatchedClass) -> Seen {
     let meta = class.meta();
-    digest((
-        &meta.uid,
-        meta.generation,
-        is_default(class),
-        class.annotations().get(APPROVE_RECREATE_ANNOTATION),
-        meta.deletion_timestamp.is_some(),
-    ))
+    Seen {
+        is_default: is_default(class),
+        rest: digest((
+            &meta.uid,
+            meta.generation,
+            class.annotations().get(APPROVE_RECREATE_ANNOTATION),
+            meta.deletion_timestamp.is_some(),
+        )),
+    }
+}
+
+fn touched_class(change: Change<Seen>) -> Touched {
+    Touched::Class {
+        name: change.name,
+        was_default: change.before.is_some_and(|it| it.is_default),
+    }
 }
 
 pub(super) fn is_default(class: &impl kube::ResourceExt) -> bool {
@@ -174,7 +183,22 @@ impl Surroundings {
     pub(super) async fn ready(&self) {
         let mut listed = self.listed.subscribe();
         // Fails only once the watches have ended, and then so has the work.
-        let _ = listed.wait_for(|listed| *listed == Listed::ALL).await;
+        let _ = listed.wait_for(|it| it.classes && it.namespaces).await;
+    }
+
+    /// Waits until the objects have been listed as well: before that nobody seems to use a class.
+    pub(super) async fn countable(&self) {
+        let mut listed = self.listed.subscribe();
+        let all = |it: &Listed| it.classes && it.namespaces && it.repositories;
+        let _ = listed.wait_for(all).await;
+    }
+
+    /// The objects have been listed, perhaps again: whoever went unseen was of some class.
+    pub(super) fn objects_listed(&self) {
+        self.listed.send_modify(|it| it.repositories = true);
+        for class in self.classes.state() {
+            let _ = self.looks.unbounded_send(class.name_any());
+        }
     }
 
     /// Asks for a look at the class of an object that came, changed or went.
@@ -203,7 +227,7 @@ impl<C> Context<C> {
     pub(super) fn users_of(&self, touched: &Touched) -> Vec<ObjectRef<Watched>> {
         let uses = |object: &ECRRepository| match touched {
             Touched::Namespace(name) => object.namespace().as_deref() == Some(name),
-            Touched::Class(name) => self.uses(object, name),
+            Touched::Class { name, was_default } => self.uses(object, name, *was_default),
         };
         self.store
             .state()
@@ -214,8 +238,9 @@ impl<C> Context<C> {
     }
 
     /// Whether an object is of this class, or was when it was last looked at. One that names none may
-    /// be of any that has become the default, or is no longer.
-    fn uses(&self, object: &ECRRepository, class: &str) -> bool {
+    /// be of any that has become the default, or is no longer: also where it was of another and that
+    /// one counts again, now that there are no longer two.
+    fn uses(&self, object: &ECRRepository, class: &str, was_default: bool) -> bool {
         if let Some(named) = object.spec.class_name.as_deref() {
             return named == class;
         }
@@ -224,6 +249,6 @@ impl<C> Context<C> {
             let found = self.surroundings.class(class);
             found.is_some_and(|found| is_default(found.as_ref()))
         };
-        was == Some(class) || was.is_none() || is_default()
+        was_default || was == Some(class) || was.is_none() || is_default()
     }
 }

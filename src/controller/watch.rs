@@ -135,7 +135,8 @@ fn changes<C: Clients>(
                 ctx.memories.forget(&object.uid().unwrap_or_default());
                 note_users(&ctx, object);
             }
-            Event::Init | Event::InitDone => {}
+            Event::InitDone => ctx.surroundings.objects_listed(),
+            Event::Init => {}
         })
         .applied_objects()
         .predicate_filter(

@@ -1,7 +1,7 @@
 //! A watch of one kind: its own back-off, what its errors mean, and which of its events are news.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt::Debug,
     future,
     hash::{DefaultHasher, Hash, Hasher as _},
@@ -124,39 +124,76 @@ pub(super) fn digest(what: impl Hash) -> u64 {
 
 /// Tells which events are news to those who depend on an object. What the first list shows is not:
 /// nobody has acted on anything else yet.
-pub(super) struct News<K> {
-    known: HashMap<String, u64>,
+pub(super) struct News<K, D> {
+    known: HashMap<String, D>,
+    /// What the list shows that is under way: what is known and not in it has gone unseen.
+    shown: HashSet<String>,
     listed: bool,
-    digest: fn(&K) -> u64,
+    digest: fn(&K) -> D,
 }
 
-impl<K: Resource> News<K> {
-    pub(super) fn by(digest: fn(&K) -> u64) -> Self {
+/// An object that changed, was made or was deleted.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Change<D> {
+    pub(super) name: String,
+    /// What counted of it until then, where it was there.
+    pub(super) before: Option<D>,
+}
+
+impl<K: Resource, D: PartialEq> News<K, D> {
+    pub(super) fn by(digest: fn(&K) -> D) -> Self {
         Self {
             known: HashMap::new(),
+            shown: HashSet::new(),
             listed: false,
             digest,
         }
     }
 
-    /// The name of the object that changed, was made or was deleted.
-    pub(super) fn of(&mut self, event: &Event<K>) -> Option<String> {
+    /// The changes that an event tells of.
+    pub(super) fn of(&mut self, event: &Event<K>) -> Vec<Change<D>> {
         match event {
-            Event::Init => None,
-            Event::InitDone => {
-                self.listed = true;
-                None
+            Event::Init => {
+                self.shown.clear();
+                Vec::new()
             }
-            Event::InitApply(object) | Event::Apply(object) => {
-                let (name, now) = (object.name_any(), (self.digest)(object));
-                let before = self.known.insert(name.clone(), now);
-                (self.listed && before != Some(now)).then_some(name)
+            Event::InitApply(object) => {
+                self.shown.insert(object.name_any());
+                self.applied(object)
             }
+            Event::InitDone => self.vanished(),
+            Event::Apply(object) => self.applied(object),
             Event::Delete(object) => {
                 let name = object.name_any();
-                self.known.remove(&name);
-                Some(name)
+                let before = self.known.remove(&name);
+                vec![Change { name, before }]
             }
+        }
+    }
+
+    fn applied(&mut self, object: &K) -> Vec<Change<D>> {
+        let name = object.name_any();
+        let now = (self.digest)(object);
+        let same = self.known.get(&name) == Some(&now);
+        let before = self.known.insert(name.clone(), now);
+        if same || !self.listed {
+            return Vec::new();
+        }
+        vec![Change { name, before }]
+    }
+
+    fn vanished(&mut self) -> Vec<Change<D>> {
+        let shown = std::mem::take(&mut self.shown);
+        let gone = self.known.extract_if(|name, _| !shown.contains(name));
+        let gone = gone.map(|(name, before)| Change {
+            name,
+            before: Some(before),
+        });
+        let gone: Vec<_> = gone.collect();
+        if std::mem::replace(&mut self.listed, true) {
+            gone
+        } else {
+            Vec::new()
         }
     }
 }
@@ -191,9 +228,35 @@ mod tests {
             (Event::InitDone, None),
             (Event::Delete(namespace("b", "2")), Some("b")),
             (Event::Apply(namespace("b", "2")), Some("b")),
+            // Deleted while the watch was down.
+            (Event::Init, None),
+            (Event::InitApply(namespace("a", "2")), None),
+            (Event::InitDone, Some("b")),
+            (Event::Apply(namespace("b", "2")), Some("b")),
         ];
         for (number, (event, expected)) in table.into_iter().enumerate() {
-            assert_eq!(news.of(&event).as_deref(), expected, "{number}");
+            let changes = news.of(&event);
+            let names: Vec<_> = changes.iter().map(|it| it.name.as_str()).collect();
+            assert_eq!(names, Vec::from_iter(expected), "{number}");
         }
+    }
+
+    #[test]
+    fn a_change_tells_what_was_before() {
+        let mut news = News::by(|it: &Namespace| it.labels().get("team").cloned());
+        let mut before = |event| {
+            let changes = news.of(&event);
+            changes
+                .into_iter()
+                .next()
+                .and_then(|it| it.before)
+                .flatten()
+        };
+        assert_eq!(before(Event::InitDone), None);
+        assert_eq!(before(Event::Apply(namespace("a", "1"))), None);
+        let one = Some("1".to_owned());
+        assert_eq!(before(Event::Apply(namespace("a", "2"))), one);
+        let two = Some("2".to_owned());
+        assert_eq!(before(Event::Delete(namespace("a", "2"))), two);
     }
 }

@@ -13,7 +13,7 @@ use xtask::{
 
 use crate::world::{Operator, SECRET, Server, World, assert_says, closed_port, condition, forward};
 
-const ROLE: [&str; 2] = ["clusterrole", "ecr-operator"];
+pub(crate) const ROLE: [&str; 2] = ["clusterrole", "ecr-operator"];
 pub(crate) const CRD: [&str; 2] = ["crd", "ecrrepositories.ecr-operator.dev"];
 
 /// A server of the scenario's own with all that an administrator installs.
@@ -26,7 +26,11 @@ pub(crate) async fn installed(name: &str) -> (ControlPlane, Server) {
 }
 
 /// Changes an object as an administrator; gives it as it was.
-async fn change(kubectl: &Kubectl, [kind, name]: [&str; 2], change: impl Fn(&mut Value)) -> Value {
+pub(crate) async fn change(
+    kubectl: &Kubectl,
+    [kind, name]: [&str; 2],
+    change: impl Fn(&mut Value),
+) -> Value {
     let text = kubectl
         .run(&["get", kind, name, "-o", "json"])
         .await
@@ -38,7 +42,7 @@ async fn change(kubectl: &Kubectl, [kind, name]: [&str; 2], change: impl Fn(&mut
     before
 }
 
-async fn put(kubectl: &Kubectl, mut object: Value) {
+pub(crate) async fn put(kubectl: &Kubectl, mut object: Value) {
     object["metadata"]
         .as_object_mut()
         .unwrap()
@@ -64,7 +68,7 @@ async fn in_time(kubectl: &Kubectl, args: &[&str], input: &str) {
 }
 
 /// The role without the rule for a resource.
-fn without(resource: &str) -> impl Fn(&mut Value) {
+pub(crate) fn without(resource: &str) -> impl Fn(&mut Value) {
     move |role| {
         let rules = role["rules"].as_array_mut().unwrap();
         let before = rules.len();

@@ -55,6 +55,7 @@ mod adopters;
 mod aspects;
 mod bad_day;
 mod bad_input;
+mod class_changes;
 mod classes;
 mod creation;
 mod definition;

@@ -11,7 +11,12 @@ use kube::{
 use serde_json::{Value, json};
 use xtask::{control_plane::ControlPlane, install::apply_install};
 
-use super::{CLUSTER, Operator, PATIENCE, Server, invariants, operator::SECRET, told};
+use super::{
+    CLUSTER, Operator, PATIENCE, Server, invariants,
+    operator::SECRET,
+    quiet::{OFTEN, SELDOM},
+    told,
+};
 
 /// A kind of ours, as JSON: what a person sees of it.
 fn kind(kind: &str, plural: &str) -> ApiResource {
@@ -35,11 +40,21 @@ pub(crate) struct Estate {
     client: Client,
     operator: Option<Operator>,
     past_log: String,
+    intervals: [&'static str; 3],
 }
 
 impl Estate {
     /// One without any class.
     pub(crate) async fn new(name: &str) -> Self {
+        Self::that_looks(name, OFTEN).await
+    }
+
+    /// The same with an operator that looks only when something changed or failed.
+    pub(crate) async fn quiet(name: &str) -> Self {
+        Self::that_looks(name, SELDOM).await
+    }
+
+    async fn that_looks(name: &str, intervals: [&'static str; 3]) -> Self {
         let (control_plane, dir) = Server::bare(name).await;
         apply_install(control_plane.kubeconfig()).await.unwrap();
         let server = Server::of(&control_plane, &dir).await;
@@ -51,21 +66,28 @@ impl Estate {
             emulator: Arc::new(emulator),
             operator: None,
             past_log: String::new(),
+            intervals,
         };
         estate.start_operator().await;
         estate
     }
 
     pub(crate) async fn start_operator(&mut self) {
-        let flags = [
-            format!("--cluster-name={CLUSTER}"),
-            "--resync-seconds=2".to_owned(),
-            "--policy-resync-seconds=3".to_owned(),
-            "--stalled-retry-seconds=3".to_owned(),
-        ];
+        self.spawn_operator();
+        self.operator().ready().await;
+    }
+
+    /// Starts the operator, and does not wait for it.
+    pub(crate) fn spawn_operator(&mut self) {
+        let cluster = format!("--cluster-name={CLUSTER}");
+        let intervals = self.intervals.map(ToOwned::to_owned);
+        let flags: Vec<_> = [cluster].into_iter().chain(intervals).collect();
         let operator = Operator::spawn(&self.server, &self.emulator.url(), &flags, &[]);
-        operator.ready().await;
         self.operator = Some(operator);
+    }
+
+    pub(crate) fn operator(&self) -> &Operator {
+        self.operator.as_ref().unwrap()
     }
 
     pub(crate) async fn stop_operator(&mut self) {

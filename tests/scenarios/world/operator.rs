@@ -67,6 +67,19 @@ impl Operator {
         http::get(&self.admin()?, "/readyz").await
     }
 
+    /// How often its watches failed, as /metrics tells.
+    pub(crate) async fn watch_errors(&self) -> u64 {
+        let metrics = async { http::get(&self.admin()?, "/metrics").await };
+        let Some((200, text)) = metrics.await else {
+            return 0;
+        };
+        let line = text
+            .lines()
+            .find(|it| it.contains("watch_errors") && !it.starts_with('#'));
+        let number = line.and_then(|it| it.rsplit(' ').next());
+        number.and_then(|it| it.parse().ok()).unwrap_or_default()
+    }
+
     /// Waits until it is ready.
     pub(crate) async fn ready(&self) {
         self.readiness(|status, _| status == 200).await;

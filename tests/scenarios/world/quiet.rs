@@ -3,14 +3,14 @@
 use super::World;
 
 /// Longer than any scenario waits.
-const SELDOM: [&str; 3] = [
+pub(super) const SELDOM: [&str; 3] = [
     "--resync-seconds=600",
     "--policy-resync-seconds=3600",
     "--stalled-retry-seconds=3600",
 ];
 
 /// As in all other scenarios.
-const OFTEN: [&str; 3] = [
+pub(super) const OFTEN: [&str; 3] = [
     "--resync-seconds=2",
     "--policy-resync-seconds=3",
     "--stalled-retry-seconds=3",
