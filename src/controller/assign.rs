@@ -159,6 +159,7 @@ impl<C: Clients> Pass<'_, C> {
         if before.is_some_and(|before| before != class) {
             self.memory.attempts.forget();
             self.memory.repairs.forget();
+            self.memory.waiting = None;
         }
     }
 

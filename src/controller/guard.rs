@@ -26,6 +26,9 @@ use crate::{
 /// ECR previews in seconds; the SDK's own waiter asks as often.
 const PREVIEW_TAKES: Duration = Duration::from_secs(5);
 
+/// How long after it is expected a preview still tells of the images that are there.
+const PREVIEW_SERVES: Duration = Duration::from_mins(1);
+
 /// A policy that waits: for ECR's preview, or for a person.
 #[derive(Clone, Debug)]
 pub(super) struct Waiting {
@@ -48,19 +51,20 @@ impl<C: Clients> Pass<'_, C> {
             return;
         };
         let hash = policy.hash();
-        let now = self.ctx.now();
-        let held_back =
-            self.memory
-                .attempts
-                .holding_back(Slot::Aspect(Aspect::LifecyclePolicy), &hash, now);
-        if held_back.is_some() || self.approval() == Some(&hash) {
+        if self.approval() == Some(&hash) {
             return;
         }
-        if let Some(problem) = self.hindrance(at, &policy, most).await {
-            plan.steps
-                .retain(|step| step.action.aspect() != Some(Aspect::LifecyclePolicy));
+        // Left in the plan it might be due by the time that the plan is carried out.
+        let slot = Slot::Aspect(Aspect::LifecyclePolicy);
+        let waits = self.held_back(slot, &hash, "PutLifecyclePolicy").is_some();
+        if !waits {
+            let Some(problem) = self.hindrance(at, &policy, most).await else {
+                return;
+            };
             self.problems.push(problem);
         }
+        plan.steps
+            .retain(|step| step.action.aspect() != Some(Aspect::LifecyclePolicy));
     }
 
     /// The policy that a person approved, by its digest.
@@ -80,8 +84,10 @@ impl<C: Clients> Pass<'_, C> {
             self.memory.waiting = Some(waiting);
             return Some(problem);
         }
-        // A preview that is under way is not begun anew.
-        let begun = waiting.is_some_and(|it| !it.problem.stalled);
+        // A preview that is under way is not begun anew. One that is long over knows nothing of the
+        // images that have been pushed since.
+        let begun =
+            waiting.is_some_and(|it| !it.problem.stalled && it.until.until(now) < PREVIEW_SERVES);
         let (problem, pause) = match self.previewed(at, policy, begun).await {
             Ok(Some(counts)) => {
                 let Refusal { reason, message } =

@@ -102,6 +102,7 @@ impl<'a, C: Clients> Pass<'a, C> {
         if self.memory.request.as_ref() != Some(&request) {
             self.memory.attempts.forget();
             self.memory.repairs.forget();
+            self.memory.waiting = None;
             self.memory.request = Some(request);
         }
         self.asked = flux != self.before.last_handled_reconcile_at

@@ -7,11 +7,14 @@ use serde_json::{Value, json};
 
 use crate::{
     installation::{ROLE, change, put, without},
+    samples::keep_last,
     world::{
-        PATIENCE,
-        estate::Estate,
+        PATIENCE, REGION, assert_says,
+        estate::{Estate, message},
     },
 };
+
+const HUB: &str = "123456789012";
 
 fn everybody() -> Value {
     json!({"allowedNamespaces": {}})
@@ -92,5 +95,71 @@ async fn what_was_found_of_a_class_is_said_once_it_can_be() {
     estate
         .says(&classes, "prod", ["Ready", "True", "Ready"])
         .await;
+    estate.finish().await;
+}
+
+/// A repository with images, and a class whose policy waits for a person there.
+async fn guarded(estate: &Estate, class: &Value) {
+    estate.namespace("payments", json!({})).await;
+    estate.default_class("prod", everybody()).await;
+    estate.apply("payments", "api", json!({})).await;
+    estate.ready("payments", "api").await;
+    for number in 0..5 {
+        estate.push(HUB, REGION, "payments/api", &format!("v{number}"));
+    }
+    estate.default_class("prod", class.clone()).await;
+}
+
+fn has_lifecycle(estate: &Estate) -> bool {
+    let held = estate.emulator.repository(HUB, REGION, "payments/api");
+    held.unwrap().lifecycle_policy.is_some()
+}
+
+#[tokio::test]
+async fn a_wider_lifecycle_guard_reaches_those_who_wait() {
+    let estate = Estate::quiet("wider").await;
+    let mut class = everybody();
+    class["defaults"] = json!({"lifecyclePolicy": keep_last(2)});
+    guarded(&estate, &class).await;
+    let needs = "LifecycleNeedsApproval";
+    estate.stalled("payments", "api", needs).await;
+    assert!(!has_lifecycle(&estate));
+    class["lifecycleGuard"] = json!({"maxExpire": 3});
+    estate.default_class("prod", class).await;
+    estate.ready("payments", "api").await;
+    assert!(has_lifecycle(&estate));
+    estate.finish().await;
+}
+
+#[tokio::test]
+async fn a_preview_from_before_a_pause_permits_nothing() {
+    let estate = Estate::quiet("pause").await;
+    let mut class = everybody();
+    class["defaults"] = json!({"lifecyclePolicy": keep_last(5)});
+    estate.emulator.configure(|it| it.job_millis = 30_000);
+    guarded(&estate, &class).await;
+    let repositories = estate.repositories("payments");
+    estate
+        .wait(&repositories, "api", "the preview", |it| {
+            it.data["status"]["pending"][0]["message"]
+                .as_str()
+                .is_some_and(|it| it.contains("previews"))
+        })
+        .await;
+    estate
+        .apply("payments", "api", json!({"suspend": true}))
+        .await;
+    estate
+        .says(&repositories, "api", ["Ready", "False", "Suspended"])
+        .await;
+    // The preview comes to its end, and then there are more images.
+    estate.emulator.advance(Duration::from_mins(1));
+    estate.emulator.configure(|it| it.job_millis = 0);
+    estate.push(HUB, REGION, "payments/api", "v5");
+    estate.apply("payments", "api", json!({})).await;
+    let needs = "LifecycleNeedsApproval";
+    let object = estate.stalled("payments", "api", needs).await;
+    assert_says(&message(&object, "Ready"), "1 images");
+    assert!(!has_lifecycle(&estate));
     estate.finish().await;
 }
