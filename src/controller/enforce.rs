@@ -6,6 +6,7 @@ use super::{assign::Course, error::Error, execute::Executed, pass::Pass};
 use crate::{
     api::{Aspect, CLUSTER_UID_TAG, ManagementPolicy},
     domain::{
+        class::Class,
         desired::{Desired, Refusal, is_reserved},
         event::Done,
         failure::Failure,
@@ -31,7 +32,7 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
     }
     let class = match pass.assign(Course::GoesOn).await {
         Ok(class) => class,
-        Err(refusal) => return not_accepted(pass, refusal).await,
+        Err(refusal) => return not_accepted(pass, None, refusal).await,
     };
     let registry = match pass.aws.registry().await {
         Ok(registry) => registry,
@@ -40,7 +41,7 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
     pass.ctx.pace(&registry);
     let desired = match pass.desired(&class, registry) {
         Ok(desired) => desired,
-        Err(refusal) => return not_accepted(pass, refusal).await,
+        Err(refusal) => return not_accepted(pass, Some(&class), refusal).await,
     };
     pass.finalizer(pass.wants_finalizer(desired.deletion))
         .await?;
@@ -50,11 +51,19 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
     converge(pass, &desired).await
 }
 
-/// Nothing is sent to AWS for an object that can't be carried out as a whole.
+/// Nothing is sent to AWS for an object that can't be carried out as a whole. What becomes of a
+/// repository that it has is settled all the same: its deletion may be permitted, or waits and says why.
 async fn not_accepted<C: Clients>(
     pass: &mut Pass<'_, C>,
+    class: Option<&Class>,
     refusal: Refusal,
 ) -> Result<Duration, Error> {
+    let spec = &pass.object.spec;
+    let permitted = class.and_then(|class| class.admit_deletion(spec).ok());
+    let deletion = permitted.or(spec.deletion_policy);
+    if let (Some(_), Some(deletion)) = (binding(&pass.before), deletion) {
+        pass.finalizer(pass.wants_finalizer(deletion)).await?;
+    }
     pass.refused(None, "CreateRepository", refusal);
     pass.finish().await
 }

@@ -10,7 +10,7 @@ use crate::{
     samples::keep_last,
     world::{
         PATIENCE, REGION, assert_says,
-        estate::{Estate, message},
+        estate::{Estate, condition, message},
     },
 };
 
@@ -161,5 +161,46 @@ async fn a_preview_from_before_a_pause_permits_nothing() {
     let object = estate.stalled("payments", "api", needs).await;
     assert_says(&message(&object, "Ready"), "1 images");
     assert!(!has_lifecycle(&estate));
+    estate.finish().await;
+}
+
+#[tokio::test]
+async fn a_deletion_policy_that_is_chosen_while_something_else_is_not_permitted_counts() {
+    let estate = Estate::quiet("chosen-late").await;
+    let permitted = json!({"ecr": "yes"});
+    estate.namespace("payments", permitted.clone()).await;
+    let class = json!({"allowedNamespaces": {"matchLabels": permitted}});
+    estate.default_class("prod", class).await;
+    for name in ["api", "images", "kept"] {
+        estate.apply("payments", name, json!({})).await;
+        estate.ready("payments", name).await;
+    }
+    estate.namespace("payments", json!({})).await;
+    let refused = "NotPermitted";
+    estate.stalled("payments", "api", refused).await;
+    let policy = |policy: &str| json!({"deletionPolicy": policy});
+    estate.apply("payments", "api", policy("Delete")).await;
+    let too_much = policy("DeleteWithImages");
+    estate.apply("payments", "images", too_much).await;
+    let repositories = estate.repositories("payments");
+    for name in ["api", "images", "kept"] {
+        estate.stalled("payments", name, refused).await;
+        estate.delete(&repositories, name).await;
+    }
+    estate.gone(&repositories, "api").await;
+    estate.gone(&repositories, "kept").await;
+    estate
+        .wait(&repositories, "images", "it waits", |it| {
+            it.metadata.deletion_timestamp.is_some()
+                && condition(it, "Stalled").is_some_and(|(_, reason)| reason == refused)
+                && message(it, "Ready").contains("deletionPolicies")
+        })
+        .await;
+    assert_eq!(
+        estate.emulator.repositories(HUB, REGION),
+        ["payments/images", "payments/kept"]
+    );
+    estate.apply("payments", "images", policy("Retain")).await;
+    estate.gone(&repositories, "images").await;
     estate.finish().await;
 }
