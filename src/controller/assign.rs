@@ -13,7 +13,10 @@ use super::{
     surroundings::{WatchedClass, is_default},
 };
 use crate::{
-    api::{APPROVE_RECREATE_ANNOTATION, ClassSetting, ECRRepository, ECRRepositorySpec},
+    api::{
+        APPROVE_RECREATE_ANNOTATION, ClassSetting, ECRRepository, ECRRepositoryClass,
+        ECRRepositorySpec,
+    },
     domain::{
         class::{Budget as Calls, Candidate, Class, NoChoice, Subject, choose},
         desired::{Desired, Refusal},
@@ -102,8 +105,7 @@ impl<C> Context<C> {
 }
 
 impl<C: Clients> Context<C> {
-    /// Paces calls to a registry by the lowest budget of all classes that lead there; a class that
-    /// names no registry leads to the operator's own.
+    /// Paces calls to a registry by the lowest budget of all classes that lead there.
     pub(super) fn pace(&self, registry: &Registry) {
         let version = self.surroundings.version.load(Ordering::Relaxed);
         let mut paced = self.paced.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,17 +114,32 @@ impl<C: Clients> Context<C> {
         }
         drop(paced);
         let classes = self.surroundings.classes.state();
-        let parsed = classes.iter().filter_map(|class| {
-            let class = class.0.as_ref().ok()?;
-            Class::parse(&class.spec).ok()
-        });
-        let lowest = parsed
-            .filter(|class| class.registry.as_ref().is_none_or(|own| own == registry))
-            .map(|class| budget(class.budget))
-            .reduce(Budget::lowest);
+        let readable = classes.iter().filter_map(|class| class.0.as_ref().ok());
         self.clients
-            .set_budget(registry, lowest.unwrap_or_default());
+            .set_budget(registry, lowest_budget(readable, registry));
     }
+}
+
+fn lowest_budget<'a>(
+    classes: impl Iterator<Item = &'a ECRRepositoryClass>,
+    registry: &Registry,
+) -> Budget {
+    let budgets = classes.filter_map(|class| {
+        let parsed = Class::parse(&class.spec).ok()?;
+        leads_to(class, &parsed, registry).then(|| budget(parsed.budget))
+    });
+    budgets.reduce(Budget::lowest).unwrap_or_default()
+}
+
+/// Whether a class leads to a registry. One that names none leads where its credentials were last seen to
+/// belong, and until then it may lead to any.
+fn leads_to(class: &ECRRepositoryClass, parsed: &Class, registry: &Registry) -> bool {
+    if let Some(named) = &parsed.registry {
+        return named == registry;
+    }
+    let status = class.status.as_ref();
+    let seen = status.and_then(|it| it.registry_id.as_deref().zip(it.region.as_deref()));
+    seen.is_none_or(|(id, region)| id == registry.id.as_str() && region == registry.region.as_str())
 }
 
 fn budget(calls: Calls) -> Budget {
@@ -194,5 +211,53 @@ fn unreadable(class: &str) -> Refusal {
         message: format!(
             "Update the operator or have the class {class:?} corrected: this version can't read it"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::identity::{Region, RegistryId};
+    use serde_json::{Value, json};
+
+    fn registry(account: &str) -> Registry {
+        Registry {
+            id: RegistryId::parse(account).unwrap(),
+            region: Region::parse("eu-central-1").unwrap(),
+        }
+    }
+
+    fn class(spec: &Value, status: &Value) -> ECRRepositoryClass {
+        let class = json!({
+            "apiVersion": "ecr-operator.dev/v1alpha1",
+            "kind": "ECRRepositoryClass",
+            "metadata": {"name": "it"},
+            "spec": spec,
+            "status": status,
+        });
+        serde_json::from_value(class).unwrap()
+    }
+
+    fn reads(classes: &[ECRRepositoryClass], account: &str) -> u32 {
+        let budget = lowest_budget(classes.iter(), &registry(account));
+        budget.reads_per_second.get()
+    }
+
+    #[test]
+    fn a_budget_holds_where_its_class_leads() {
+        let (own, member) = ("111111111111", "222222222222");
+        let fast = json!({
+            "registry": {"accountId": member, "region": "eu-central-1"},
+            "apiBudget": {"readsPerSecond": 50},
+        });
+        let fast = class(&fast, &json!({}));
+        let slow = |status: Value| class(&json!({"apiBudget": {"readsPerSecond": 2}}), &status);
+        let seen = slow(json!({"registryId": own, "region": "eu-central-1"}));
+        let classes = [fast.clone(), seen];
+        assert_eq!([reads(&classes, own), reads(&classes, member)], [2, 50]);
+        // Nobody has looked yet: it may lead there as well.
+        let classes = [fast, slow(json!({}))];
+        assert_eq!([reads(&classes, own), reads(&classes, member)], [2, 2]);
+        assert_eq!(reads(&[], own), 10);
     }
 }
