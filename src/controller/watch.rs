@@ -1,12 +1,13 @@
 //! The watches, and the loop that turns their events into passes.
 
 use std::{
+    collections::BTreeSet,
     future,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
 use kube::{
     Api, Client, ResourceExt as _,
     runtime::{
@@ -40,8 +41,9 @@ use crate::{
 /// How many objects are worked on at the same time. Most of that time is waiting for AWS.
 const CONCURRENCY: u16 = 64;
 
-/// How long a class waits for more of what it waits for.
-const CLASS_DEBOUNCE: Duration = Duration::from_millis(500);
+/// How long classes wait for more to be counted: many objects that come or go at once are one write
+/// of their number.
+const GATHERS: Duration = Duration::from_secs(1);
 
 /// Watches objects, in one namespace or in all, and makes ECR match until `shutdown`.
 pub async fn run<C: Clients>(
@@ -107,9 +109,8 @@ async fn classes<C: Clients>(ctx: &Arc<Context<C>>, looks: Option<Looks>) {
     };
     let shutdown = ctx.shutdown.clone();
     Controller::for_stream(futures::stream::pending(), ctx.surroundings.classes.clone())
-        // Many objects that come or go at once are one write of their number.
-        .with_config(Config::default().debounce(CLASS_DEBOUNCE).concurrency(8))
-        .reconcile_on(looks.map(|name| ObjectRef::new(&name)))
+        .with_config(Config::default().concurrency(8))
+        .reconcile_on(gathered(looks).map(|name| ObjectRef::new(&name)))
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(
             reconcile_class,
@@ -118,6 +119,20 @@ async fn classes<C: Clients>(ctx: &Arc<Context<C>>, looks: Option<Looks>) {
         )
         .for_each(|_| future::ready(()))
         .await;
+}
+
+/// The names, each once in a while. Not by the controller's debounce, which begins anew with each name:
+/// a class whose objects never rest would wait for ever.
+fn gathered(looks: Looks) -> impl Stream<Item = String> + Send + 'static {
+    futures::stream::unfold(looks, |mut looks| async move {
+        let mut names = BTreeSet::from([looks.next().await?]);
+        tokio::time::sleep(GATHERS).await;
+        while let Some(Some(name)) = looks.next().now_or_never() {
+            names.insert(name);
+        }
+        Some((futures::stream::iter(names), looks))
+    })
+    .flatten()
 }
 
 /// The objects that changed in what we act on.

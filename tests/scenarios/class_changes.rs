@@ -204,3 +204,35 @@ async fn a_deletion_policy_that_is_chosen_while_something_else_is_not_permitted_
     estate.gone(&repositories, "images").await;
     estate.finish().await;
 }
+
+#[tokio::test]
+async fn a_class_is_looked_at_though_its_objects_never_rest() {
+    let estate = Estate::quiet("restless").await;
+    estate.namespace("payments", json!({})).await;
+    estate.class("prod", everybody()).await;
+    let spec = json!({"className": "prod"});
+    estate.apply("payments", "api", spec).await;
+    estate.ready("payments", "api").await;
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    let unrest = async {
+        for number in 0_u64.. {
+            ticks.tick().await;
+            let number = number.to_string();
+            estate.annotate("payments", "api", "number", &number).await;
+        }
+    };
+    let classes = estate.classes();
+    let looked_at = async {
+        let mut class = everybody();
+        class["deletionPolicies"] = json!(["Retain"]);
+        estate.class("prod", class).await;
+        estate
+            .says(&classes, "prod", ["Ready", "True", "Ready"])
+            .await;
+    };
+    tokio::select! {
+        () = looked_at => {}
+        () = unrest => unreachable!("it never rests"),
+    }
+    estate.finish().await;
+}
