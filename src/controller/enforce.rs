@@ -43,6 +43,9 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
         Ok(desired) => desired,
         Err(refusal) => return not_accepted(pass, Some(&class), refusal).await,
     };
+    let applied = pass.applied();
+    let mut wanted = desired.hashes().into_iter();
+    pass.differs = wanted.any(|(aspect, hash)| applied.get(&aspect) != Some(&hash));
     pass.finalizer(pass.wants_finalizer(desired.deletion))
         .await?;
     if !bound(pass, &desired).await {

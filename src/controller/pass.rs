@@ -49,6 +49,8 @@ pub(super) struct Pass<'a, C: Clients> {
     pub(super) problems: Vec<Problem>,
     /// Whether somebody asked for this pass, or for something else than at the last.
     pub(super) asked: bool,
+    /// Whether object and class ask for something else than what was last in force.
+    pub(super) differs: bool,
     /// What the class overrides, for people.
     pub(super) overridden: Option<String>,
     pub(super) from_class: FromClass,
@@ -85,6 +87,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             done: Vec::new(),
             problems: Vec::new(),
             asked: false,
+            differs: false,
             overridden: None,
             from_class: FromClass::default(),
             class_approval: None,
@@ -335,9 +338,10 @@ impl<'a, C: Clients> Pass<'a, C> {
         self.conclude(Standing::Enforced(problems)).await
     }
 
-    /// Whether status says of this very generation that all is well.
+    /// Whether status says of this very generation that all is well, and the class asks for nothing else.
     pub(super) fn at_rest(&self) -> bool {
-        self.before.observed_generation == Some(self.generation())
+        !self.differs
+            && self.before.observed_generation == Some(self.generation())
             && self
                 .before
                 .conditions

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use ecr_emulator::Fault;
 use serde_json::{Value, json};
 
 use crate::{
@@ -234,5 +235,26 @@ async fn a_class_is_looked_at_though_its_objects_never_rest() {
         () = looked_at => {}
         () = unrest => unreachable!("it never rests"),
     }
+    estate.finish().await;
+}
+
+#[tokio::test]
+async fn a_change_of_a_class_that_cannot_be_carried_out_yet_shows() {
+    let estate = Estate::quiet("outage").await;
+    estate.namespace("payments", json!({})).await;
+    estate.default_class("prod", everybody()).await;
+    estate.apply("payments", "api", json!({})).await;
+    estate.ready("payments", "api").await;
+    estate
+        .emulator
+        .inject(Fault::on("DescribeRepositories").forever().server_error());
+    let mut class = everybody();
+    class["enforced"] = json!({"imageTagMutability": "IMMUTABLE"});
+    estate.default_class("prod", class).await;
+    let repositories = estate.repositories("payments");
+    let waits = ["Reconciling", "True", "AwsUnavailable"];
+    estate.says(&repositories, "api", waits).await;
+    estate.emulator.clear_faults();
+    estate.ready("payments", "api").await;
     estate.finish().await;
 }
