@@ -76,7 +76,7 @@ async fn remove_repository<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Left, E
     }
     let at = bound.identity;
     match pass.aws.registry().await {
-        Ok(registry) if registry == at.registry => {}
+        Ok(registry) if registry == at.registry => pass.ctx.pace(&registry),
         Ok(_) => {
             pass.problems.push(elsewhere(&at));
             return Ok(Left::Waits);

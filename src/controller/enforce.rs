@@ -127,7 +127,7 @@ async fn bound<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> bool {
 
 fn identity_changed(bound: &Identity, derived: &Identity) -> Problem {
     let message = format!(
-        "Set spec.repositoryName and the operator's account and region back, or make a new \
+        "Set spec.repositoryName, its class, and the account and region back, or make a new \
              object: this one is bound to {bound} and now leads to {derived}; nothing is written"
     );
     Problem::for_a_person("CreateRepository", Reason::IdentityChanged, message)

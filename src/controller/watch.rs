@@ -43,7 +43,7 @@ const CONCURRENCY: u16 = 64;
 
 /// How long classes wait for more to be counted: many objects that come or go at once are one write
 /// of their number.
-const GATHERS: Duration = Duration::from_secs(1);
+const GATHERS: Duration = Duration::from_millis(500);
 
 /// Watches objects, in one namespace or in all, and makes ECR match until `shutdown`.
 pub async fn run<C: Clients>(

@@ -56,6 +56,7 @@ pub struct Aws {
     account: Mutex<Account>,
     /// AWS no longer takes the credentials: another client gets new ones.
     refused: AtomicBool,
+    opened: Instant,
     pacing: Arc<Pacing>,
     metrics: Metrics,
 }
@@ -81,15 +82,16 @@ impl Aws {
             declared,
             account: Mutex::new(Account::Unknown),
             refused: AtomicBool::new(false),
+            opened: Instant::now(),
             pacing,
             metrics,
         }
     }
 
     /// Whether AWS has refused the credentials. The SDK keeps those of a role until their hour is over,
-    /// also where they were revoked.
+    /// also where they were revoked. For a moment all who ask share the refusal.
     pub(super) fn is_refused(&self) -> bool {
-        self.refused.load(Ordering::Relaxed)
+        self.refused.load(Ordering::Relaxed) && self.opened.elapsed() >= ACCOUNT_RETRY
     }
 
     /// One call of ECR: waits for its turn, counts it, and reads what went wrong.

@@ -104,7 +104,11 @@ impl Class {
             "Choose another spec.repositoryName than {:?}",
             cut(name.as_str())
         );
-        let allowed: Vec<String> = self.names.iter().map(Glob::to_string).collect();
+        // A pattern without a variable may be the name of others.
+        let (own, others): (Vec<_>, Vec<_>) = self.names.iter().partition(|it| it.varies());
+        let own = own.into_iter().map(Glob::to_string);
+        let others = (!others.is_empty()).then(|| "names that the class lists".to_owned());
+        let allowed: Vec<String> = own.chain(others).collect();
         Err(not_permitted(&what, Rule::AllowedNames, &allowed))
     }
 

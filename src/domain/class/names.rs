@@ -82,6 +82,14 @@ impl Glob {
         }
     }
 
+    /// Whether it is another pattern for another object or namespace.
+    pub(super) fn varies(&self) -> bool {
+        self.pieces.iter().any(|piece| match piece {
+            Piece::Variable(_) => true,
+            Piece::Text(_) => false,
+        })
+    }
+
     /// Whether this object may have this name. A pattern with a variable that has no value allows
     /// nothing; what a variable stands for is taken literally.
     #[must_use]
