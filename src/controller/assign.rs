@@ -23,7 +23,7 @@ use crate::{
         identity::Registry,
         reason::Reason,
     },
-    ecr::{Access, Budget, Clients, Role},
+    ecr::{Access, Budget, Clients},
 };
 
 /// Whether an object goes on under a class or ends under it: a class that is being deleted lets what
@@ -40,11 +40,7 @@ pub(super) fn access(name: &str, class: &Class) -> Access {
         class: name.to_owned(),
         account: class.registry.as_ref().map(|it| it.id.clone()),
         region: class.registry.as_ref().map(|it| it.region.clone()),
-        role: class.role.as_ref().map(|role| Role {
-            arn: role.arn.clone(),
-            external_id: role.external_id.clone(),
-            session_tags: role.session_tags,
-        }),
+        role: class.role.clone(),
     }
 }
 
@@ -174,9 +170,7 @@ impl<C: Clients> Pass<'_, C> {
         let class = format!("{uid:?} {generation:?}");
         let before = self.memory.class.replace(class.clone());
         if before.is_some_and(|before| before != class) {
-            self.memory.attempts.forget();
-            self.memory.repairs.forget();
-            self.memory.waiting = None;
+            self.memory.begin_afresh();
         }
     }
 

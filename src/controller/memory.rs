@@ -39,6 +39,15 @@ pub(super) struct Memory {
     pub(super) kubernetes_failures: u32,
 }
 
+impl Memory {
+    /// Something else is asked for: what failed, was fought over or waits says nothing of it.
+    pub(super) fn begin_afresh(&mut self) {
+        self.attempts.forget();
+        self.repairs.forget();
+        self.waiting = None;
+    }
+}
+
 /// The memories of all objects, by uid.
 #[derive(Debug, Default)]
 pub(super) struct Memories(Mutex<HashMap<String, Memory>>);

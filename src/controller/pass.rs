@@ -103,9 +103,7 @@ impl<'a, C: Clients> Pass<'a, C> {
         let deleting = self.object.metadata.deletion_timestamp.is_some();
         let request = format!("{:?} {deleting} {flux:?} {own:?}", self.generation());
         if self.memory.request.as_ref() != Some(&request) {
-            self.memory.attempts.forget();
-            self.memory.repairs.forget();
-            self.memory.waiting = None;
+            self.memory.begin_afresh();
             self.memory.request = Some(request);
         }
         self.asked = flux != self.before.last_handled_reconcile_at

@@ -20,7 +20,10 @@ use super::{
     port::Ecr,
 };
 use crate::{
-    domain::identity::{ClusterName, Region, Registry, RegistryId},
+    domain::{
+        class::Role,
+        identity::{ClusterName, Region, Registry, RegistryId},
+    },
     telemetry::Metrics,
 };
 
@@ -38,17 +41,6 @@ pub struct Access {
     pub region: Option<Region>,
     /// The role to assume; the operator's own credentials when absent.
     pub role: Option<Role>,
-}
-
-/// A role to assume.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Role {
-    /// Its ARN.
-    pub arn: String,
-    /// What its trust policy asks for.
-    pub external_id: Option<String>,
-    /// Whether the session is tagged with cluster and class.
-    pub session_tags: bool,
 }
 
 /// All ways of calling AWS.

@@ -11,6 +11,6 @@ mod port;
 mod write;
 
 pub use aws::Aws;
-pub use clients::{Access, AwsClients, Clients, Role};
+pub use clients::{Access, AwsClients, Clients};
 pub use pacing::Budget;
 pub use port::{Ecr, ImageCount, Preview};
