@@ -194,7 +194,7 @@ pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
 }
 
 /// AWS's words for tag mutability.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ImageTagMutability {
     /// Tags may be moved.
@@ -256,7 +256,7 @@ pub struct EncryptionConfiguration {
 }
 
 /// AWS's words for encryption.
-#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 pub enum EncryptionType {
     /// Keys of Amazon S3.
     #[serde(rename = "AES256")]

@@ -158,7 +158,8 @@ impl<C: Clients> Pass<'_, C> {
             reason: Reason::ClassNotReady,
             message: format!("Have the class {name:?} corrected: {}", why.message),
         })?;
-        self.aws = self.ctx.clients.open(&access(&name, &parsed)).await;
+        self.access = access(&name, &parsed);
+        self.aws = self.ctx.clients.open(&self.access).await;
         let approval = class.annotations().get(APPROVE_RECREATE_ANNOTATION);
         self.class_approval = approval.cloned();
         self.status.class_name = Some(name);
@@ -171,6 +172,15 @@ impl<C: Clients> Pass<'_, C> {
         let before = self.memory.class.replace(class.clone());
         if before.is_some_and(|before| before != class) {
             self.memory.begin_afresh();
+        }
+    }
+
+    /// What is asked of a repository that exists: a class's encryption counts at creation only.
+    pub(super) fn of_existing(&self, desired: &Desired) -> Desired {
+        let encryption = desired.encryption.clone();
+        Desired {
+            encryption: encryption.filter(|_| !self.from_class.encryption),
+            ..desired.clone()
         }
     }
 

@@ -7,11 +7,18 @@ use std::{
 };
 
 use k8s_openapi::jiff::Timestamp;
-use kube::{Client, core::DeserializeGuard, runtime::reflector::Store};
+use kube::{
+    Client,
+    core::DeserializeGuard,
+    runtime::reflector::{ObjectRef, Store},
+};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{events::Events, memory::Memories, surroundings::Surroundings, sweep::Sweeps};
+use super::{
+    events::Events, memory::Memories, roll_call::RollCall, surroundings::Surroundings,
+    sweep::Wanted,
+};
 use crate::{
     api::{ECRRepository, ECRRepositoryStatus},
     domain::{
@@ -67,7 +74,9 @@ pub(super) struct Context<C> {
     /// As of which version of the classes the calls to a registry are paced.
     pub(super) paced: Mutex<HashMap<Registry, u64>>,
     pub(super) memories: Memories,
-    pub(super) sweeps: Sweeps,
+    pub(super) roll_call: RollCall,
+    /// Asks for sweeps.
+    pub(super) sweeps: Wanted,
     pub(super) events: Events,
     pub(super) metrics: Metrics,
     pub(super) began: Instant,
@@ -93,6 +102,20 @@ impl<C> Context<C> {
             lost.and_then(|loss| loss.at.parse::<Timestamp>().ok())
                 .is_some_and(|at| at.as_second() >= since)
         })
+    }
+
+    /// The objects whose repository is called one of these, in whatever registry: the credentials may
+    /// lead elsewhere now, and those who are bound to the former place are to know it.
+    pub(super) fn bound_to(&self, names: &BTreeSet<String>) -> Vec<ObjectRef<Watched>> {
+        let objects = self.store.state();
+        let bound = objects.iter().filter(|object| {
+            let status = object.0.as_ref().ok().and_then(|it| it.status.as_ref());
+            let name = status.and_then(|it| it.repository_name.as_ref());
+            name.is_some_and(|name| names.contains(name))
+        });
+        bound
+            .map(|object| ObjectRef::from_obj(object.as_ref()))
+            .collect()
     }
 
     fn bound_names_where(

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
-use super::{assign::Course, error::Error, execute::Executed, pass::Pass};
+use super::{
+    assign::Course, documents::Documents, error::Error, execute::Executed, pass::Pass, rest::Rest,
+};
 use crate::{
     api::{Aspect, CLUSTER_UID_TAG, ManagementPolicy},
     domain::{
@@ -39,6 +41,9 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
         Err(failure) => return pass.unread("GetCallerIdentity", failure).await,
     };
     pass.ctx.pace(&registry);
+    if pass.awaits_first_sweep(&registry) {
+        return Ok(pass.next());
+    }
     let desired = match pass.desired(&class, registry) {
         Ok(desired) => desired,
         Err(refusal) => return not_accepted(pass, Some(&class), refusal).await,
@@ -138,13 +143,19 @@ async fn converge<C: Clients>(
     pass: &mut Pass<'_, C>,
     desired: &Desired,
 ) -> Result<Duration, Error> {
+    let documents = match pass.rest(desired).await {
+        Ok(Rest::Holds) => return holds(pass, desired).await,
+        Ok(Rest::AwaitsSweep) => return Ok(pass.next()),
+        Ok(Rest::Look(documents)) => documents,
+        Err(failure) => return pass.unread("DescribeRepositories", failure).await,
+    };
     if looks_first(pass, desired) {
         let found = match look(pass, &desired.identity).await {
             Ok(found) => found,
             Err(failure) => return pass.unread("DescribeRepositories", failure).await,
         };
         if let Some(found) = found {
-            return manage(pass, desired, found).await;
+            return manage(pass, desired, found, documents).await;
         }
         if is_established(pass) {
             match pass.may_recreate(&desired.identity).await {
@@ -155,6 +166,14 @@ async fn converge<C: Clients>(
         }
     }
     create(pass, desired).await
+}
+
+/// All is as it should be: whatever status has yet to say of it is said.
+async fn holds<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result<Duration, Error> {
+    match desired.management {
+        ManagementPolicy::Observe => pass.observe(Plan::default()).await,
+        ManagementPolicy::Enforce => settle(pass, desired, &Executed::default()).await,
+    }
 }
 
 /// Whether the repository was created or adopted, as far as status says.
@@ -214,7 +233,7 @@ async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result
         // It exists after all: lost answer, lag, or somebody else's. Its tags decide.
         pass.status.last_loss.clone_from(&pass.before.last_loss);
         return match look(pass, &desired.identity).await {
-            Ok(Some(found)) => manage(pass, desired, found).await,
+            Ok(Some(found)) => manage(pass, desired, found, None).await,
             Ok(None) => {
                 let said =
                     "CreateRepository says that it exists, ListTagsForResource that it does not";
@@ -238,13 +257,14 @@ async fn manage<C: Clients>(
     pass: &mut Pass<'_, C>,
     desired: &Desired,
     (described, tags): (Described, Tags),
+    documents: Option<Documents>,
 ) -> Result<Duration, Error> {
     let rights = match pass.rights(desired, &tags).await {
         Rights::Refused(conflict) => return pass.contested(conflict).await,
         Rights::Ours { .. } if pass.is_adopting() => return pass.adopting().await,
         rights => rights,
     };
-    let desired = &of_existing(pass, desired);
+    let desired = &pass.of_existing(desired);
     let only_looks = desired.management == ManagementPolicy::Observe;
     let mut observed = Observed {
         described,
@@ -260,9 +280,13 @@ async fn manage<C: Clients>(
         pass.status.tag_keys.clear();
     }
     if is_ours || only_looks {
-        let documents = pass
-            .read_documents(&desired.identity, &desired.hashes())
-            .await;
+        let documents = match documents {
+            Some(documents) => documents,
+            None => {
+                pass.read_documents(&desired.identity, &desired.hashes())
+                    .await
+            }
+        };
         (observed.lifecycle, observed.policy) = (documents.lifecycle, documents.policy);
     }
     let ours: BTreeSet<_> = pass.status.tag_keys.iter().cloned().collect();
@@ -301,15 +325,6 @@ async fn manage<C: Clients>(
     settle(pass, desired, &executed).await
 }
 
-/// What is asked of a repository that exists: a class's encryption counts at creation only.
-fn of_existing<C: Clients>(pass: &Pass<'_, C>, desired: &Desired) -> Desired {
-    let encryption = desired.encryption.clone();
-    Desired {
-        encryption: encryption.filter(|_| !pass.from_class.encryption),
-        ..desired.clone()
-    }
-}
-
 fn stamped(done: &[Done]) -> bool {
     let mut tags = done.iter().filter_map(|done| done.action.tags());
     tags.any(|tags| tags.contains_key(CLUSTER_UID_TAG))
@@ -340,5 +355,6 @@ async fn settle<C: Clients>(
     if let (Ok(tags), false) = (&desired.tags, undone.contains(&Aspect::Tags)) {
         pass.status.tag_keys = tags.keys().cloned().collect();
     }
+    pass.rests_on_sweeps(desired);
     pass.finish().await
 }

@@ -17,7 +17,7 @@ impl<C: Clients> Pass<'_, C> {
     /// not, the pass's problems tell why. Fails where it can't be told that it is gone; a loss is
     /// noted only once that is certain.
     pub(super) async fn may_recreate(&mut self, at: &Identity) -> Result<bool, Failure> {
-        let names = self.ctx.sweeps.names(&*self.aws, at).await?;
+        let names = self.ctx.roll_call.names(&*self.aws, at).await?;
         if names.contains(at.name.as_str()) {
             return Err(Failure::unavailable(
                 "DescribeRepositories lists the repository and does not find it by its name",

@@ -19,6 +19,8 @@ mod observe;
 mod ownership;
 mod pass;
 mod reconcile;
+mod rest;
+mod roll_call;
 mod surroundings;
 mod sweep;
 mod watch;

@@ -14,6 +14,7 @@ use super::{
     error::Error,
     kubernetes::{live, set_finalizer, version, write_status},
     memory::Memory,
+    rest::REST,
 };
 use crate::{
     api::{
@@ -30,7 +31,7 @@ use crate::{
         retry::{Attempt, Slot},
         status::{Problem, Standing, conclude, fit, note_overridden},
     },
-    ecr::Clients,
+    ecr::{Access, Clients},
 };
 
 /// One pass under way.
@@ -38,6 +39,8 @@ pub(super) struct Pass<'a, C: Clients> {
     pub(super) ctx: &'a Context<C>,
     /// ECR, where and as whom the object's class says.
     pub(super) aws: Arc<C::Ecr>,
+    /// How that was opened.
+    pub(super) access: Access,
     /// The object as we last saw it.
     pub(super) object: ECRRepository,
     /// Its status when the pass began.
@@ -56,6 +59,8 @@ pub(super) struct Pass<'a, C: Clients> {
     pub(super) from_class: FromClass,
     /// Up to when the class approves that what was lost is created anew.
     pub(super) class_approval: Option<String>,
+    /// Whether sweeps see to the object from now on.
+    pub(super) is_swept: bool,
 }
 
 /// What is treated differently because it comes from the class.
@@ -74,12 +79,13 @@ impl<'a, C: Clients> Pass<'a, C> {
         ctx: &'a Context<C>,
         object: ECRRepository,
         memory: Memory,
-        aws: Arc<C::Ecr>,
+        (aws, access): (Arc<C::Ecr>, Access),
     ) -> Self {
         let before = object.status.clone().unwrap_or_default();
         let mut pass = Self {
             ctx,
             aws,
+            access,
             status: before.clone(),
             before,
             object,
@@ -91,6 +97,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             overridden: None,
             from_class: FromClass::default(),
             class_approval: None,
+            is_swept: false,
         };
         pass.note_request();
         pass
@@ -254,10 +261,15 @@ impl<'a, C: Clients> Pass<'a, C> {
 
     /// When to come back: at the resync, or earlier where something is to be tried again.
     pub(super) fn next(&self) -> Duration {
-        let resync = jittered(self.ctx.settings.resync);
         let now = self.ctx.now();
         let waiting = self.memory.waiting.as_ref().map(|it| it.until);
-        let due = self.memory.attempts.next_due().into_iter().chain(waiting);
+        let (resync, policies) = if self.is_swept {
+            (jittered(REST), self.memory.policies_due)
+        } else {
+            (jittered(self.ctx.settings.resync), None)
+        };
+        let attempts = self.memory.attempts.next_due().into_iter();
+        let due = attempts.chain(waiting).chain(policies);
         due.min().map_or(resync, |due| {
             resync.min(now.until(due)).max(Duration::from_millis(50))
         })

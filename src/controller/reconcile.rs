@@ -87,8 +87,9 @@ async fn one_pass<C: Clients>(ctx: &Context<C>, object: ECRRepository) -> Result
         ctx.memories.forget(&uid);
         return Ok(Requeue::await_change());
     };
-    let aws = ctx.clients.open(&Access::default()).await;
-    let mut pass = Pass::new(ctx, object, memory, aws);
+    let access = Access::default();
+    let aws = ctx.clients.open(&access).await;
+    let mut pass = Pass::new(ctx, object, memory, (aws, access));
     let next = if pass.object.metadata.deletion_timestamp.is_some() {
         delete::run(&mut pass).await
     } else {

@@ -1,49 +1,111 @@
-//! All names of a registry, read once for all who miss their repository at the same time.
+//! Sweeps: one look at a registry for all objects at rest. Those that it concerns are woken.
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Arc,
-    time::{Duration, Instant},
+use std::{collections::BTreeSet, sync::Arc};
+
+use futures::{
+    Stream, StreamExt as _,
+    channel::mpsc::{UnboundedReceiver, UnboundedSender},
+    stream,
 };
+use kube::runtime::reflector::ObjectRef;
+use tokio::time::{Instant, sleep_until};
 
-use tokio::sync::Mutex;
-
+use super::context::{Context, Watched};
 use crate::{
-    domain::{
-        failure::Failure,
-        identity::{Identity, Registry},
-    },
-    ecr::Ecr,
+    domain::{failure::Failure, retry::back_off},
+    ecr::{Access, Clients, Ecr, Snapshot},
 };
 
-/// How long one sweep serves.
-const SERVES: Duration = Duration::from_secs(30);
+/// Where sweeps are asked for.
+pub(super) type Wanted = UnboundedSender<Access>;
 
-type Swept = (Instant, Arc<BTreeSet<String>>);
+/// Sees to it that somebody sweeps what a snapshot shows.
+pub(super) fn want(wanted: &Wanted, snapshot: &Snapshot, access: &Access) {
+    if snapshot.wants_sweeper() {
+        // Nobody listens any more once the process stops.
+        let _ = wanted.unbounded_send(access.clone());
+    }
+}
 
-/// The last sweep of each registry.
-#[derive(Default)]
-pub(super) struct Sweeps(Mutex<HashMap<Registry, Swept>>);
+/// The objects that are to be looked at, as sweeps show.
+pub(super) fn news<C: Clients>(
+    ctx: Arc<Context<C>>,
+    wanted: UnboundedReceiver<Access>,
+) -> impl Stream<Item = ObjectRef<Watched>> + Send + 'static {
+    wanted
+        .flat_map_unordered(None, move |access| {
+            Box::pin(rounds(Round::first(Arc::clone(&ctx), access)))
+        })
+        .flat_map(stream::iter)
+}
 
-impl Sweeps {
-    /// The names of all repositories, for one that was just not found. A sweep that still shows it
-    /// is from before it vanished and tells nothing of others either: another one is made.
-    pub(super) async fn names<E: Ecr>(
-        &self,
-        ecr: &E,
-        missing: &Identity,
-    ) -> Result<Arc<BTreeSet<String>>, Failure> {
-        let registry = &missing.registry;
-        // The lock is held during the call: all who ask meanwhile share its answer.
-        let mut swept = self.0.lock().await;
-        if let Some((at, names)) = swept.get(registry)
-            && at.elapsed() < SERVES
-            && !names.contains(missing.name.as_str())
-        {
-            return Ok(Arc::clone(names));
+/// Sweeps one registry by one role again and again, until nobody asks any more.
+fn rounds<C: Clients>(first: Round<C>) -> impl Stream<Item = Vec<ObjectRef<Watched>>> + Send {
+    stream::unfold(first, |mut round| async move {
+        let woken = round.made().await?;
+        Some((woken, round))
+    })
+}
+
+/// The sweeps of one registry by one role.
+struct Round<C> {
+    ctx: Arc<Context<C>>,
+    access: Access,
+    /// When the next one is due.
+    due: Instant,
+    failures: u32,
+}
+
+impl<C: Clients> Round<C> {
+    /// The first one comes at any time within one resync: operators that start together do not stay in
+    /// step. Objects that were at rest when the process began do not wait for so long: they hurry it.
+    fn first(ctx: Arc<Context<C>>, access: Access) -> Self {
+        let part = 0.5 + fastrand::f64() / 2.0;
+        Self {
+            due: Instant::now() + ctx.settings.resync.mul_f64(part),
+            ctx,
+            access,
+            failures: 0,
         }
-        let names = Arc::new(ecr.names(registry).await?);
-        swept.insert(registry.clone(), (Instant::now(), Arc::clone(&names)));
-        Ok(names)
+    }
+
+    /// Waits until the next one is due, and makes it. None: nobody asks for it.
+    async fn made(&mut self) -> Option<Vec<ObjectRef<Watched>>> {
+        let snapshot = self.client().await.snapshot();
+        tokio::select! {
+            () = sleep_until(self.due) => {}
+            () = snapshot.hurried() => {}
+        }
+        if snapshot.let_sweeper_go() {
+            return None;
+        }
+        let began = Instant::now();
+        match self.swept().await {
+            Ok(news) => {
+                self.failures = 0;
+                // Exactly the resync: nothing may stay unseen for longer.
+                self.due = began + self.ctx.settings.resync;
+                Some(self.ctx.bound_to(&news))
+            }
+            Err(failure) => {
+                tracing::warn!(class = failure.class.label(), said = %failure.said, "not swept");
+                let wait = back_off(self.failures, fastrand::f64());
+                self.failures = self.failures.saturating_add(1);
+                self.due = Instant::now() + wait.min(self.ctx.settings.resync);
+                Some(Vec::new())
+            }
+        }
+    }
+
+    /// The client of the access: another one where AWS refused the credentials.
+    async fn client(&self) -> Arc<C::Ecr> {
+        self.ctx.clients.open(&self.access).await
+    }
+
+    async fn swept(&self) -> Result<BTreeSet<String>, Failure> {
+        let client = self.client().await;
+        let registry = client.registry().await?;
+        let bound = self.ctx.bound_names(&registry);
+        client.sweep(&registry, &bound).await
     }
 }

@@ -25,8 +25,9 @@ use super::{
     events::Events,
     memory::Memories,
     reconcile::{on_error, reconcile},
+    roll_call::RollCall,
     surroundings::{self, Looks},
-    sweep::Sweeps,
+    sweep,
     watching::{REPOSITORIES, config, digest, events},
 };
 use crate::{
@@ -56,6 +57,7 @@ pub async fn run<C: Clients>(
     shutdown: CancellationToken,
 ) {
     let (reader, writer) = store();
+    let (sweeps, wanted) = futures::channel::mpsc::unbounded();
     let watches = (metrics.clone(), health);
     let (surroundings, touched, looks) = surroundings::watched(&client, namespace, watches.clone());
     let ctx = Arc::new(Context {
@@ -68,7 +70,8 @@ pub async fn run<C: Clients>(
         surroundings,
         paced: Mutex::default(),
         memories: Memories::default(),
-        sweeps: Sweeps::default(),
+        roll_call: RollCall::default(),
+        sweeps,
         metrics,
         began: Instant::now(),
         shutdown: shutdown.clone(),
@@ -86,6 +89,7 @@ pub async fn run<C: Clients>(
         Controller::for_stream(changes(api, writer, Arc::clone(&ctx), watches), reader)
             .with_config(Config::default().concurrency(CONCURRENCY))
             .reconcile_on(users)
+            .reconcile_on(sweep::news(Arc::clone(&ctx), wanted))
             .graceful_shutdown_on(shutdown.cancelled_owned())
             .run(
                 reconcile,

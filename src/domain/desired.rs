@@ -48,7 +48,7 @@ impl Refusal {
 pub type Wanted<T> = Result<Setting<T>, Refusal>;
 
 /// Tag mutability with its exclusion filters, which count as a set.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Mutability {
     /// AWS's word.
     pub mode: ImageTagMutability,
@@ -57,7 +57,7 @@ pub struct Mutability {
 }
 
 /// How images are encrypted at rest.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Encryption {
     /// AWS's word.
     pub kind: EncryptionType,

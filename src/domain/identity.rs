@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use crate::api::OWNER_TAG;
+
 /// What a name lacks; tells its reader what is allowed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[error("use {allowed}: {value:?} is not one")]
@@ -118,6 +120,9 @@ pub struct Owner {
 }
 
 impl Owner {
+    /// The key of the tag.
+    pub const TAG: &'static str = OWNER_TAG;
+
     /// Reads an owner tag; `None` where the tag is not of our shape.
     #[must_use]
     pub fn parse(tag: &str) -> Option<Self> {
@@ -146,6 +151,16 @@ pub struct Registry {
     pub region: Region,
 }
 
+impl Registry {
+    /// What the ARN of each of its repositories has before the name.
+    #[must_use]
+    pub fn arn_prefix(&self) -> String {
+        let Self { id, region } = self;
+        let partition = partition(region);
+        format!("arn:{partition}:ecr:{region}:{id}:repository/")
+    }
+}
+
 /// The one place in AWS that an object stands for.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Identity {
@@ -159,9 +174,7 @@ impl Identity {
     /// The repository's ARN. It is derived, never read from a status that a tenant may forge.
     #[must_use]
     pub fn arn(&self) -> String {
-        let Registry { id, region } = &self.registry;
-        let partition = partition(region);
-        format!("arn:{partition}:ecr:{region}:{id}:repository/{}", self.name)
+        format!("{}{}", self.registry.arn_prefix(), self.name)
     }
 }
 

@@ -24,7 +24,7 @@ pub enum Reading<T> {
 }
 
 /// What `DescribeRepositories` says of a repository.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Described {
     /// What `docker pull` and `docker push` take, without a tag.
     pub uri: String,

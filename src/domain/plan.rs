@@ -116,6 +116,16 @@ pub fn plan(
     }
 }
 
+/// Whether documents that were read are what is asked for, as far as they were.
+#[must_use]
+pub fn documents_match(
+    desired: &Desired,
+    held: &Reading<Lifecycle>,
+    policy_held: &Reading<Document>,
+) -> bool {
+    lifecycle(desired, held).is_none() && policy(desired, policy_held).is_none()
+}
+
 fn steps(
     desired: &Desired,
     observed: &Observed,
@@ -125,8 +135,8 @@ fn steps(
     [
         mutability(desired, observed),
         scanning(desired, observed),
-        lifecycle(desired, observed),
-        policy(desired, observed),
+        lifecycle(desired, &observed.lifecycle),
+        policy(desired, &observed.policy),
     ]
     .into_iter()
     .flatten()
@@ -164,25 +174,25 @@ fn scanning(desired: &Desired, observed: &Observed) -> Option<Step> {
     Some(Step::new(action, format!("scanOnPush={held}")))
 }
 
-fn lifecycle(desired: &Desired, observed: &Observed) -> Option<Step> {
+fn lifecycle(desired: &Desired, held: &Reading<Lifecycle>) -> Option<Step> {
     let action = document(
         desired.lifecycle.as_ref().ok()?,
-        &observed.lifecycle,
+        held,
         Action::PutLifecyclePolicy,
         Action::DeleteLifecyclePolicy,
     )?;
-    let before = before(&observed.lifecycle, Lifecycle::text);
+    let before = before(held, Lifecycle::text);
     Some(Step::new(action, before))
 }
 
-fn policy(desired: &Desired, observed: &Observed) -> Option<Step> {
+fn policy(desired: &Desired, held: &Reading<Document>) -> Option<Step> {
     let action = document(
         desired.policy.as_ref().ok()?,
-        &observed.policy,
+        held,
         Action::SetRepositoryPolicy,
         Action::DeleteRepositoryPolicy,
     )?;
-    let deleted = match &observed.policy {
+    let deleted = match held {
         Reading::Stored(held) => {
             present(&desired.policy).and_then(|it| it.deleted_principals(held))
         }
@@ -190,7 +200,7 @@ fn policy(desired: &Desired, observed: &Observed) -> Option<Step> {
     };
     Some(Step {
         action,
-        before: before(&observed.policy, Document::text),
+        before: before(held, Document::text),
         hint: deleted.map(|deleted| deleted.to_string()),
     })
 }

@@ -122,6 +122,12 @@ impl Attempts {
         self.0.entry(slot).insert_entry(attempt).into_mut()
     }
 
+    /// Whether nothing but the last look failed.
+    #[must_use]
+    pub fn only_looks(&self) -> bool {
+        self.0.keys().all(|slot| *slot == Slot::Look)
+    }
+
     /// Notes a success; another request of the same slot that failed is still to be tried.
     pub fn succeeded(&mut self, slot: Slot, request: &str) {
         self.0

@@ -197,6 +197,19 @@ pub fn record_applied(
         .collect();
 }
 
+/// Whether exactly what is asked for was last in force.
+#[must_use]
+pub fn is_applied(status: &Status, hashes: &BTreeMap<Aspect, String>) -> bool {
+    let before = |aspect| status.applied.iter().find(|it| it.aspect == aspect);
+    Aspect::ALL
+        .into_iter()
+        .all(|aspect| match (before(aspect), hashes.get(&aspect)) {
+            (None, wanted) => wanted.is_none(),
+            (Some(before), None) => before.hash == RELEASED,
+            (Some(before), Some(wanted)) => before.hash == *wanted,
+        })
+}
+
 /// The aspects that were ours and are left as they are in ECR.
 pub fn released(status: &Status) -> impl Iterator<Item = Aspect> {
     status

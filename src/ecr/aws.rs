@@ -28,6 +28,7 @@ use super::{
     error::{Error, NO_LIFECYCLE_POLICY, NO_PREVIEW, NO_REPOSITORY_POLICY, PREVIEW_RUNS, read},
     pacing::{Kind, Pacing},
     port::{Ecr, ImageCount, Preview},
+    snapshot::Snapshot,
     write,
 };
 use crate::{
@@ -49,6 +50,8 @@ const ACCOUNT_RETRY: Duration = Duration::from_secs(2);
 /// ECR, by the credentials of one class or by the operator's own.
 pub struct Aws {
     pub(super) ecr: Client,
+    pub(super) tagging: aws_sdk_resourcegroupstagging::Client,
+    pub(super) snapshot: Arc<Snapshot>,
     sts: aws_sdk_sts::Client,
     region: Option<String>,
     /// The account that the credentials must belong to.
@@ -72,11 +75,14 @@ impl Aws {
     pub(super) fn new(
         config: &SdkConfig,
         declared: Option<RegistryId>,
+        snapshot: Arc<Snapshot>,
         pacing: Arc<Pacing>,
         metrics: Metrics,
     ) -> Self {
         Self {
             ecr: Client::new(config),
+            tagging: aws_sdk_resourcegroupstagging::Client::new(config),
+            snapshot,
             sts: aws_sdk_sts::Client::new(config),
             region: config.region().map(ToString::to_string),
             declared,
@@ -328,29 +334,23 @@ impl Ecr for Aws {
 
     async fn names(&self, registry: &Registry) -> Result<BTreeSet<String>, Failure> {
         let mut names = BTreeSet::new();
-        let mut next = None;
-        loop {
-            let call = self
-                .ecr
-                .describe_repositories()
-                .registry_id(registry.id.as_str())
-                .max_results(1000)
-                .set_next_token(next)
-                .send();
-            let page = self
-                .call(registry, Kind::Read, "DescribeRepositories", call)
-                .await?;
-            names.extend(
-                page.repositories()
-                    .iter()
-                    .filter_map(|r| r.repository_name())
-                    .map(ToOwned::to_owned),
-            );
-            next = page.next_token().map(ToOwned::to_owned);
-            if next.is_none() {
-                return Ok(names);
-            }
-        }
+        self.each_repository(registry, |name, _| {
+            names.insert(name.to_owned());
+        })
+        .await?;
+        Ok(names)
+    }
+
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot)
+    }
+
+    async fn sweep(
+        &self,
+        registry: &Registry,
+        bound: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, Failure> {
+        self.sweep_registry(registry, bound).await
     }
 
     async fn write(&self, at: &Identity, action: &Action) -> Result<Answer, Failure> {

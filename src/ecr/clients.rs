@@ -18,6 +18,7 @@ use super::{
     aws::Aws,
     pacing::{Budget, Pacing},
     port::Ecr,
+    snapshot::Snapshot,
 };
 use crate::{
     domain::{
@@ -62,6 +63,7 @@ pub struct AwsClients {
     pacing: Arc<Pacing>,
     metrics: Metrics,
     open: Mutex<HashMap<Access, Arc<Aws>>>,
+    snapshots: Mutex<HashMap<Access, Arc<Snapshot>>>,
 }
 
 impl AwsClients {
@@ -83,6 +85,7 @@ impl AwsClients {
             pacing: Arc::default(),
             metrics,
             open: Mutex::default(),
+            snapshots: Mutex::default(),
         }
     }
 
@@ -111,6 +114,21 @@ impl AwsClients {
         config.into_builder().credentials_provider(provider).build()
     }
 
+    /// Classes that call AWS alike share what was seen. The name of the class is among what AWS is told
+    /// only as a tag of the session, and IAM may decide by that.
+    fn snapshot(&self, access: &Access) -> Arc<Snapshot> {
+        let is_told = access.role.as_ref().is_some_and(|role| role.session_tags);
+        let mut shared = access.clone();
+        if !is_told {
+            shared.class.clear();
+        }
+        let mut snapshots = self
+            .snapshots
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(snapshots.entry(shared).or_default())
+    }
+
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Access, Arc<Aws>>> {
         // A map is whole after any panic.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
@@ -135,6 +153,7 @@ impl Clients for AwsClients {
         let opened = Aws::new(
             &config,
             account,
+            self.snapshot(access),
             Arc::clone(&self.pacing),
             self.metrics.clone(),
         );

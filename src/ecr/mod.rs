@@ -8,9 +8,12 @@ mod convert;
 mod error;
 mod pacing;
 mod port;
+mod snapshot;
+mod sweep;
 mod write;
 
 pub use aws::Aws;
 pub use clients::{Access, AwsClients, Clients};
 pub use pacing::Budget;
 pub use port::{Ecr, ImageCount, Preview};
+pub use snapshot::{Glance, Sight, Snapshot};

@@ -1,7 +1,8 @@
 //! ECR, as the operator needs it. Each method is one call of AWS's API but where it pages.
 
-use std::{collections::BTreeSet, future::Future};
+use std::{collections::BTreeSet, future::Future, sync::Arc};
 
+use super::snapshot::Snapshot;
 use crate::domain::{
     action::Action,
     answer::Answer,
@@ -98,6 +99,17 @@ pub trait Ecr: Send + Sync + 'static {
     fn names(
         &self,
         registry: &Registry,
+    ) -> impl Future<Output = Result<BTreeSet<String>, Failure>> + Send;
+
+    /// What sweeps have seen; the same for all who see the same.
+    fn snapshot(&self) -> Arc<Snapshot>;
+
+    /// Sweeps a registry on behalf of objects that are bound there to these names. Tells which of them
+    /// are to be looked at.
+    fn sweep(
+        &self,
+        registry: &Registry,
+        bound: &BTreeSet<String>,
     ) -> impl Future<Output = Result<BTreeSet<String>, Failure>> + Send;
 
     /// One write. What is to be removed and is gone already counts as removed.

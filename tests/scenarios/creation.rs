@@ -240,7 +240,9 @@ async fn every_call_names_the_account() {
     let mut seen = std::collections::BTreeSet::new();
     for call in world.calls() {
         let by_arn = call.input["resourceArn"].as_str().unwrap_or_default();
-        let names = call.operation == "GetCallerIdentity"
+        // Both tell of the caller's account alone.
+        let of_caller = ["GetCallerIdentity", "GetResources"];
+        let names = of_caller.contains(&call.operation.as_str())
             || call.input["registryId"] == json!(ACCOUNT)
             || by_arn.starts_with(&format!("arn:aws:ecr:{REGION}:{ACCOUNT}:"));
         assert!(names, "{} {}", call.operation, call.input);

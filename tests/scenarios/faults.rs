@@ -87,8 +87,8 @@ async fn an_outage_at_rest_flips_nothing() {
     world.apply("api", whole(10)).await;
     let settled = world.ready("api").await;
     world.emulator.inject(Fault::any().forever().server_error());
-    let reads = world.count("DescribeRepositories") + 3;
-    called(&world, "DescribeRepositories", reads).await;
+    let sweeps = world.count("GetResources") + 3;
+    called(&world, "GetResources", sweeps).await;
     let now = world.get("api").await;
     assert_eq!(
         now.metadata.resource_version,

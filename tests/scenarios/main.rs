@@ -75,6 +75,7 @@ mod ownership;
 mod refusals;
 mod restart;
 mod surroundings;
+mod sweeps;
 mod tags;
 mod tenancy;
 mod tenants;

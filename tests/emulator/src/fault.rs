@@ -26,7 +26,7 @@ pub struct Fault {
     /// Only calls to this region.
     #[serde(default)]
     pub region: Option<String>,
-    /// Only calls that address this repository, by name or ARN.
+    /// Only calls that address this repository, by name or ARN; empty: only calls that address none.
     #[serde(default)]
     pub repository: Option<String>,
     /// Only calls with this access key id.
@@ -163,6 +163,12 @@ impl Fault {
         self
     }
 
+    /// Only calls that address no single repository.
+    #[must_use]
+    pub fn no_repository(self) -> Self {
+        self.repository("")
+    }
+
     /// Only calls with this access key id.
     #[must_use]
     pub fn access_key(mut self, id: &str) -> Self {
@@ -281,7 +287,7 @@ impl Fault {
         same(&self.operation, Some(call.operation))
             && same(&self.account, Some(call.account))
             && same(&self.region, Some(call.region))
-            && same(&self.repository, call.repository)
+            && same(&self.repository, Some(call.repository.unwrap_or_default()))
             && same(&self.access_key, Some(call.access_key))
     }
 

@@ -26,12 +26,13 @@ const WRITES: [&str; 10] = [
     "UntagResource",
 ];
 
-const READS: [&str; 6] = [
+const READS: [&str; 7] = [
     "DescribeImages",
     "DescribeRepositories",
     "GetCallerIdentity",
     "GetLifecyclePolicy",
     "GetRepositoryPolicy",
+    "GetResources",
     "ListTagsForResource",
 ];
 
@@ -82,7 +83,7 @@ async fn looks_seldom(world: &World, repository: &str) {
     let calls = world.calls();
     let looks = calls[mark..]
         .iter()
-        .filter(|call| super::is_look(call, repository));
+        .filter(|call| super::is_look(call, repository) || super::is_sweep(call));
     let times: Vec<_> = looks.map(|call| call.time).collect();
     let took = times[2] - times[0];
     assert!(

@@ -391,18 +391,19 @@ impl World {
             .count()
     }
 
-    /// Waits until the operator has looked at the repository so many times more.
+    /// Waits until the operator has looked so many times more: at the repository by itself, or, where it
+    /// rests, at its whole registry.
     pub(crate) async fn looks(&self, repository: &str, times: usize) {
         let looked = |world: &Self| {
             let calls = world.calls();
-            calls
-                .iter()
-                .filter(|call| is_look(call, repository))
-                .count()
+            let count =
+                |is_one: &dyn Fn(&Call) -> bool| calls.iter().filter(|it| is_one(it)).count();
+            [count(&|call| is_look(call, repository)), count(&is_sweep)]
         };
         let before = looked(self);
         self.until(&format!("{times} looks at {repository}"), |world| {
-            looked(world) >= before + times
+            let mut now = looked(world).into_iter().zip(before);
+            now.any(|(now, before)| now >= before + times)
         })
         .await;
     }
@@ -452,6 +453,13 @@ impl World {
             .await;
         invariants::hold(&self, &self.past_log).await;
     }
+}
+
+/// Whether a call begins to list a whole registry.
+pub(crate) fn is_sweep(call: &Call) -> bool {
+    call.operation == "DescribeRepositories"
+        && call.input.get("repositoryNames").is_none()
+        && call.input.get("nextToken").is_none()
 }
 
 fn is_look(call: &Call, repository: &str) -> bool {

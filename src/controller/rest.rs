@@ -1,0 +1,140 @@
+//! Objects at rest: a sweep tells that nothing has changed, and that is all they ask.
+
+use std::time::Duration;
+
+use super::{documents::Documents, pass::Pass, sweep};
+use crate::{
+    domain::{
+        desired::Desired,
+        failure::Failure,
+        identity::Registry,
+        observed::{Described, Observed, Reading, Tags},
+        ownership::{OwnerObject, Rights, judge},
+        plan::{documents_match, plan},
+        retry::Slot,
+        status::{binding, is_applied},
+    },
+    ecr::{Clients, Ecr, Glance},
+};
+
+/// How long an object at rest goes without a pass, where sweeps see to it.
+pub(super) const REST: Duration = Duration::from_hours(1);
+
+/// How an object stands that may be at rest.
+pub(super) enum Rest {
+    /// All is as it should be.
+    Holds,
+    /// No sweep has looked yet: it will wake whom it concerns.
+    AwaitsSweep,
+    /// It is to be looked at by itself. Documents that were read on the way need not be read again.
+    Look(Option<Documents>),
+}
+
+impl<C: Clients> Pass<'_, C> {
+    /// Whether this pass has nothing to do but see that all is as it was, as far as status tells.
+    fn is_routine(&self) -> bool {
+        let bound = binding(&self.before);
+        bound.is_some_and(|it| it.established)
+            && self.at_rest()
+            && !self.asked
+            && self.before.pending.is_empty()
+            && self.memory.attempts.only_looks()
+            && self.memory.waiting.is_none()
+    }
+
+    /// Whether there is no use in going on before the first sweep of all has ended: many objects that
+    /// start at once end here, and leave the way to those that have work to do.
+    pub(super) fn awaits_first_sweep(&mut self, registry: &Registry) -> bool {
+        let bound = binding(&self.before).map(|it| it.identity);
+        let Some(at) = bound.filter(|it| it.registry == *registry) else {
+            return false;
+        };
+        let waits = self.is_routine()
+            && self.aws.snapshot().is_untried()
+            && self.glance(at.name.as_str()) == Glance::NotYet;
+        if waits {
+            self.aws.snapshot().hurry();
+        }
+        waits
+    }
+
+    /// What the last sweep saw; sees to it that there is one.
+    fn glance(&mut self, name: &str) -> Glance {
+        let snapshot = self.aws.snapshot();
+        let glance = snapshot.glance(name);
+        sweep::want(&self.ctx.sweeps, &snapshot, &self.access);
+        self.is_swept = glance != Glance::Denied;
+        glance
+    }
+
+    /// Whether all is as it should be, by what a sweep saw and by documents that are due to be read.
+    /// Anything else is looked at singly before anybody acts on it.
+    pub(super) async fn rest(&mut self, desired: &Desired) -> Result<Rest, Failure> {
+        let name = desired.identity.name.as_str();
+        let wanted = desired.hashes();
+        if !self.is_routine() || !is_applied(&self.before, &wanted) || !self.names_its_tags(desired)
+        {
+            return Ok(self.looks(name, None));
+        }
+        match self.glance(name) {
+            Glance::NotYet => return Ok(Rest::AwaitsSweep),
+            Glance::Failed(failure) => return Err(failure),
+            Glance::Denied | Glance::Unlisted => return Ok(self.looks(name, None)),
+            Glance::Unchanged => {}
+            Glance::Seen(sight) => {
+                let tags = match &sight.tags {
+                    Some(tags) => Some(tags.clone()),
+                    None => self.aws.tags(&desired.identity).await?,
+                };
+                if !tags.is_some_and(|tags| self.is_as_asked(desired, &sight.described, tags)) {
+                    return Ok(self.looks(name, None));
+                }
+                self.aws.snapshot().agree(name, &sight);
+            }
+        }
+        self.memory.seen = Some(self.ctx.now());
+        self.memory.attempts.succeeded(Slot::Look, "");
+        let documents = self.read_documents(&desired.identity, &wanted).await;
+        if documents_match(desired, &documents.lifecycle, &documents.policy)
+            && self.problems.is_empty()
+        {
+            return Ok(Rest::Holds);
+        }
+        Ok(self.looks(name, Some(documents)))
+    }
+
+    fn looks(&mut self, name: &str, documents: Option<Documents>) -> Rest {
+        self.aws.snapshot().doubt(name);
+        self.is_swept = false;
+        Rest::Look(documents)
+    }
+
+    fn names_its_tags(&self, desired: &Desired) -> bool {
+        let tags = desired.tags.as_ref();
+        tags.is_ok_and(|tags| tags.keys().eq(&self.before.tag_keys))
+    }
+
+    /// Whether a repository is ours and needs no write, but for its documents, and is the one that it was.
+    fn is_as_asked(&self, desired: &Desired, described: &Described, tags: Tags) -> bool {
+        let claim = self.claim(&desired.owner, &desired.adoption);
+        let rights = judge(&tags, &claim, OwnerObject::NotLookedUp);
+        let is_proved = matches!(&rights, Rights::Ours { stamps } if stamps.is_empty());
+        let ours = self.before.tag_keys.iter().cloned().collect();
+        let observed = Observed {
+            described: described.clone(),
+            tags,
+            lifecycle: Reading::NotRead,
+            policy: Reading::NotRead,
+        };
+        is_proved
+            && self.before.created_at.as_ref() == Some(&observed.described.created_at)
+            && plan(&self.of_existing(desired), &observed, &rights, &ours).is_empty()
+    }
+
+    /// From now on sweeps see to the object, where all is as it should be.
+    pub(super) fn rests_on_sweeps(&mut self, desired: &Desired) {
+        if self.problems.is_empty() {
+            self.glance(desired.identity.name.as_str());
+        }
+    }
+}

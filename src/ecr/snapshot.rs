@@ -1,0 +1,511 @@
+//! What a whole registry holds, read at once for all who only want to know that nothing has changed.
+//!
+//! A sweep lists the repositories, 1,000 a page, and their tags, 100 a page: two calls where each
+//! object would make two of its own. It is a hint. Whoever finds in it anything but what he expects looks
+//! for himself, and nobody writes because of it.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{Mutex, PoisonError},
+};
+
+use tokio::sync::Notify;
+
+use crate::domain::{
+    failure::{Class, Failure},
+    observed::{Described, Tags},
+};
+
+/// One repository, as a sweep saw it.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Sight {
+    /// Its settings.
+    pub described: Described,
+    /// Its tags; `None` where nobody may list those of many.
+    pub tags: Option<Tags>,
+}
+
+impl Sight {
+    fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+/// What the last sweep says of one repository.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Glance {
+    /// Nothing: no sweep has looked at it yet.
+    NotYet,
+    /// It is what was agreed with.
+    Unchanged,
+    /// It is this.
+    Seen(Sight),
+    /// The registry does not list it.
+    Unlisted,
+    /// The last sweep failed.
+    Failed(Failure),
+    /// Nobody may list: each looks for himself.
+    Denied,
+}
+
+/// How sweeping goes.
+#[derive(Clone, Debug, Default)]
+enum Outcome {
+    #[default]
+    NotYet,
+    Swept,
+    Failed(Failure),
+    Denied,
+}
+
+/// What is kept of one repository. Of one that is as it should be, eight bytes.
+#[derive(Debug, Default)]
+struct Known {
+    /// Whether anybody asks for it.
+    watched: bool,
+    /// Whether anybody did when the sweep that is under way began.
+    is_looked_for: bool,
+    /// Whether no object was bound to it at the last sweep. The watch may lag behind: once is not enough.
+    was_unbound: bool,
+    /// The digest of what somebody found to be as it should be.
+    agreed: Option<u64>,
+    last: Last,
+}
+
+#[derive(Debug, Default)]
+enum Last {
+    #[default]
+    NotYet,
+    Agreed,
+    Seen(Box<Sight>),
+    Unlisted,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    outcome: Outcome,
+    /// Whether any sweep has ended well.
+    has_swept: bool,
+    /// Whether nobody may list the tags of many.
+    lacks_tags: bool,
+    /// Whether somebody sweeps.
+    has_sweeper: bool,
+    repositories: HashMap<String, Known>,
+}
+
+/// What the sweeps of one registry, by one role, have seen.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    state: Mutex<State>,
+    hurry: Notify,
+}
+
+impl Snapshot {
+    /// What is known of a repository. From now on somebody asks for it.
+    #[must_use]
+    pub fn glance(&self, name: &str) -> Glance {
+        self.with(|state| {
+            let known = state.repositories.entry(name.to_owned()).or_default();
+            known.watched = true;
+            match &state.outcome {
+                Outcome::NotYet => Glance::NotYet,
+                Outcome::Failed(failure) => Glance::Failed(failure.clone()),
+                Outcome::Denied => Glance::Denied,
+                Outcome::Swept => match &known.last {
+                    Last::NotYet => Glance::NotYet,
+                    Last::Agreed => Glance::Unchanged,
+                    Last::Seen(sight) => Glance::Seen((**sight).clone()),
+                    Last::Unlisted => Glance::Unlisted,
+                },
+            }
+        })
+    }
+
+    /// Whether no sweep has ended yet, well or not.
+    #[must_use]
+    pub fn is_untried(&self) -> bool {
+        self.with(|state| matches!(state.outcome, Outcome::NotYet))
+    }
+
+    /// What was seen is as it should be: a sweep that sees the same is no news.
+    pub fn agree(&self, name: &str, sight: &Sight) {
+        let digest = sight.digest();
+        self.with(|state| {
+            if let Some(known) = state.repositories.get_mut(name) {
+                known.agreed = Some(digest);
+                if let Last::Seen(seen) = &known.last {
+                    known.last = known.compare(Some((**seen).clone()));
+                }
+            }
+        });
+    }
+
+    /// Something else is asked for, or was written: whatever was agreed with says nothing any more.
+    pub fn doubt(&self, name: &str) {
+        self.with(|state| {
+            if let Some(known) = state.repositories.get_mut(name) {
+                known.agreed = None;
+                known.last = Last::NotYet;
+            }
+        });
+    }
+
+    /// Whether somebody must begin to sweep. Who is told so does it, until nobody asks any more.
+    #[must_use]
+    pub fn wants_sweeper(&self) -> bool {
+        self.with(|state| !std::mem::replace(&mut state.has_sweeper, true))
+    }
+
+    /// Somebody waits for the very first sweep.
+    pub fn hurry(&self) {
+        self.hurry.notify_one();
+    }
+
+    /// Waits until somebody waits for the very first sweep; for ever once that was made.
+    pub async fn hurried(&self) {
+        loop {
+            self.hurry.notified().await;
+            if self.is_untried() {
+                return;
+            }
+        }
+    }
+
+    /// Ends the sweeping where nobody asks; whether it has ended.
+    #[must_use]
+    pub fn let_sweeper_go(&self) -> bool {
+        self.with(|state| {
+            state.has_sweeper = !state.repositories.is_empty();
+            !state.has_sweeper
+        })
+    }
+
+    /// Begins a sweep on behalf of objects that are bound to these names.
+    pub(super) fn sweep<'a>(&'a self, bound: &'a BTreeSet<String>) -> Sweep<'a> {
+        let is_first = self.with(|state| {
+            for known in state.repositories.values_mut() {
+                known.is_looked_for = known.watched;
+            }
+            !state.has_swept
+        });
+        Sweep {
+            snapshot: self,
+            bound,
+            is_first,
+            tags: Some(HashMap::new()),
+            seen: HashMap::new(),
+        }
+    }
+
+    /// A sweep failed. Tells who is to know.
+    pub(super) fn failed(&self, failure: &Failure) -> BTreeSet<String> {
+        self.with(|state| {
+            let (next, is_news) = match failure.class {
+                Class::Denied => {
+                    let known = matches!(state.outcome, Outcome::Denied);
+                    (Outcome::Denied, !known)
+                }
+                _ => (Outcome::Failed(failure.clone()), false),
+            };
+            state.outcome = next;
+            if is_news {
+                state.watched().collect()
+            } else {
+                BTreeSet::new()
+            }
+        })
+    }
+
+    fn with<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        // State is whole after any panic: nothing here leaves it half-changed.
+        change(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Known {
+    fn compare(&self, seen: Option<Sight>) -> Last {
+        match seen {
+            None => Last::Unlisted,
+            // Without the tags nothing is proved.
+            Some(sight) if sight.tags.is_some() && self.agreed == Some(sight.digest()) => {
+                Last::Agreed
+            }
+            Some(sight) => Last::Seen(Box::new(sight)),
+        }
+    }
+}
+
+impl State {
+    /// What no object asks for is dropped.
+    fn drop_unbound(&mut self, bound: &BTreeSet<String>) {
+        self.repositories.retain(|name, known| {
+            let is_bound = bound.contains(name);
+            let was_unbound = std::mem::replace(&mut known.was_unbound, !is_bound);
+            is_bound || !was_unbound
+        });
+    }
+
+    fn watched(&self) -> impl Iterator<Item = String> {
+        let watched = self.repositories.iter().filter(|(_, known)| known.watched);
+        watched.map(|(name, _)| name.clone())
+    }
+}
+
+/// A sweep under way. It keeps only what is asked for, so that a large registry costs little.
+pub(super) struct Sweep<'a> {
+    snapshot: &'a Snapshot,
+    bound: &'a BTreeSet<String>,
+    /// The first one keeps whatever has an object: all will ask.
+    is_first: bool,
+    /// The tags of those that have our tag; `None` where nobody may list them.
+    tags: Option<HashMap<String, Tags>>,
+    seen: HashMap<String, Sight>,
+}
+
+impl Sweep<'_> {
+    fn is_looked_for(&self, name: &str) -> bool {
+        let known = |state: &mut State| {
+            let known = state.repositories.get(name);
+            known.is_some_and(|it| it.is_looked_for)
+        };
+        (self.is_first && self.bound.contains(name)) || self.snapshot.with(known)
+    }
+
+    /// Nobody may list the tags of many. Whether that is news.
+    pub(super) fn without_tags(&mut self) -> bool {
+        self.tags = None;
+        self.snapshot
+            .with(|state| !std::mem::replace(&mut state.lacks_tags, true))
+    }
+
+    /// Takes down the tags of one.
+    pub(super) fn tagged(&mut self, name: &str, tags: Tags) {
+        if self.is_looked_for(name)
+            && let Some(all) = &mut self.tags
+        {
+            all.insert(name.to_owned(), tags);
+        }
+    }
+
+    /// Takes down one that the registry lists.
+    pub(super) fn listed(&mut self, name: &str, described: impl FnOnce() -> Option<Described>) {
+        if !self.is_looked_for(name) {
+            return;
+        }
+        // One whose answer makes no sense is looked at singly, where that is told.
+        let Some(described) = described() else {
+            return;
+        };
+        let tags = self
+            .tags
+            .as_mut()
+            .map(|all| all.remove(name).unwrap_or_default());
+        self.seen.insert(name.to_owned(), Sight { described, tags });
+    }
+
+    /// Ends it. Tells which repositories are not what was agreed with.
+    pub(super) fn end(mut self) -> BTreeSet<String> {
+        let (snapshot, bound) = (self.snapshot, self.bound);
+        snapshot.with(|state| {
+            state.outcome = Outcome::Swept;
+            state.has_swept = true;
+            state.lacks_tags = self.tags.is_none();
+            state.drop_unbound(bound);
+            for name in bound.iter().filter(|_| self.is_first) {
+                let known = state.repositories.entry(name.clone()).or_default();
+                known.is_looked_for = true;
+            }
+            let mut news = BTreeSet::new();
+            let looked_for = state.repositories.iter_mut();
+            for (name, known) in looked_for.filter(|(_, known)| known.is_looked_for) {
+                known.last = known.compare(self.seen.remove(name));
+                if known.watched && !matches!(known.last, Last::Agreed) {
+                    news.insert(name.clone());
+                }
+            }
+            news
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn described(scan_on_push: bool) -> Described {
+        Described {
+            uri: "uri".to_owned(),
+            created_at: "2026-01-02T03:04:05Z".to_owned(),
+            mutability: None,
+            scan_on_push,
+            encryption: None,
+        }
+    }
+
+    fn tags(team: &str) -> Tags {
+        [("team".to_owned(), team.to_owned())].into()
+    }
+
+    fn names<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
+        names.map(str::to_owned).into()
+    }
+
+    /// A sweep that finds these repositories: name, whether it scans, its tag.
+    fn sweep(
+        snapshot: &Snapshot,
+        bound: &BTreeSet<String>,
+        found: &[(&str, bool, &str)],
+    ) -> BTreeSet<String> {
+        let mut sweep = snapshot.sweep(bound);
+        for (name, _, team) in found {
+            sweep.tagged(name, tags(team));
+        }
+        for (name, scans, _) in found {
+            sweep.listed(name, || Some(described(*scans)));
+        }
+        sweep.end()
+    }
+
+    fn seen(snapshot: &Snapshot, name: &str) -> Sight {
+        match snapshot.glance(name) {
+            Glance::Seen(sight) => sight,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn failure(class: Class) -> Failure {
+        Failure {
+            class,
+            said: String::new(),
+        }
+    }
+
+    #[test]
+    fn what_was_agreed_with_is_no_news_until_it_changes() {
+        let (snapshot, bound) = (Snapshot::default(), names(["a"]));
+        assert_eq!(snapshot.glance("a"), Glance::NotYet);
+        assert_eq!(sweep(&snapshot, &bound, &[("a", true, "x")]), bound);
+        let sight = seen(&snapshot, "a");
+        assert_eq!(sight.described, described(true));
+        assert_eq!(sight.tags, Some(tags("x")));
+        snapshot.agree("a", &sight);
+        assert_eq!(snapshot.glance("a"), Glance::Unchanged);
+        assert_eq!(sweep(&snapshot, &bound, &[("a", true, "x")]), names([]));
+        assert_eq!(snapshot.glance("a"), Glance::Unchanged);
+        for changed in [("a", false, "x"), ("a", true, "y")] {
+            assert_eq!(sweep(&snapshot, &bound, &[changed]), bound, "{changed:?}");
+            assert_ne!(seen(&snapshot, "a"), sight);
+        }
+        assert_eq!(sweep(&snapshot, &bound, &[("a", true, "x")]), names([]));
+    }
+
+    #[test]
+    fn what_is_doubted_is_news_again_though_it_is_the_same() {
+        let (snapshot, bound) = (Snapshot::default(), names(["a"]));
+        let found = [("a", true, "x")];
+        let _ = snapshot.glance("a");
+        sweep(&snapshot, &bound, &found);
+        let sight = seen(&snapshot, "a");
+        snapshot.agree("a", &sight);
+        snapshot.doubt("a");
+        assert_eq!(snapshot.glance("a"), Glance::NotYet);
+        assert_eq!(sweep(&snapshot, &bound, &found), bound);
+        assert_eq!(seen(&snapshot, "a"), sight);
+    }
+
+    #[test]
+    fn to_agree_with_what_was_seen_before_says_nothing_of_what_is_seen_now() {
+        let (snapshot, bound) = (Snapshot::default(), names(["a"]));
+        let _ = snapshot.glance("a");
+        sweep(&snapshot, &bound, &[("a", true, "x")]);
+        let sight = seen(&snapshot, "a");
+        sweep(&snapshot, &bound, &[("a", false, "x")]);
+        snapshot.agree("a", &sight);
+        assert_eq!(seen(&snapshot, "a").described, described(false));
+    }
+
+    #[test]
+    fn what_is_not_listed_is_news_and_what_has_no_object_is_dropped() {
+        let snapshot = Snapshot::default();
+        let (both, one) = (names(["a", "b"]), names(["b"]));
+        for name in &both {
+            let _ = snapshot.glance(name);
+        }
+        let found = [("b", true, "x"), ("foreign", true, "x")];
+        assert_eq!(sweep(&snapshot, &both, &found), both);
+        assert_eq!(snapshot.glance("a"), Glance::Unlisted);
+        // Once may be the watch's lag.
+        for kept in [2, 1] {
+            sweep(&snapshot, &one, &found);
+            assert_eq!(snapshot.with(|state| state.repositories.len()), kept);
+            assert!(!snapshot.let_sweeper_go());
+        }
+        for _ in 0..2 {
+            sweep(&snapshot, &names([]), &[]);
+        }
+        assert!(snapshot.let_sweeper_go());
+    }
+
+    #[test]
+    fn after_the_first_only_what_is_asked_for_is_kept() {
+        let (snapshot, bound) = (Snapshot::default(), names(["a", "b"]));
+        let found = [("a", true, "x"), ("b", true, "x")];
+        assert_eq!(sweep(&snapshot, &bound, &found), names([]), "nobody waits");
+        assert_eq!(seen(&snapshot, "a").tags, Some(tags("x")));
+        let bound = names(["a", "b", "c"]);
+        // Who asks while a sweep is under way is answered by the next one.
+        let under_way = snapshot.sweep(&bound);
+        assert_eq!(snapshot.glance("c"), Glance::NotYet);
+        assert_eq!(under_way.end(), names(["a"]), "it listed nothing");
+        assert_eq!(snapshot.glance("c"), Glance::NotYet);
+        assert_eq!(
+            sweep(&snapshot, &bound, &[("c", true, "x")]),
+            names(["a", "c"])
+        );
+        assert_eq!(seen(&snapshot, "c").tags, Some(tags("x")));
+    }
+
+    #[test]
+    fn without_tags_nothing_is_ever_agreed_with() {
+        let (snapshot, bound) = (Snapshot::default(), names(["a"]));
+        let _ = snapshot.glance("a");
+        for is_news in [true, false] {
+            let mut sweep = snapshot.sweep(&bound);
+            assert_eq!(sweep.without_tags(), is_news);
+            sweep.listed("a", || Some(described(true)));
+            assert_eq!(sweep.end(), bound);
+            let sight = seen(&snapshot, "a");
+            assert_eq!(sight.tags, None);
+            snapshot.agree("a", &sight);
+        }
+    }
+
+    #[test]
+    fn a_failure_is_for_all_and_a_denial_is_told_once() {
+        let snapshot = Snapshot::default();
+        let bound = names(["a"]);
+        let _ = snapshot.glance("a");
+        assert!(snapshot.is_untried());
+        let down = failure(Class::Unavailable);
+        assert_eq!(snapshot.failed(&down), names([]));
+        assert_eq!(snapshot.glance("a"), Glance::Failed(down));
+        assert!(!snapshot.is_untried());
+        for told in [bound.clone(), names([])] {
+            assert_eq!(snapshot.failed(&failure(Class::Denied)), told);
+            assert_eq!(snapshot.glance("a"), Glance::Denied);
+        }
+        assert_eq!(sweep(&snapshot, &bound, &[("a", true, "x")]), bound);
+    }
+
+    #[test]
+    fn one_sweeps() {
+        let snapshot = Snapshot::default();
+        assert!(snapshot.wants_sweeper());
+        assert!(!snapshot.wants_sweeper());
+        assert!(snapshot.let_sweeper_go(), "nobody asks");
+        assert!(snapshot.wants_sweeper());
+    }
+}

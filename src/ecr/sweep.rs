@@ -1,0 +1,135 @@
+//! One sweep: the calls that list a registry for its snapshot.
+
+use std::collections::BTreeSet;
+
+use aws_sdk_ecr::types::Repository;
+use aws_sdk_resourcegroupstagging::types::TagFilter;
+
+use super::{aws::Aws, convert::described, pacing::Kind, snapshot::Sweep};
+use crate::domain::{
+    failure::{Class, Failure},
+    identity::{Owner, Registry},
+    observed::Tags,
+};
+
+/// The most that one page may hold (Amazon ECR API Reference, `DescribeRepositories`).
+const REPOSITORIES_A_PAGE: i32 = 1000;
+
+/// The most that one page may hold (Resource Groups Tagging API Reference, `GetResources`).
+const TAGS_A_PAGE: i32 = 100;
+
+impl Aws {
+    /// Sweeps a registry for the objects that are bound there to these names. Tells which of them are not
+    /// what was agreed with, and who is to look for himself where nobody may list.
+    pub(super) async fn sweep_registry(
+        &self,
+        registry: &Registry,
+        bound: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, Failure> {
+        let mut sweep = self.snapshot.sweep(bound);
+        match self.fill(registry, &mut sweep).await {
+            Ok(()) => Ok(sweep.end()),
+            Err(failure) => {
+                let told = self.snapshot.failed(&failure);
+                if failure.class == Class::Denied && !told.is_empty() {
+                    tracing::warn!(
+                        account = %registry.id, region = %registry.region, said = %failure.said,
+                        "each repository is looked at by itself: allow ecr:DescribeRepositories on \
+                         repository/* (deploy/iam), and one call lists a thousand"
+                    );
+                    return Ok(told);
+                }
+                Err(failure)
+            }
+        }
+    }
+
+    async fn fill(&self, registry: &Registry, sweep: &mut Sweep<'_>) -> Result<(), Failure> {
+        match self.tagged(registry, sweep).await {
+            Ok(()) => {}
+            Err(failure) if failure.class == Class::Denied => {
+                if sweep.without_tags() {
+                    tracing::warn!(
+                        account = %registry.id, region = %registry.region, said = %failure.said,
+                        "the tags of each repository are read by themselves: allow tag:GetResources \
+                         (deploy/iam), and one call reads a hundred"
+                    );
+                }
+            }
+            Err(failure) => return Err(failure),
+        }
+        self.each_repository(registry, |name, it| {
+            sweep.listed(name, || described(it).ok())
+        })
+        .await
+    }
+
+    /// `GetResources`, page by page: the tags of all that carry our tag. It may lag behind ECR.
+    async fn tagged(&self, registry: &Registry, sweep: &mut Sweep<'_>) -> Result<(), Failure> {
+        let prefix = registry.arn_prefix();
+        let mut next = None;
+        loop {
+            let call = self
+                .tagging
+                .get_resources()
+                .resource_type_filters("ecr:repository")
+                .tag_filters(TagFilter::builder().key(Owner::TAG).build())
+                .resources_per_page(TAGS_A_PAGE)
+                .set_pagination_token(next)
+                .send();
+            let page = self
+                .call(registry, Kind::Read, "GetResources", call)
+                .await?;
+            for found in page.resource_tag_mapping_list() {
+                let name = found
+                    .resource_arn()
+                    .and_then(|arn| arn.strip_prefix(&prefix));
+                if let Some(name) = name {
+                    let tags = found.tags().iter();
+                    let tags: Tags = tags
+                        .map(|tag| (tag.key().to_owned(), tag.value().to_owned()))
+                        .collect();
+                    sweep.tagged(name, tags);
+                }
+            }
+            // The last page has an empty token.
+            next = page
+                .pagination_token()
+                .filter(|token| !token.is_empty())
+                .map(ToOwned::to_owned);
+            if next.is_none() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// `DescribeRepositories` of a whole registry, page by page.
+    pub(super) async fn each_repository(
+        &self,
+        registry: &Registry,
+        mut take: impl FnMut(&str, &Repository) + Send,
+    ) -> Result<(), Failure> {
+        let mut next = None;
+        loop {
+            let call = self
+                .ecr
+                .describe_repositories()
+                .registry_id(registry.id.as_str())
+                .max_results(REPOSITORIES_A_PAGE)
+                .set_next_token(next)
+                .send();
+            let page = self
+                .call(registry, Kind::Read, "DescribeRepositories", call)
+                .await?;
+            for repository in page.repositories() {
+                if let Some(name) = repository.repository_name() {
+                    take(name, repository);
+                }
+            }
+            next = page.next_token().map(ToOwned::to_owned);
+            if next.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
