@@ -200,7 +200,14 @@ fn looks_first<C: Clients>(pass: &Pass<'_, C>, desired: &Desired) -> bool {
 
 async fn look<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) -> Result<Found, Failure> {
     let ecr = &pass.aws;
-    let (described, tags) = futures::try_join!(ecr.describe(at), ecr.tags(at))?;
+    let described = async {
+        if is_established(pass) {
+            ecr.describe_known(at).await
+        } else {
+            ecr.describe(at).await
+        }
+    };
+    let (described, tags) = futures::try_join!(described, ecr.tags(at))?;
     let found = match (described, tags) {
         (Some(described), Some(tags)) => Some((described, tags)),
         (None, None) => None,

@@ -24,8 +24,9 @@ use aws_sdk_ecr::{
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{
-    convert::{described, previewed, tags, unreadable},
+    convert::{previewed, tags, unreadable},
     error::{Error, NO_LIFECYCLE_POLICY, NO_PREVIEW, NO_REPOSITORY_POLICY, PREVIEW_RUNS, read},
+    lookups::Lookups,
     pacing::{Kind, Pacing},
     port::{Ecr, ImageCount, Preview},
     snapshot::Snapshot,
@@ -60,7 +61,8 @@ pub struct Aws {
     /// AWS no longer takes the credentials: another client gets new ones.
     refused: AtomicBool,
     opened: Instant,
-    pacing: Arc<Pacing>,
+    pub(super) pacing: Arc<Pacing>,
+    pub(super) lookups: Lookups,
     metrics: Metrics,
 }
 
@@ -90,6 +92,7 @@ impl Aws {
             refused: AtomicBool::new(false),
             opened: Instant::now(),
             pacing,
+            lookups: Lookups::default(),
             metrics,
         }
     }
@@ -116,7 +119,7 @@ impl Aws {
         Box::pin(self.send(operation, waited, send)).await
     }
 
-    async fn send<T, E>(
+    pub(super) async fn send<T, E>(
         &self,
         operation: &'static str,
         waited: Duration,
@@ -163,7 +166,7 @@ impl Aws {
 }
 
 /// Turns "there is no repository" into `None`.
-fn if_there<T>(answer: Result<T, Error>) -> Result<Option<T>, Failure> {
+pub(super) fn if_there<T>(answer: Result<T, Error>) -> Result<Option<T>, Failure> {
     match answer {
         Ok(answer) => Ok(Some(answer)),
         Err(error) if error.failure.class == Class::Gone => Ok(None),
@@ -220,24 +223,11 @@ impl Ecr for Aws {
     }
 
     async fn describe(&self, at: &Identity) -> Result<Option<Described>, Failure> {
-        let call = self
-            .ecr
-            .describe_repositories()
-            .registry_id(at.registry.id.as_str())
-            .repository_names(at.name.as_str())
-            .send();
-        let Some(answer) = if_there(
-            self.call(&at.registry, Kind::Read, "DescribeRepositories", call)
-                .await,
-        )?
-        else {
-            return Ok(None);
-        };
-        let repository = answer
-            .repositories()
-            .first()
-            .ok_or_else(|| unreadable("no repository"))?;
-        described(repository).map(Some)
+        self.look_up_alone(at).await
+    }
+
+    async fn describe_known(&self, at: &Identity) -> Result<Option<Described>, Failure> {
+        self.look_up(at).await
     }
 
     async fn tags(&self, at: &Identity) -> Result<Option<Tags>, Failure> {

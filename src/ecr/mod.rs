@@ -6,6 +6,7 @@ mod aws;
 mod clients;
 mod convert;
 mod error;
+mod lookups;
 mod pacing;
 mod port;
 mod snapshot;

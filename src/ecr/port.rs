@@ -64,6 +64,12 @@ pub trait Ecr: Send + Sync + 'static {
         at: &Identity,
     ) -> impl Future<Output = Result<Option<Described>, Failure>> + Send;
 
+    /// `DescribeRepositories` of a name that is known to exist: look-ups at the same time share a call.
+    fn describe_known(
+        &self,
+        at: &Identity,
+    ) -> impl Future<Output = Result<Option<Described>, Failure>> + Send;
+
     /// `ListTagsForResource`: the proof of ownership; `None` where there is no repository.
     fn tags(&self, at: &Identity) -> impl Future<Output = Result<Option<Tags>, Failure>> + Send;
 

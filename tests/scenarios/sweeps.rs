@@ -303,3 +303,37 @@ async fn what_people_change_does_not_wait_for_the_first_sweep() {
     world.looks(&world.in_ecr("api-0"), 2).await;
     world.finish().await;
 }
+
+/// Calls of `DescribeRepositories` that name repositories, and those that name more than one.
+fn look_ups(world: &World, mark: usize) -> (usize, usize) {
+    let calls = world.calls().split_off(mark);
+    let named = calls
+        .iter()
+        .filter_map(|call| call.input["repositoryNames"].as_array());
+    let sizes: Vec<_> = named.map(Vec::len).collect();
+    (sizes.len(), sizes.iter().filter(|size| **size > 1).count())
+}
+
+#[tokio::test]
+async fn look_ups_that_wait_for_the_same_turn_share_a_call() {
+    let mut world = without_rota("together").await;
+    world.start_operator().await;
+    let names = fleet(16);
+    let mark = resting(&world, &names).await;
+    // One of them is gone: what it spoils for the others they ask again by themselves.
+    world.lose(&world.in_ecr("api-15"));
+    for name in &names {
+        world.annotate(name, FLUX, "1").await;
+    }
+    for name in &names {
+        let handled = |object: &ecr_operator::api::ECRRepository| {
+            let status = object.status.as_ref();
+            status.is_some_and(|s| s.last_handled_reconcile_at.as_deref() == Some("1"))
+        };
+        world.wait(name, "the request is handled", handled).await;
+        world.ready(name).await;
+    }
+    let (calls, shared) = look_ups(&world, mark);
+    assert!(shared > 0, "{calls} calls");
+    world.finish().await;
+}
