@@ -108,7 +108,9 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
             "leader election is not there yet: run one replica, without --leader-elect and --lease-namespace"
         );
     }
-    tokio::runtime::Builder::new_multi_thread()
+    // One thread: all passes are one task anyway, and waking other threads for the connections costs
+    // a third more of CPU, and memory for each (docs/performance.md).
+    tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the runtime can't be started")?
