@@ -1,8 +1,9 @@
 //! Which class an object is of, as whom AWS is called for it, and what the two ask for together.
 
 use std::{
+    collections::HashMap,
     num::NonZeroU32,
-    sync::{Arc, PoisonError, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
 use kube::{Resource as _, ResourceExt as _};
@@ -11,12 +12,10 @@ use super::{
     context::Context,
     pass::Pass,
     surroundings::{WatchedClass, is_default},
+    watching::digest,
 };
 use crate::{
-    api::{
-        APPROVE_RECREATE_ANNOTATION, ClassSetting, ECRRepository, ECRRepositoryClass,
-        ECRRepositorySpec,
-    },
+    api::{APPROVE_RECREATE_ANNOTATION, ClassSetting, ECRRepository, ECRRepositoryClass},
     domain::{
         class::{Budget as Calls, Candidate, Class, NoChoice, Subject, choose},
         desired::{Desired, Refusal},
@@ -44,6 +43,34 @@ pub(super) fn access(name: &str, class: &Class) -> Access {
     }
 }
 
+/// The classes as they were last parsed, by uid and with their generation: once for all the passes of
+/// all their objects.
+#[derive(Default)]
+pub(super) struct Parsed(Mutex<HashMap<String, (i64, Arc<Class>)>>);
+
+impl Parsed {
+    fn of(&self, class: &ECRRepositoryClass) -> Result<Arc<Class>, Refusal> {
+        let (uid, generation) = (class.uid(), class.metadata.generation);
+        let Some((uid, generation)) = uid.zip(generation) else {
+            return Class::parse(&class.spec).map(Arc::new);
+        };
+        // A map is whole after any panic.
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, known)) = all.get(&uid).filter(|(of, _)| *of == generation) {
+            return Ok(Arc::clone(known));
+        }
+        let parsed = Arc::new(Class::parse(&class.spec)?);
+        all.insert(uid, (generation, Arc::clone(&parsed)));
+        Ok(parsed)
+    }
+
+    /// Forgets a class that is gone.
+    pub(super) fn forget(&self, uid: &str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.remove(uid);
+    }
+}
+
 fn candidate(class: &Arc<WatchedClass>) -> Candidate<'_> {
     let meta = class.meta();
     Candidate {
@@ -56,10 +83,10 @@ fn candidate(class: &Arc<WatchedClass>) -> Candidate<'_> {
 
 /// The one that counts, whether or not it is being deleted.
 fn chosen<'a>(
-    spec: &'a ECRRepositorySpec,
+    named: Option<&'a str>,
     candidates: &[Candidate<'a>],
 ) -> Result<Candidate<'a>, NoChoice<'a>> {
-    match choose(spec.class_name.as_deref(), candidates) {
+    match choose(named, candidates) {
         Err(NoChoice::Deleting(class)) => Ok(class),
         other => other,
     }
@@ -74,9 +101,10 @@ impl<C> Context<C> {
     ) -> Result<Arc<WatchedClass>, Refusal> {
         let classes = self.surroundings.classes.state();
         let candidates: Vec<_> = classes.iter().map(candidate).collect();
+        let named = object.spec.class_name.as_deref();
         let counts = match course {
-            Course::GoesOn => choose(object.spec.class_name.as_deref(), &candidates),
-            Course::Ends => chosen(&object.spec, &candidates),
+            Course::GoesOn => choose(named, &candidates),
+            Course::Ends => chosen(named, &candidates),
         }?;
         let mut found = candidates.iter().zip(&classes);
         let found = found.find(|(candidate, _)| **candidate == counts);
@@ -89,13 +117,10 @@ impl<C> Context<C> {
     pub(super) fn users_of_class(&self, name: &str) -> usize {
         let classes = self.surroundings.classes.state();
         let candidates: Vec<_> = classes.iter().map(candidate).collect();
-        let uses = |object: &ECRRepository| {
-            chosen(&object.spec, &candidates).is_ok_and(|class| class.name == name)
-        };
         let objects = self.store.state();
-        objects
-            .iter()
-            .filter(|object| object.0.as_ref().is_ok_and(uses))
+        let named = objects.iter().filter_map(|object| object.class_name().ok());
+        named
+            .filter(|named| chosen(*named, &candidates).is_ok_and(|class| class.name == name))
             .count()
     }
 }
@@ -148,13 +173,13 @@ fn budget(calls: Calls) -> Budget {
 
 impl<C: Clients> Pass<'_, C> {
     /// Finds the object's class, and calls AWS from now on as that says.
-    pub(super) async fn assign(&mut self, course: Course) -> Result<Class, Refusal> {
+    pub(super) async fn assign(&mut self, course: Course) -> Result<Arc<Class>, Refusal> {
         self.ctx.surroundings.ready().await;
         let watched = self.ctx.class_of(&self.object, course)?;
         let name = watched.name_any();
         let class = watched.0.as_ref().map_err(|_| unreadable(&name))?;
         self.note_class(class.metadata.uid.as_deref(), class.metadata.generation);
-        let parsed = Class::parse(&class.spec).map_err(|why| Refusal {
+        let parsed = self.ctx.parsed.of(class).map_err(|why| Refusal {
             reason: Reason::ClassNotReady,
             message: format!("Have the class {name:?} corrected: {}", why.message),
         })?;
@@ -168,8 +193,8 @@ impl<C: Clients> Pass<'_, C> {
 
     /// A class that has changed cuts every wait short, as a change of the object does.
     fn note_class(&mut self, uid: Option<&str>, generation: Option<i64>) {
-        let class = format!("{uid:?} {generation:?}");
-        let before = self.memory.class.replace(class.clone());
+        let class = digest((uid, generation));
+        let before = self.memory.class.replace(class);
         if before.is_some_and(|before| before != class) {
             self.memory.begin_afresh();
         }
@@ -240,6 +265,31 @@ mod tests {
             "status": status,
         });
         serde_json::from_value(class).unwrap()
+    }
+
+    #[test]
+    fn a_class_is_parsed_once_for_each_generation() {
+        let parsed = Parsed::default();
+        let reads = |class: &ECRRepositoryClass| parsed.of(class).unwrap().budget.reads;
+        let mut class = class(&json!({"apiBudget": {"readsPerSecond": 7}}), &json!({}));
+        class.metadata.uid = Some("uid-1".to_owned());
+        class.metadata.generation = Some(1);
+        assert_eq!(reads(&class), 7);
+        class.spec.api_budget = None;
+        assert_eq!(
+            reads(&class),
+            7,
+            "nobody changes a spec without its generation"
+        );
+        class.metadata.generation = Some(2);
+        assert_eq!(reads(&class), 10);
+        class.metadata.uid = Some("uid-2".to_owned());
+        class.spec = serde_json::from_value(json!({"apiBudget": {"readsPerSecond": 3}})).unwrap();
+        assert_eq!(reads(&class), 3, "another one of its name");
+        assert!(Arc::ptr_eq(
+            &parsed.of(&class).unwrap(),
+            &parsed.of(&class).unwrap()
+        ));
     }
 
     fn reads(classes: &[ECRRepositoryClass], account: &str) -> u32 {

@@ -14,6 +14,7 @@ use super::{
     memory::Memory,
     reconcile::again,
     surroundings::WatchedClass,
+    watching::digest,
 };
 use crate::{
     api::{CLASS_FINALIZER, ECRRepositoryClass, ECRRepositoryClassStatus as Status},
@@ -51,7 +52,9 @@ async fn one_pass<C: Clients>(
     let class = hold_while_used(ctx, class, users > 0).await?;
     let deleting = class.metadata.deletion_timestamp.is_some();
     if deleting && users == 0 {
-        ctx.memories.forget(&class.uid().unwrap_or_default());
+        let uid = class.uid().unwrap_or_default();
+        ctx.memories.forget(&uid);
+        ctx.parsed.forget(&uid);
         return Ok(Requeue::await_change());
     }
     let mut status = class.status.clone().unwrap_or_default();
@@ -129,8 +132,8 @@ struct Looked {
 async fn look<C: Clients>(ctx: &Context<C>, class: &ECRRepositoryClass) -> Looked {
     let uid = class.uid().unwrap_or_default();
     let mut memory = ctx.memories.recall(&uid);
-    let generation = format!("{:?}", class.metadata.generation);
-    let changed = memory.class.as_ref() != Some(&generation);
+    let generation = digest(class.metadata.generation);
+    let changed = memory.class != Some(generation);
     let now = ctx.now();
     if let Some(due) = memory.due.filter(|due| *due > now && !changed) {
         return Looked {

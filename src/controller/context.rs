@@ -9,18 +9,17 @@ use std::{
 use k8s_openapi::jiff::Timestamp;
 use kube::{
     Client,
-    core::DeserializeGuard,
     runtime::reflector::{ObjectRef, Store},
 };
 
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    events::Events, memory::Memories, roll_call::RollCall, surroundings::Surroundings,
-    sweep::Wanted,
+    assign::Parsed, events::Events, memory::Memories, roll_call::RollCall,
+    surroundings::Surroundings, sweep::Wanted, watched::Watched,
 };
 use crate::{
-    api::{ECRRepository, ECRRepositoryStatus},
+    api::ECRRepositoryStatus,
     domain::{
         identity::{ClusterName, ClusterUid, Registry},
         retry::{Moment, Waits},
@@ -28,9 +27,6 @@ use crate::{
     },
     telemetry::Metrics,
 };
-
-/// An object of the watch, which may be one that this version can't read.
-pub(super) type Watched = DeserializeGuard<ECRRepository>;
 
 /// Which cluster this is.
 #[derive(Clone, Debug)]
@@ -71,6 +67,7 @@ pub(super) struct Context<C> {
     pub(super) settings: Settings,
     pub(super) store: Store<Watched>,
     pub(super) surroundings: Surroundings,
+    pub(super) parsed: Parsed,
     /// As of which version of the classes the calls to a registry are paced.
     pub(super) paced: Mutex<HashMap<Registry, u64>>,
     pub(super) memories: Memories,
@@ -109,9 +106,8 @@ impl<C> Context<C> {
     pub(super) fn bound_to(&self, names: &BTreeSet<String>) -> Vec<ObjectRef<Watched>> {
         let objects = self.store.state();
         let bound = objects.iter().filter(|object| {
-            let status = object.0.as_ref().ok().and_then(|it| it.status.as_ref());
-            let name = status.and_then(|it| it.repository_name.as_ref());
-            name.is_some_and(|name| names.contains(name))
+            let name = object.place().and_then(|it| it.repository_name);
+            name.is_some_and(|name| names.contains(&name))
         });
         bound
             .map(|object| ObjectRef::from_obj(object.as_ref()))
@@ -127,8 +123,8 @@ impl<C> Context<C> {
             .state()
             .iter()
             .filter_map(|object| {
-                let status = object.0.as_ref().ok()?.status.as_ref()?;
-                binding(status).filter(|_| is_counted(status))
+                let status = object.place()?;
+                binding(&status).filter(|_| is_counted(&status))
             })
             .filter(|binding| binding.established && binding.identity.registry == *registry)
             .map(|binding| binding.identity.name.to_string())

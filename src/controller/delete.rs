@@ -7,7 +7,6 @@ use crate::{
     api::{DeletionPolicy, FINALIZER},
     domain::{
         action::Action,
-        class,
         desired::Adoption,
         failure::Class,
         identity::Identity,
@@ -116,7 +115,9 @@ async fn remove_repository<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Left, E
 async fn policy<C: Clients>(pass: &mut Pass<'_, C>) -> Option<DeletionPolicy> {
     let asked = pass.object.spec.deletion_policy;
     let assigned = pass.assign(Course::Ends).await;
-    pass.from_class.deletion = assigned.as_ref().is_ok_and(class::Class::enforces_deletion);
+    pass.from_class.deletion = assigned
+        .as_ref()
+        .is_ok_and(|class| class.enforces_deletion());
     match assigned.and_then(|class| class.admit_deletion(&pass.object.spec)) {
         Ok(policy) => Some(policy),
         Err(_) if asked == Some(DeletionPolicy::Retain) => asked,

@@ -106,11 +106,11 @@ impl<C: Clients> Pass<'_, C> {
                 return self.problems.pop();
             }
         };
-        self.memory.waiting = Some(Waiting {
+        self.memory.waiting = Some(Box::new(Waiting {
             hash,
             until: now.after(pause),
             problem: problem.clone(),
-        });
+        }));
         Some(problem)
     }
 

@@ -17,23 +17,17 @@ impl<C: Clients> Pass<'_, C> {
     /// not, the pass's problems tell why. Fails where it can't be told that it is gone; a loss is
     /// noted only once that is certain.
     pub(super) async fn may_recreate(&mut self, at: &Identity) -> Result<bool, Failure> {
-        let names = self.ctx.roll_call.names(&*self.aws, at).await?;
-        if names.contains(at.name.as_str()) {
+        let roll = self.ctx.roll(&self.aws, at).await?;
+        if roll.names.contains(at.name.as_str()) {
             return Err(Failure::unavailable(
                 "DescribeRepositories lists the repository and does not find it by its name",
             ));
         }
         let loss = self.note_loss();
-        let expected = self.ctx.bound_names(&at.registry);
-        // Those that came back count as long as one sweep lasts: a slow loss is a loss as well.
-        let mut gone = self.ctx.lately_lost(&at.registry);
-        gone.extend(expected.difference(&names).cloned());
-        let approved = self.approves(&loss);
-        if approved || !is_suspicious(gone.len(), expected.len()) {
+        if self.approves(&loss) || !is_suspicious(roll.gone, roll.bound) {
             return Ok(true);
         }
-        self.problems
-            .push(many_lost(&loss, gone.len(), expected.len()));
+        self.problems.push(many_lost(&loss, roll.gone, roll.bound));
         Ok(false)
     }
 

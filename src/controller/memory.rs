@@ -18,14 +18,14 @@ pub(super) struct Memory {
     pub(super) attempts: Attempts,
     /// What was repaired, and how often of late.
     pub(super) repairs: Repairs,
-    /// What the last pass was asked for: another request starts afresh.
-    pub(super) request: Option<String>,
+    /// A digest of what the last pass was asked for: another request starts afresh.
+    pub(super) request: Option<u64>,
     /// When lifecycle and repository policy are due to be read.
     pub(super) policies_due: Option<Moment>,
-    /// The class that counted at the last pass, uid and generation.
-    pub(super) class: Option<String>,
+    /// A digest of the class that counted at the last pass: its uid and generation.
+    pub(super) class: Option<u64>,
     /// A lifecycle policy of the class that may not be written yet.
-    pub(super) waiting: Option<Waiting>,
+    pub(super) waiting: Option<Box<Waiting>>,
     /// Of a class: when AWS is asked again who it is.
     pub(super) due: Option<Moment>,
     /// When ECR was last seen.
@@ -50,20 +50,23 @@ impl Memory {
 
 /// The memories of all objects, by uid.
 #[derive(Debug, Default)]
-pub(super) struct Memories(Mutex<HashMap<String, Memory>>);
+pub(super) struct Memories(Mutex<HashMap<Box<str>, Box<Memory>>>);
 
 impl Memories {
-    fn with<T>(&self, change: impl FnOnce(&mut HashMap<String, Memory>) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut HashMap<Box<str>, Box<Memory>>) -> T) -> T {
         // A map is whole after any panic: nothing here leaves it half-changed.
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn recall(&self, uid: &str) -> Memory {
-        self.with(|all| all.get(uid).cloned().unwrap_or_default())
+        self.with(|all| {
+            all.get(uid)
+                .map_or_else(Memory::default, |memory| (**memory).clone())
+        })
     }
 
     pub(super) fn keep(&self, uid: &str, memory: Memory) {
-        self.with(|all| all.insert(uid.to_owned(), memory));
+        self.with(|all| all.insert(uid.into(), Box::new(memory)));
     }
 
     pub(super) fn forget(&self, uid: &str) {
@@ -73,7 +76,7 @@ impl Memories {
     /// Counts a failure of Kubernetes; tells how many there were before.
     pub(super) fn kubernetes_failed(&self, uid: &str) -> u32 {
         self.with(|all| {
-            let memory = all.entry(uid.to_owned()).or_default();
+            let memory = all.entry(uid.into()).or_default();
             memory.kubernetes_failures = memory.kubernetes_failures.saturating_add(1);
             memory.kubernetes_failures - 1
         })

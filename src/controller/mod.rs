@@ -24,6 +24,7 @@ mod roll_call;
 mod surroundings;
 mod sweep;
 mod watch;
+mod watched;
 mod watching;
 
 pub use context::{Cluster, Settings};

@@ -15,6 +15,7 @@ use super::{
     kubernetes::{live, set_finalizer, version, write_status},
     memory::Memory,
     rest::REST,
+    watching::digest,
 };
 use crate::{
     api::{
@@ -108,8 +109,8 @@ impl<'a, C: Clients> Pass<'a, C> {
         let flux = self.token(RECONCILE_FLUX_ANNOTATION);
         let own = self.token(RECONCILE_ANNOTATION);
         let deleting = self.object.metadata.deletion_timestamp.is_some();
-        let request = format!("{:?} {deleting} {flux:?} {own:?}", self.generation());
-        if self.memory.request.as_ref() != Some(&request) {
+        let request = digest((self.generation(), deleting, &flux, &own));
+        if self.memory.request != Some(request) {
             self.memory.begin_afresh();
             self.memory.request = Some(request);
         }

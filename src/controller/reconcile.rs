@@ -4,17 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use kube::{
     ResourceExt as _,
-    core::error_boundary::InvalidObject,
     runtime::{controller::Action as Requeue, reflector::ObjectRef},
 };
 use tracing::Instrument as _;
 
 use super::{
-    context::{Context, Watched, jittered},
+    context::{Context, jittered},
     delete, enforce,
     error::Error,
     kubernetes::{live, version},
     pass::Pass,
+    watched::Watched,
 };
 use crate::{
     api::ECRRepository,
@@ -33,9 +33,9 @@ pub(super) async fn reconcile<C: Clients>(
     object: Arc<Watched>,
     ctx: Arc<Context<C>>,
 ) -> Result<Requeue, Error> {
-    let object = match &object.0 {
-        Ok(object) => object.clone(),
-        Err(invalid) => return Ok(unreadable(invalid, &ctx)),
+    let object = match object.read() {
+        Ok(object) => object,
+        Err(why) => return Ok(unreadable(&object, &why, &ctx)),
     };
     let span = tracing::info_span!(
         "pass",
@@ -69,11 +69,11 @@ fn label(outcome: &Result<Requeue, Error>) -> &'static str {
 }
 
 /// An object that this version can't read is left alone: it was written for another one.
-fn unreadable<C>(invalid: &InvalidObject, ctx: &Context<C>) -> Requeue {
+fn unreadable<C>(object: &Watched, why: &str, ctx: &Context<C>) -> Requeue {
     tracing::error!(
-        namespace = invalid.metadata.namespace,
-        name = invalid.metadata.name,
-        error = invalid.error,
+        namespace = object.namespace(),
+        name = object.name_any(),
+        error = why,
         "left alone: this version of the operator can't read the object; are CRD and operator of \
          one release?"
     );

@@ -9,42 +9,65 @@ use std::{
 
 use tokio::sync::Mutex;
 
+use super::context::Context;
 use crate::{
     domain::{
         failure::Failure,
         identity::{Identity, Registry},
     },
-    ecr::Ecr,
+    ecr::{Clients, Ecr},
 };
 
 /// How long one list serves.
 const SERVES: Duration = Duration::from_secs(30);
 
-type Listed = (Instant, Arc<BTreeSet<String>>);
+/// A registry at one moment.
+pub(super) struct Roll {
+    /// The names of all its repositories.
+    pub(super) names: BTreeSet<String>,
+    /// How many objects are bound there.
+    pub(super) bound: usize,
+    /// How many of them have lost their repository, those within the last resync among them that have
+    /// it back: a slow loss is a loss as well.
+    pub(super) gone: usize,
+}
 
-/// The last list of each registry.
+type Listed = (Instant, Arc<Roll>);
+
+/// The last roll of each registry.
 #[derive(Default)]
 pub(super) struct RollCall(Mutex<HashMap<Registry, Listed>>);
 
-impl RollCall {
-    /// The names of all repositories, for one that was just not found. A list that still shows it
-    /// is from before it vanished and tells nothing of others either: another one is made.
-    pub(super) async fn names<E: Ecr>(
+impl<C: Clients> Context<C> {
+    /// All repositories, for one that was just not found. A roll that still shows it is from before it
+    /// vanished and tells nothing of others either: another one is made.
+    pub(super) async fn roll(
         &self,
-        ecr: &E,
+        ecr: &C::Ecr,
         missing: &Identity,
-    ) -> Result<Arc<BTreeSet<String>>, Failure> {
+    ) -> Result<Arc<Roll>, Failure> {
         let registry = &missing.registry;
         // The lock is held during the call: all who ask meanwhile share its answer.
-        let mut listed = self.0.lock().await;
-        if let Some((at, names)) = listed.get(registry)
+        let mut listed = self.roll_call.0.lock().await;
+        if let Some((at, roll)) = listed.get(registry)
             && at.elapsed() < SERVES
-            && !names.contains(missing.name.as_str())
+            && !roll.names.contains(missing.name.as_str())
         {
-            return Ok(Arc::clone(names));
+            return Ok(Arc::clone(roll));
         }
-        let names = Arc::new(ecr.names(registry).await?);
-        listed.insert(registry.clone(), (Instant::now(), Arc::clone(&names)));
-        Ok(names)
+        let roll = Arc::new(self.called(registry, ecr.names(registry).await?));
+        listed.insert(registry.clone(), (Instant::now(), Arc::clone(&roll)));
+        Ok(roll)
+    }
+
+    fn called(&self, registry: &Registry, names: BTreeSet<String>) -> Roll {
+        let bound = self.bound_names(registry);
+        let mut gone = self.lately_lost(registry);
+        gone.extend(bound.difference(&names).cloned());
+        Roll {
+            names,
+            bound: bound.len(),
+            gone: gone.len(),
+        }
     }
 }

@@ -26,13 +26,12 @@ use kube::{
 use tokio::sync::watch;
 
 use super::{
-    context::{Context, Watched},
+    context::Context,
+    watched::Watched,
     watching::{CLASSES, Change, NAMESPACES, News, config, digest, events},
 };
 use crate::{
-    api::{
-        APPROVE_RECREATE_ANNOTATION, DEFAULT_CLASS_ANNOTATION, ECRRepository, ECRRepositoryClass,
-    },
+    api::{APPROVE_RECREATE_ANNOTATION, DEFAULT_CLASS_ANNOTATION, ECRRepositoryClass},
     telemetry::{Health, Metrics},
 };
 
@@ -202,11 +201,10 @@ impl Surroundings {
     }
 
     /// Asks for a look at the class of an object that came, changed or went.
-    pub(super) fn count(&self, object: &ECRRepository) {
-        let was = object.status.as_ref().and_then(|it| it.class_name.as_ref());
-        let names = object.spec.class_name.iter().chain(was);
-        for name in names {
-            let _ = self.looks.unbounded_send(name.clone());
+    pub(super) fn count(&self, object: &Watched) {
+        let named = object.class_name().ok().flatten();
+        for name in named.into_iter().chain(object.last_class_name()) {
+            let _ = self.looks.unbounded_send(name.to_owned());
         }
     }
 
@@ -225,14 +223,17 @@ impl Surroundings {
 impl<C> Context<C> {
     /// The objects that depend on what has changed.
     pub(super) fn users_of(&self, touched: &Touched) -> Vec<ObjectRef<Watched>> {
-        let uses = |object: &ECRRepository| match touched {
-            Touched::Namespace(name) => object.namespace().as_deref() == Some(name),
-            Touched::Class { name, was_default } => self.uses(object, name, *was_default),
+        let uses = |object: &Watched| match (touched, object.class_name()) {
+            (_, Err(_)) => false,
+            (Touched::Namespace(name), Ok(_)) => object.meta().namespace.as_ref() == Some(name),
+            (Touched::Class { name, was_default }, Ok(named)) => {
+                self.uses(object, named, name, *was_default)
+            }
         };
         self.store
             .state()
             .iter()
-            .filter(|object| object.0.as_ref().is_ok_and(uses))
+            .filter(|object| uses(object))
             .map(|object| ObjectRef::from_obj(object.as_ref()))
             .collect()
     }
@@ -240,11 +241,11 @@ impl<C> Context<C> {
     /// Whether an object is of this class, or was when it was last looked at. One that names none may
     /// be of any that has become the default, or is no longer: also where it was of another and that
     /// one counts again, now that there are no longer two.
-    fn uses(&self, object: &ECRRepository, class: &str, was_default: bool) -> bool {
-        if let Some(named) = object.spec.class_name.as_deref() {
+    fn uses(&self, object: &Watched, named: Option<&str>, class: &str, was_default: bool) -> bool {
+        if let Some(named) = named {
             return named == class;
         }
-        let was = object.status.as_ref().and_then(|s| s.class_name.as_deref());
+        let was = object.last_class_name();
         let is_default = || {
             let found = self.surroundings.class(class);
             found.is_some_and(|found| is_default(found.as_ref()))

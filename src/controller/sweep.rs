@@ -10,7 +10,7 @@ use futures::{
 use kube::runtime::reflector::ObjectRef;
 use tokio::time::{Instant, sleep_until};
 
-use super::context::{Context, Watched};
+use super::{context::Context, watched::Watched};
 use crate::{
     domain::{failure::Failure, retry::back_off},
     ecr::{Access, Clients, Ecr, Snapshot},

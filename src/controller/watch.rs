@@ -11,7 +11,7 @@ use futures::{FutureExt as _, Stream, StreamExt as _, TryStreamExt as _};
 use kube::{
     Api, Client, ResourceExt as _,
     runtime::{
-        Controller, PredicateConfig, WatchStreamExt as _,
+        Controller,
         controller::Config,
         reflector::{ObjectRef, store, store::Writer},
         watcher::{self, Event},
@@ -20,21 +20,19 @@ use kube::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    assign::Parsed,
     class::{on_class_error, reconcile_class},
-    context::{Cluster, Context, Settings, Watched},
+    context::{Cluster, Context, Settings},
     events::Events,
     memory::Memories,
     reconcile::{on_error, reconcile},
     roll_call::RollCall,
     surroundings::{self, Looks},
     sweep,
-    watching::{REPOSITORIES, config, digest, events},
+    watched::{ANNOTATIONS, Watched},
+    watching::{Asked, REPOSITORIES, config, digest, events},
 };
 use crate::{
-    api::{
-        APPROVE_LIFECYCLE_ANNOTATION, APPROVE_RECREATE_ANNOTATION, RECONCILE_ANNOTATION,
-        RECONCILE_FLUX_ANNOTATION,
-    },
     ecr::Clients,
     telemetry::{Health, Metrics},
 };
@@ -68,6 +66,7 @@ pub async fn run<C: Clients>(
         settings,
         store: reader.clone(),
         surroundings,
+        parsed: Parsed::default(),
         paced: Mutex::default(),
         memories: Memories::default(),
         roll_call: RollCall::default(),
@@ -147,44 +146,28 @@ fn changes<C: Clients>(
     watches: (Metrics, Health),
 ) -> impl Stream<Item = Result<Watched, watcher::Error>> + Send + 'static {
     let source = watcher::watcher(api, config());
+    let mut known = Asked::by(asked);
     events(source, REPOSITORIES, writer, watches)
         .inspect_ok(move |event| match event {
-            Event::Apply(object) | Event::InitApply(object) => note_users(&ctx, object),
+            Event::Apply(object) | Event::InitApply(object) => ctx.surroundings.count(object),
             Event::Delete(object) => {
                 ctx.memories.forget(&object.uid().unwrap_or_default());
-                note_users(&ctx, object);
+                ctx.surroundings.count(object);
             }
             Event::InitDone => ctx.surroundings.objects_listed(),
             Event::Init => {}
         })
-        .applied_objects()
-        .predicate_filter(
-            |object: &Watched| Some(asked(object)),
-            PredicateConfig::default(),
-        )
-}
-
-/// The number of a class's objects may have changed.
-fn note_users<C>(ctx: &Context<C>, object: &Watched) {
-    if let Ok(object) = &object.0 {
-        ctx.surroundings.count(object);
-    }
+        .try_filter_map(move |event| future::ready(Ok(known.news(event))))
 }
 
 /// A digest of all that makes a pass worthwhile. Our own writes, to status and finalizer, are not
 /// among it.
 fn asked(object: &Watched) -> u64 {
     let meta = kube::Resource::meta(object);
-    let annotations = [
-        RECONCILE_FLUX_ANNOTATION,
-        RECONCILE_ANNOTATION,
-        APPROVE_RECREATE_ANNOTATION,
-        APPROVE_LIFECYCLE_ANNOTATION,
-    ];
     digest((
         meta.generation,
         meta.deletion_timestamp.is_some(),
-        annotations.map(|annotation| object.annotations().get(annotation)),
+        ANNOTATIONS.map(|annotation| object.annotations().get(annotation)),
         // A class may make something of them.
         object.labels(),
     ))

@@ -27,6 +27,9 @@ use crate::{
 /// Load balancers cut silent connections, some after four minutes; a watch ends by itself before.
 const WATCH_SECONDS: u32 = 200;
 
+/// Objects in a page of a list: all of a page is in memory at once, as text and as what it says.
+const PAGE: u32 = 100;
+
 /// The parts of the process that must work before it is ready: one watch for each kind.
 pub const WATCHED: [&str; 3] = [REPOSITORIES, CLASSES, NAMESPACES];
 pub(super) const REPOSITORIES: &str = "ECRRepository";
@@ -35,7 +38,9 @@ pub(super) const NAMESPACES: &str = "Namespace";
 
 /// How every watch is asked for.
 pub(super) fn config() -> watcher::Config {
-    watcher::Config::default().timeout(WATCH_SECONDS)
+    watcher::Config::default()
+        .timeout(WATCH_SECONDS)
+        .page_size(PAGE)
 }
 
 /// The events of a watch, once the store has them. Errors end here: the controller would hold all of
@@ -132,6 +137,52 @@ pub(super) struct News<K, D> {
     digest: fn(&K) -> D,
 }
 
+/// The objects whose change is worth a pass. Kube's own filter by a predicate holds each key twice as
+/// long, and lets everything through again after an hour (kube-runtime, `PredicateFilter`): a relist
+/// would be a pass for each object.
+pub(super) struct Asked<K> {
+    /// By a digest of the uid: what was last asked for, and in which list or after it.
+    known: HashMap<u64, (u64, u32)>,
+    lists: u32,
+    digest: fn(&K) -> u64,
+}
+
+impl<K: Resource> Asked<K> {
+    pub(super) fn by(digest: fn(&K) -> u64) -> Self {
+        Self {
+            known: HashMap::new(),
+            lists: 0,
+            digest,
+        }
+    }
+
+    /// The object of an event, where something else is asked for than was known of it.
+    pub(super) fn news(&mut self, event: Event<K>) -> Option<K> {
+        match event {
+            Event::Init => {
+                self.lists = self.lists.wrapping_add(1);
+                None
+            }
+            Event::InitDone => {
+                // What the list did not show has gone unseen.
+                let now = self.lists;
+                self.known.retain(|_, (_, list)| *list == now);
+                None
+            }
+            Event::InitApply(object) | Event::Apply(object) => {
+                let asked = (self.digest)(&object);
+                let uid = digest(object.meta().uid.as_deref());
+                let before = self.known.insert(uid, (asked, self.lists));
+                (before.map(|(asked, _)| asked) != Some(asked)).then_some(object)
+            }
+            Event::Delete(object) => {
+                self.known.remove(&digest(object.meta().uid.as_deref()));
+                None
+            }
+        }
+    }
+}
+
 /// An object that changed, was made or was deleted.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Change<D> {
@@ -207,6 +258,7 @@ mod tests {
     fn namespace(name: &str, team: &str) -> Namespace {
         let mut namespace = Namespace::default();
         namespace.metadata.name = Some(name.to_owned());
+        namespace.metadata.uid = Some(format!("uid of {name}"));
         let label = ("team".to_owned(), team.to_owned());
         namespace.metadata.labels = Some([label].into());
         namespace
@@ -238,6 +290,30 @@ mod tests {
             let changes = news.of(&event);
             let names: Vec<_> = changes.iter().map(|it| it.name.as_str()).collect();
             assert_eq!(names, Vec::from_iter(expected), "{number}");
+        }
+    }
+
+    #[test]
+    fn only_what_asks_for_something_else_is_worth_a_pass() {
+        let mut asked = Asked::by(|it: &Namespace| digest(it.labels()));
+        let table = [
+            (Event::Init, false),
+            (Event::InitApply(namespace("a", "1")), true),
+            (Event::InitApply(namespace("b", "1")), true),
+            (Event::InitDone, false),
+            (Event::Apply(namespace("a", "1")), false),
+            (Event::Apply(namespace("a", "2")), true),
+            // As after a restart of the API server.
+            (Event::Init, false),
+            (Event::InitApply(namespace("a", "2")), false),
+            (Event::InitDone, false),
+            // Unseen: b was deleted meanwhile, and is made anew.
+            (Event::Apply(namespace("b", "1")), true),
+            (Event::Delete(namespace("a", "2")), false),
+            (Event::Apply(namespace("a", "2")), true),
+        ];
+        for (number, (event, expected)) in table.into_iter().enumerate() {
+            assert_eq!(asked.news(event).is_some(), expected, "{number}");
         }
     }
 

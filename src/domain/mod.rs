@@ -25,7 +25,7 @@ pub mod status;
 mod text;
 
 #[cfg(test)]
-mod arbitrary;
+pub(crate) mod arbitrary;
 #[cfg(test)]
 mod desired_refusals;
 #[cfg(test)]
