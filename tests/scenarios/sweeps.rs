@@ -320,11 +320,14 @@ async fn look_ups_that_wait_for_the_same_turn_share_a_call() {
     world.start_operator().await;
     let names = fleet(16);
     let mark = resting(&world, &names).await;
+    world.stop_operator().await;
     // One of them is gone: what it spoils for the others they ask again by themselves.
     world.lose(&world.in_ecr("api-15"));
     for name in &names {
         world.annotate(name, FLUX, "1").await;
     }
+    // All are looked up at once, and more than have a turn at once.
+    world.start_operator().await;
     for name in &names {
         let handled = |object: &ecr_operator::api::ECRRepository| {
             let status = object.status.as_ref();
