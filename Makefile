@@ -37,6 +37,9 @@ test: tools $(CONTROL_PLANE) ## run every test
 	@python3 -m pip --version >/dev/null 2>&1 || { echo "python3 with pip is missing: install your system's python3-pip package" >&2; exit 1; }
 	@echo "==> the control plane's tests"
 	cd tests/control-plane && $(GO_VET) ./... && go test ./internal/...
+	@echo "==> what Argo CD and Flux make of every state"
+	@# Go's cache of test results does not look at deploy/argocd.
+	cd tests/gitops/judges && CGO_ENABLED=0 go test -trimpath -count=1 ./...
 	@echo "==> the workspace's tests"
 	@# Scenarios mostly wait: more of them at a time than there are cores.
 	RUST_TEST_THREADS=$(or $(RUST_TEST_THREADS),6) cargo test --workspace --locked
@@ -45,10 +48,11 @@ test: tools $(CONTROL_PLANE) ## run every test
 lint: tools $(CONTROL_PLANE) $(CARGO_DENY) ## check format, lints, and what the dependencies are
 	@echo "==> format"
 	cargo fmt --all --check
-	@unformatted=$$(gofmt -l tests/control-plane); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
+	@unformatted=$$(gofmt -l tests/control-plane tests/gitops); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
 	@echo "==> lints"
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cd tests/control-plane && $(GO_VET) ./...
+	cd tests/gitops/judges && $(GO_VET) ./...
 	@echo "==> dependencies"
 	$(CARGO_DENY) --locked check --hide-inclusion-graph licenses bans sources
 
