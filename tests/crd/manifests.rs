@@ -21,26 +21,44 @@ fn yaml(path: &Path) -> Vec<String> {
     blocks.map(block).collect()
 }
 
+/// Where people copy from.
+const PLACES: [&str; 4] = ["README.md", "docs", "deploy/samples", "deploy/argocd"];
+
 fn files() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut files = vec![root.join("README.md")];
-    for directory in ["docs", "deploy/samples"] {
-        let entries = fs::read_dir(root.join(directory)).unwrap();
-        files.extend(entries.map(|entry| entry.unwrap().path()));
+    let mut files = Vec::new();
+    let mut left: Vec<PathBuf> = PLACES.iter().map(|it| root.join(it)).collect();
+    while let Some(path) = left.pop() {
+        if path.is_dir() {
+            let entries = fs::read_dir(&path).unwrap();
+            // Not what is made of status: it holds no manifests.
+            let entries = entries.map(|entry| entry.unwrap().path());
+            left.extend(entries.filter(|it| !it.ends_with("resource_customizations")));
+        } else if path
+            .extension()
+            .is_some_and(|it| it == "yaml" || it == "md")
+        {
+            files.push(path);
+        }
     }
-    files.retain(|file| file.is_file());
     files
 }
 
 /// Every manifest of a file that is of one of our kinds.
 fn manifests(file: &Path) -> Vec<Value> {
+    of_our_kinds(&yaml(file), file)
+}
+
+fn of_our_kinds(texts: &[String], file: &Path) -> Vec<Value> {
     let mut manifests = Vec::new();
-    for text in yaml(file) {
-        for document in serde_yaml::Deserializer::from_str(&text) {
+    for text in texts {
+        for document in serde_yaml::Deserializer::from_str(text) {
             let manifest = Value::deserialize(document)
                 .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
             // A page may leave the head out.
-            let is_part = manifest["kind"].is_null() && manifest["spec"].is_object();
+            let is_part = manifest["kind"].is_null()
+                && manifest["apiVersion"].is_null()
+                && manifest["spec"].is_object();
             if manifest["apiVersion"] == "ecr-operator.dev/v1alpha1" || is_part {
                 manifests.push(manifest);
             }
@@ -57,8 +75,13 @@ pub(crate) async fn are_accepted(server: Arc<Server>) {
         field_manager: None,
     };
     let mut found = std::collections::BTreeMap::new();
-    for file in files() {
-        for manifest in manifests(&file) {
+    let mut sources: Vec<(PathBuf, Vec<Value>)> = files()
+        .into_iter()
+        .map(|file| (file.clone(), manifests(&file)))
+        .collect();
+    sources.extend(rendered(&server).await);
+    for (file, manifests) in sources {
+        for manifest in manifests {
             let kind = manifest["kind"].as_str().unwrap_or("ECRRepository");
             *found.entry(kind.to_owned()).or_insert(0) += 1;
             let name = manifest["metadata"]["name"].as_str().unwrap_or("part");
@@ -76,4 +99,27 @@ pub(crate) async fn are_accepted(server: Arc<Server>) {
     }
     assert!(found["ECRRepository"] >= 2, "{found:?}");
     assert!(found["ECRRepositoryClass"] >= 2, "{found:?}");
+}
+
+/// What Kustomize makes of each directory of the GitOps sample.
+async fn rendered(server: &Server) -> Vec<(PathBuf, Vec<Value>)> {
+    let mut rendered = Vec::new();
+    for file in files() {
+        if !file.ends_with("kustomization.yaml")
+            || !file.to_str().unwrap().contains("deploy/samples/gitops/")
+        {
+            continue;
+        }
+        let directory = file.parent().unwrap();
+        let text = server
+            .kubectl
+            .run(&["kustomize", directory.to_str().unwrap()])
+            .await
+            .unwrap();
+        let made = of_our_kinds(&[text], directory);
+        assert!(!made.is_empty(), "{} makes nothing", directory.display());
+        rendered.push((directory.to_owned(), made));
+    }
+    assert!(rendered.len() >= 4, "deploy/samples/gitops lost its layout");
+    rendered
 }

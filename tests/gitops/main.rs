@@ -13,6 +13,7 @@
 
 mod class_states;
 mod files;
+mod layout;
 mod reasons;
 mod repository_states;
 mod state;

@@ -14,6 +14,7 @@ mod architecture;
 mod arrows;
 mod iam;
 mod iam_decisions;
+mod pages;
 mod peers;
 mod purity;
 mod source;
