@@ -53,7 +53,7 @@ fn state(name: &str, health: Health, standing: ClassStanding) -> State {
     let status = concluded(standing);
     State {
         name: name.to_owned(),
-        object: object("ECRRepositoryClass", "default", &spec(), json!(status)),
+        object: object("ECRRepositoryClass", "default", &spec(), &json!(status)),
         health,
         message: said(&status.conditions),
     }
@@ -101,7 +101,7 @@ fn hindered(class: FailureClass) -> Vec<State> {
 
 fn unseen() -> Vec<State> {
     let status = json!({"observedGeneration": -1});
-    let new = object("ECRRepositoryClass", "default", &spec(), status);
+    let new = object("ECRRepositoryClass", "default", &spec(), &status);
     let mut edited = state("edited", Health::Progressing, ClassStanding::Ready).object;
     edited["metadata"]["generation"] = json!(SEEN + 1);
     [("new", new), ("edited", edited)]

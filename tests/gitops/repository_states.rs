@@ -45,7 +45,7 @@ fn concluded(standing: Standing) -> Status {
 fn state(name: &str, health: Health, spec: &Value, status: &Status) -> State {
     State {
         name: name.to_owned(),
-        object: object("ECRRepository", "api", spec, json!(status)),
+        object: object("ECRRepository", "api", spec, &json!(status)),
         health,
         message: said(&status.conditions),
     }
@@ -161,10 +161,10 @@ fn unseen() -> Vec<State> {
         observed_generation: Some(-1),
         ..Status::default()
     };
-    let new = object("ECRRepository", "api", &json!({}), json!(new));
+    let new = object("ECRRepository", "api", &json!({}), &json!(new));
     let edited = |standing| {
         let status = json!(concluded(standing));
-        let mut edited = object("ECRRepository", "api", &json!({}), status);
+        let mut edited = object("ECRRepository", "api", &json!({}), &status);
         edited["metadata"]["generation"] = json!(SEEN + 1);
         edited
     };

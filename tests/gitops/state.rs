@@ -34,7 +34,7 @@ pub(crate) fn then() -> Timestamp {
 pub(crate) const SEEN: i64 = 3;
 
 /// An object of generation [`SEEN`].
-pub(crate) fn object(kind: &str, name: &str, spec: &Value, status: Value) -> Value {
+pub(crate) fn object(kind: &str, name: &str, spec: &Value, status: &Value) -> Value {
     let mut object = json!({
         "apiVersion": "ecr-operator.dev/v1alpha1",
         "kind": kind,

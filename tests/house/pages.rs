@@ -65,7 +65,9 @@ fn anchors(text: &str) -> BTreeSet<String> {
     headings
         .map(|heading| {
             let kept = heading.trim().to_lowercase();
-            let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            let kept = kept
+                .chars()
+                .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
             kept.map(|c| if c == ' ' { '-' } else { c }).collect()
         })
         .collect()
@@ -88,9 +90,11 @@ fn broken(page: &Path, text: &str, read: impl Fn(&Path) -> Option<String>) -> Ve
 
 #[test]
 fn every_link_leads_somewhere() {
-    let read = |path: &Path| match path.is_dir() {
-        true => Some(String::new()),
-        false => fs::read_to_string(path).ok(),
+    let read = |path: &Path| {
+        if path.is_dir() {
+            return Some(String::new());
+        }
+        fs::read_to_string(path).ok()
     };
     let mut faults = Vec::new();
     let pages = pages();
@@ -101,7 +105,11 @@ fn every_link_leads_somewhere() {
         let page = page.strip_prefix(root()).unwrap().display();
         faults.extend(broken.iter().map(|link| format!("{page}: {link}")));
     }
-    assert!(faults.is_empty(), "these lead nowhere:\n{}\n", faults.join("\n"));
+    assert!(
+        faults.is_empty(),
+        "these lead nowhere:\n{}\n",
+        faults.join("\n")
+    );
 }
 
 #[test]
@@ -109,7 +117,10 @@ fn a_link_that_leads_nowhere_is_found() {
     let text = "# A b, `c-D`!\n[a](#a-b-c-d) [b](x.md#y) [c](x.md#z) [d](no.md) [e](#no) \
                 [f](https://x/#y) `[g](no)`\n```\n# no\n[h](no)\n```\n[i](x.md)";
     let read = |path: &Path| path.ends_with("x.md").then(|| "## Y".to_owned());
-    assert_eq!(broken(Path::new("p.md"), text, read), ["x.md#z", "no.md", "#no"]);
+    assert_eq!(
+        broken(Path::new("p.md"), text, read),
+        ["x.md#z", "no.md", "#no"]
+    );
 }
 
 /// Both ways: each reason has a row with cause, check and cure, and each row is of a reason.
