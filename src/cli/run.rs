@@ -1,17 +1,17 @@
 //! `ecr-operator run`: the controller and its admin server, until a signal.
 
-use std::{error::Error as _, net::SocketAddr, time::Duration};
+use std::{error::Error as _, net::SocketAddr, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
 use kube::{
-    Client,
+    Client, Config,
     client::ClientBuilder,
     config::{InferConfigError, KubeconfigError},
 };
 use tokio::{
     net::TcpListener,
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
 };
 use tokio_util::sync::CancellationToken;
 use tower::timeout::TimeoutLayer;
@@ -22,8 +22,14 @@ use crate::{
         identity::{ClusterName, ClusterUid},
         retry::back_off,
     },
-    ecr::AwsClients,
-    ops,
+    ecr::{AwsClients, Fence, Open},
+    ops::{
+        self,
+        leader::{
+            Election, FenceLayer, LEASE, LeaseFence, Settings as LeaseSettings, identity,
+            lease_name, lease_namespace,
+        },
+    },
     telemetry::{Health, LogFormat, Metrics, init_logs},
 };
 
@@ -37,6 +43,9 @@ const DRAIN: Duration = Duration::from_secs(25);
 
 /// The part of the process that knows which cluster this is.
 const CLUSTER: &str = "cluster";
+
+/// What must work before a process is ready that works.
+const PARTS: [&str; 4] = [CLUSTER, WATCHED[0], WATCHED[1], WATCHED[2]];
 
 /// The flags of `run`; each has an environment variable as well.
 #[derive(Args, Debug)]
@@ -74,9 +83,29 @@ pub(super) struct Flags {
     #[arg(long, env = "ECR_OPERATOR_LEADER_ELECT", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     leader_elect: bool,
 
-    /// The namespace of the lease.
+    /// The namespace of the lease; the pod's own when absent.
     #[arg(long, env = "ECR_OPERATOR_LEASE_NAMESPACE")]
     lease_namespace: Option<String>,
+
+    /// Seconds that a lease must be seen unchanged before another replica takes it.
+    #[arg(
+        long,
+        env = "ECR_OPERATOR_LEASE_DURATION_SECONDS",
+        default_value_t = 15
+    )]
+    lease_duration_seconds: u64,
+
+    /// Seconds for which a leader goes on that can't renew its lease.
+    #[arg(
+        long,
+        env = "ECR_OPERATOR_LEASE_RENEW_DEADLINE_SECONDS",
+        default_value_t = 10
+    )]
+    lease_renew_deadline_seconds: u64,
+
+    /// Seconds between two attempts to take or renew the lease.
+    #[arg(long, env = "ECR_OPERATOR_LEASE_RETRY_SECONDS", default_value_t = 2)]
+    lease_retry_seconds: u64,
 
     /// How log lines are written.
     #[arg(long, env = "ECR_OPERATOR_LOG_FORMAT", value_enum, default_value_t = Format::Text)]
@@ -103,24 +132,51 @@ pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
         Format::Json => LogFormat::Json,
     };
     init_logs(format, &flags.log).context("--log can't be read")?;
-    if flags.leader_elect || flags.lease_namespace.is_some() {
-        bail!(
-            "leader election is not there yet: run one replica, without --leader-elect and --lease-namespace"
-        );
-    }
+    let lease = lease(&flags)?;
     // One thread: all passes are one task anyway, and waking other threads for the connections costs
     // a third more of CPU, and memory for each (docs/performance.md).
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("the runtime can't be started")?
-        .block_on(serve(flags))
+        .context("the runtime can't be started")?;
+    let outcome = runtime.block_on(serve(flags, lease));
+    // Who has lost the lease must end, whatever a name server takes its time for.
+    runtime.shutdown_background();
+    outcome
 }
 
-async fn serve(flags: Flags) -> anyhow::Result<()> {
-    let client = client().await?;
-    let parts = [CLUSTER].into_iter().chain(WATCHED);
-    let (health, metrics) = (Health::of(parts), Metrics::default());
+/// The lease to hold while working.
+struct LeaseOf {
+    namespace: String,
+    name: String,
+    settings: LeaseSettings,
+}
+
+fn lease(flags: &Flags) -> anyhow::Result<Option<LeaseOf>> {
+    if !flags.leader_elect {
+        return Ok(None);
+    }
+    let settings = LeaseSettings::parse(
+        flags.lease_duration_seconds,
+        flags.lease_renew_deadline_seconds,
+        flags.lease_retry_seconds,
+    );
+    Ok(Some(LeaseOf {
+        namespace: lease_namespace(flags.lease_namespace.as_deref()).map_err(|why| anyhow!(why))?,
+        name: lease_name(flags.watch_namespace.as_deref()),
+        settings: settings.map_err(|why| anyhow!(why))?,
+    }))
+}
+
+async fn serve(flags: Flags, lease: Option<LeaseOf>) -> anyhow::Result<()> {
+    let mut stop = Stop::listen()?;
+    let config = config().await?;
+    let parts = if lease.is_some() {
+        [LEASE].as_slice()
+    } else {
+        &PARTS
+    };
+    let (health, metrics) = (Health::of(parts.iter().copied()), Metrics::default());
     let listener = TcpListener::bind(flags.admin_addr)
         .await
         .with_context(|| format!("--admin-addr {} can't be listened on", flags.admin_addr))?;
@@ -133,24 +189,75 @@ async fn serve(flags: Flags) -> anyhow::Result<()> {
         shutdown.clone().cancelled_owned(),
     );
     let admin = tokio::spawn(admin);
-    // Boxed: the future holds the whole controller.
-    let work = Box::pin(work(flags, client, (metrics, health), shutdown.clone()));
-    let outcome = until_signal(work, shutdown.clone()).await;
+    let seen = (metrics, health);
+    let outcome = match lease {
+        None => {
+            seen.0.leads(true);
+            let client = client(config, Arc::new(Open))?;
+            let work = Box::pin(work(flags, client, Arc::new(Open), seen, shutdown.clone()));
+            until_stopped(work, &mut stop, shutdown.clone()).await
+        }
+        Some(lease) => while_leading(flags, config, lease, seen, &mut stop, &shutdown).await,
+    };
     shutdown.cancel();
-    admin.await?.context("the admin server failed")?;
+    if outcome.is_ok() {
+        admin.await?.context("the admin server failed")?;
+    }
     outcome
 }
 
-/// The API server's client, by the kubeconfig or the pod's service account.
-async fn client() -> anyhow::Result<Client> {
-    let config = kube::Config::infer()
-        .await
-        .map_err(|error| no_way(&error))?;
+/// Stands by, works while the lease is held, and gives it back once all work has ended.
+async fn while_leading(
+    flags: Flags,
+    config: Config,
+    lease: LeaseOf,
+    seen: (Metrics, Health),
+    stop: &mut Stop,
+    shutdown: &CancellationToken,
+) -> anyhow::Result<()> {
+    let fence = Arc::new(LeaseFence::new(lease.settings));
+    let mut election = Election::new(
+        // What keeps the fence open is not behind it.
+        client(config.clone(), Arc::new(Open))?,
+        (&lease.namespace, &lease.name),
+        identity(),
+        lease.settings,
+        Arc::clone(&fence),
+        seen.clone(),
+    );
+    tokio::select! {
+        () = election.win() => {}
+        () = stop.asked() => {
+            election.release().await;
+            tracing::info!("stopped");
+            return Ok(());
+        }
+    }
+    seen.1.expect(PARTS);
+    let client = client(config, Arc::clone(&fence) as Arc<dyn Fence>)?;
+    let work = Box::pin(work(flags, client, fence, seen, shutdown.clone()));
+    tokio::select! {
+        lost = election.keep() => bail!(
+            "the lease {}/{} is lost, {lost}; this process ends, and stands by when it is started again",
+            lease.namespace, lease.name
+        ),
+        outcome = until_stopped(work, stop, shutdown.clone()) => outcome?,
+    }
+    election.release().await;
+    Ok(())
+}
+
+/// How to reach the API server, by the kubeconfig or the pod's service account.
+async fn config() -> anyhow::Result<Config> {
+    Config::infer().await.map_err(|error| no_way(&error))
+}
+
+/// A client whose requests end in time, and whose writes pass the fence.
+fn client(config: Config, fence: Arc<dyn Fence>) -> anyhow::Result<Client> {
     let builder = ClientBuilder::try_from(config)
         .context("no way to the Kubernetes API: check the certificates in KUBECONFIG")?;
-    Ok(builder
-        .with_layer(&TimeoutLayer::new(KUBERNETES_TIMEOUT))
-        .build())
+    let in_time = builder.with_layer(&TimeoutLayer::new(KUBERNETES_TIMEOUT));
+    Ok(in_time.with_layer(&FenceLayer::new(fence)).build())
 }
 
 /// Why there is no way to the API server. What a parser says quotes the file, which holds secrets.
@@ -169,10 +276,12 @@ fn no_way(error: &InferConfigError) -> anyhow::Error {
 async fn work(
     flags: Flags,
     client: Client,
+    fence: Arc<dyn Fence>,
     (metrics, health): (Metrics, Health),
     shutdown: CancellationToken,
 ) {
-    let clients = AwsClients::from_environment(flags.cluster_name.clone(), metrics.clone()).await;
+    let name = flags.cluster_name.clone();
+    let clients = AwsClients::from_environment(name, fence, metrics.clone()).await;
     let uid = tokio::select! {
         uid = cluster_uid(&client, &health) => uid,
         () = shutdown.cancelled() => return,
@@ -229,17 +338,37 @@ fn without_uid(error: &kube::Error) -> String {
     }
 }
 
+/// The signals that ask the process to end.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Works until a signal, and then until the passes that are under way have ended.
-async fn until_signal(
+async fn until_stopped(
     mut work: impl Future<Output = ()> + Unpin,
+    stop: &mut Stop,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {
         () = &mut work => bail!("the watch ended: restart the operator"),
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = stop.asked() => {}
     }
     tracing::info!("stopping: no new work is begun");
     shutdown.cancel();

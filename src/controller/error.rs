@@ -1,5 +1,7 @@
 //! What ends a pass early: Kubernetes said no. What AWS says never does.
 
+use crate::ecr::Closed;
+
 /// A pass that could not be finished.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
@@ -21,13 +23,27 @@ pub(super) enum Error {
     /// The pass took too long.
     #[error("the pass took too long")]
     TimedOut,
+    /// The fence refused a write: another process goes on.
+    #[error(transparent)]
+    NotLeading(#[from] Closed),
 }
 
 impl Error {
     pub(super) fn kubernetes(request: &'static str) -> impl FnOnce(kube::Error) -> Self {
-        move |source| Self::Kubernetes {
-            request,
-            source: Box::new(source),
+        move |source| match closed(&source) {
+            Some(closed) => Self::NotLeading(closed),
+            None => Self::Kubernetes {
+                request,
+                source: Box::new(source),
+            },
         }
+    }
+}
+
+/// Whether it was the fence, in the client, that said no.
+fn closed(error: &kube::Error) -> Option<Closed> {
+    match error {
+        kube::Error::Service(inner) => inner.downcast_ref().copied(),
+        _ => None,
     }
 }

@@ -64,6 +64,7 @@ fn label(outcome: &Result<Requeue, Error>) -> &'static str {
     match outcome {
         Ok(_) => "success",
         Err(Error::Superseded) => "superseded",
+        Err(Error::NotLeading(_)) => "not_leading",
         Err(Error::Kubernetes { .. } | Error::TimedOut | Error::Stopping) => "error",
     }
 }
@@ -143,6 +144,8 @@ pub(super) fn on_error<C>(object: &Arc<Watched>, error: &Error, ctx: &Arc<Contex
 pub(super) fn again<C>(uid: &str, error: &Error, ctx: &Context<C>) -> Requeue {
     match error {
         Error::Superseded => Requeue::requeue(Duration::from_millis(100)),
+        // The process ends, and with it all that is remembered.
+        Error::NotLeading(_) => Requeue::await_change(),
         Error::Kubernetes { .. } | Error::TimedOut | Error::Stopping => {
             tracing::warn!(%error, "the pass is made again");
             let failures = ctx.memories.kubernetes_failed(uid);

@@ -33,6 +33,8 @@ pub enum Class {
     NotEmpty,
     /// AWS took a document and keeps another one.
     Altered,
+    /// AWS was not asked: this process no longer leads, and ends.
+    NotLeading,
 }
 
 /// How a failure is tried again: with back-off, and after a while with a person's help.
@@ -62,7 +64,9 @@ impl Class {
     #[must_use]
     pub const fn retry(self) -> Retry {
         let (patience, then) = match self {
-            Self::Throttled | Self::Unavailable | Self::Gone => (None, Pace::BackOff),
+            Self::Throttled | Self::Unavailable | Self::Gone | Self::NotLeading => {
+                (None, Pace::BackOff)
+            }
             Self::Credentials | Self::Denied => (Some(MINUTE.saturating_mul(5)), Pace::BackOff),
             // IAM is eventually consistent (IAM User Guide, "Changes that I make are not always
             // immediately visible"): a new principal is unknown to ECR for a while.
@@ -90,7 +94,7 @@ impl Class {
             (Self::PolicyRefused, true) => Reason::InvalidPolicy,
             (Self::Limit, _) => Reason::LimitExceeded,
             (Self::Kms, _) => Reason::KmsKeyUnusable,
-            (Self::Gone, _) => Reason::Progressing,
+            (Self::Gone | Self::NotLeading, _) => Reason::Progressing,
             (Self::Exists, _) => Reason::AlreadyExists,
             (Self::NotEmpty, _) => Reason::RepositoryNotEmpty,
             (Self::Altered, _) => Reason::StoredDiffers,
@@ -101,7 +105,11 @@ impl Class {
     #[must_use]
     pub const fn ends_the_pass(self) -> bool {
         match self {
-            Self::Unavailable | Self::Credentials | Self::WrongAccount | Self::Gone => true,
+            Self::Unavailable
+            | Self::Credentials
+            | Self::WrongAccount
+            | Self::Gone
+            | Self::NotLeading => true,
             Self::Throttled
             | Self::Denied
             | Self::Invalid
@@ -148,6 +156,7 @@ impl Class {
                 "Write the policy as AWS keeps it, or remove what it replaces: it is written again \
                  each time that policies are looked at"
             }
+            Self::NotLeading => "Nothing to do, another replica goes on: this one does not lead",
         }
     }
 
@@ -168,6 +177,7 @@ impl Class {
             Self::Exists => "exists",
             Self::NotEmpty => "not_empty",
             Self::Altered => "altered",
+            Self::NotLeading => "not_leading",
         }
     }
 }

@@ -22,7 +22,8 @@ const fn next(class: Class) -> Option<Class> {
         Class::Gone => Some(Class::Exists),
         Class::Exists => Some(Class::NotEmpty),
         Class::NotEmpty => Some(Class::Altered),
-        Class::Altered => None,
+        Class::Altered => Some(Class::NotLeading),
+        Class::NotLeading => None,
     }
 }
 
@@ -115,6 +116,7 @@ fn each_is_tried_again_in_its_own_way() {
             Reason::RepositoryNotEmpty,
         ),
         (Class::Altered, MINUTES(0), Rota, Reason::StoredDiffers),
+        (Class::NotLeading, None, BackOff, Reason::Progressing),
     ];
     assert_eq!(table.map(|row| row.0).to_vec(), all().collect::<Vec<_>>());
     for (class, patience, then, reason) in table {
@@ -137,7 +139,8 @@ fn only_what_any_other_call_would_meet_too_ends_a_pass() {
             Class::Unavailable,
             Class::Credentials,
             Class::WrongAccount,
-            Class::Gone
+            Class::Gone,
+            Class::NotLeading
         ]
     );
 }

@@ -26,6 +26,7 @@ use tokio::{sync::Mutex, time::Instant};
 use super::{
     convert::{previewed, tags, unreadable},
     error::{Error, NO_LIFECYCLE_POLICY, NO_PREVIEW, NO_REPOSITORY_POLICY, PREVIEW_RUNS, read},
+    fence::{Fence, fenced},
     lookups::Lookups,
     pacing::{Kind, Pacing},
     port::{Ecr, ImageCount, Preview},
@@ -63,6 +64,8 @@ pub struct Aws {
     opened: Instant,
     pub(super) pacing: Arc<Pacing>,
     pub(super) lookups: Lookups,
+    pacing: Arc<Pacing>,
+    fence: Arc<dyn Fence>,
     metrics: Metrics,
 }
 
@@ -79,6 +82,7 @@ impl Aws {
         declared: Option<RegistryId>,
         snapshot: Arc<Snapshot>,
         pacing: Arc<Pacing>,
+        fence: Arc<dyn Fence>,
         metrics: Metrics,
     ) -> Self {
         Self {
@@ -93,6 +97,7 @@ impl Aws {
             opened: Instant::now(),
             pacing,
             lookups: Lookups::default(),
+            fence,
             metrics,
         }
     }
@@ -103,7 +108,8 @@ impl Aws {
         self.refused.load(Ordering::Relaxed) && self.opened.elapsed() >= ACCOUNT_RETRY
     }
 
-    /// One call of ECR: waits for its turn, counts it, and reads what went wrong.
+    /// One call of ECR: waits for its turn, counts it, and reads what went wrong. A write asks the fence
+    /// after that wait, last of all.
     pub(super) async fn call<T, E>(
         &self,
         registry: &Registry,
@@ -116,7 +122,13 @@ impl Aws {
     {
         let waited = self.pacing.turn(registry, kind, operation).await;
         // The SDK's futures are large, and this one would hold its own twice.
-        Box::pin(self.send(operation, waited, send)).await
+        let call = Box::pin(self.send(operation, waited, send));
+        match kind {
+            Kind::Read => call.await,
+            Kind::Write => fenced(&*self.fence, call)
+                .await
+                .unwrap_or_else(|closed| Err(Error::not_leading(operation, closed))),
+        }
     }
 
     pub(super) async fn send<T, E>(

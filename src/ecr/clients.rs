@@ -16,6 +16,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 
 use super::{
     aws::Aws,
+    fence::Fence,
     pacing::{Budget, Pacing},
     port::Ecr,
     snapshot::Snapshot,
@@ -61,6 +62,7 @@ pub struct AwsClients {
     base: SdkConfig,
     cluster: ClusterName,
     pacing: Arc<Pacing>,
+    fence: Arc<dyn Fence>,
     metrics: Metrics,
     open: Mutex<HashMap<Access, Arc<Aws>>>,
     snapshots: Mutex<HashMap<Access, Arc<Snapshot>>>,
@@ -68,8 +70,12 @@ pub struct AwsClients {
 
 impl AwsClients {
     /// Takes the SDK's default chain of credentials and regions: environment, profile, IRSA, EKS
-    /// Pod Identity, instance.
-    pub async fn from_environment(cluster: ClusterName, metrics: Metrics) -> Self {
+    /// Pod Identity, instance. Every write passes the fence.
+    pub async fn from_environment(
+        cluster: ClusterName,
+        fence: Arc<dyn Fence>,
+        metrics: Metrics,
+    ) -> Self {
         let timeouts = TimeoutConfig::builder()
             .operation_timeout(CALL_TIMEOUT)
             .operation_attempt_timeout(CALL_TIMEOUT)
@@ -83,6 +89,7 @@ impl AwsClients {
             base,
             cluster,
             pacing: Arc::default(),
+            fence,
             metrics,
             open: Mutex::default(),
             snapshots: Mutex::default(),
@@ -155,6 +162,7 @@ impl Clients for AwsClients {
             account,
             self.snapshot(access),
             Arc::clone(&self.pacing),
+            Arc::clone(&self.fence),
             self.metrics.clone(),
         );
         // Two that ask at once share the one that is kept.

@@ -10,6 +10,7 @@ use aws_sdk_ecr::{
     error::{ProvideErrorMetadata, SdkError},
 };
 
+use super::fence::Closed;
 use crate::domain::failure::{Class, Failure};
 
 /// AWS's word that a repository has no lifecycle policy.
@@ -43,6 +44,16 @@ impl Error {
             return "absent";
         }
         self.failure.class.label()
+    }
+
+    /// The fence refused a write, or cut it off.
+    pub(super) fn not_leading(operation: &'static str, closed: Closed) -> Self {
+        let said = format!("{operation}: {closed}");
+        let class = Class::NotLeading;
+        Self {
+            code: None,
+            failure: Failure { class, said },
+        }
     }
 
     fn unavailable(said: String) -> Self {

@@ -6,6 +6,7 @@ mod aws;
 mod clients;
 mod convert;
 mod error;
+mod fence;
 mod lookups;
 mod pacing;
 mod port;
@@ -15,6 +16,7 @@ mod write;
 
 pub use aws::Aws;
 pub use clients::{Access, AwsClients, Clients};
+pub use fence::{Closed, Fence, Open, Permit, fenced};
 pub use pacing::Budget;
 pub use port::{Ecr, ImageCount, Preview};
 pub use snapshot::{Glance, Sight, Snapshot};

@@ -31,7 +31,7 @@ pub async fn serve(
 
 async fn readyz(State(health): State<Health>) -> impl IntoResponse {
     match health.check() {
-        Ok(()) => (StatusCode::OK, "ok\n".to_owned()),
+        Ok(()) => (StatusCode::OK, format!("{}\n", health.fine())),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }

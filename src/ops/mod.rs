@@ -1,5 +1,6 @@
 //! What the pod's surroundings ask of the process.
 
 mod admin;
+pub mod leader;
 
 pub use admin::serve;

@@ -9,15 +9,49 @@ type State = Result<(), String>;
 
 /// The answer of /readyz; clones share it. The process is ready when all of its parts are.
 #[derive(Clone)]
-pub struct Health(Arc<watch::Sender<BTreeMap<&'static str, State>>>);
+pub struct Health {
+    parts: Arc<watch::Sender<BTreeMap<&'static str, State>>>,
+    /// Why a process that is ready does nothing.
+    standing_by: Arc<watch::Sender<Option<String>>>,
+}
 
 impl Health {
     /// None of these parts is ready yet.
     #[must_use]
     pub fn of(parts: impl IntoIterator<Item = &'static str>) -> Self {
-        let starting = |part| (part, Err("starting".to_owned()));
-        let parts = parts.into_iter().map(starting).collect();
-        Self(Arc::new(watch::Sender::new(parts)))
+        let health = Self {
+            parts: Arc::new(watch::Sender::new(BTreeMap::new())),
+            standing_by: Arc::new(watch::Sender::new(None)),
+        };
+        health.expect(parts);
+        health
+    }
+
+    /// These parts are waited for as well from now on.
+    pub fn expect(&self, parts: impl IntoIterator<Item = &'static str>) {
+        for part in parts {
+            self.note(part, Err("starting".to_owned()));
+        }
+    }
+
+    /// The process is ready, and does nothing for the time being; says so in the log when that is news.
+    pub fn stand_by(&self, why: Option<String>) {
+        let news = self.standing_by.send_if_modified(|held| {
+            let news = *held != why;
+            held.clone_from(&why);
+            news
+        });
+        if let (true, Some(why)) = (news, why) {
+            tracing::info!("{why}");
+        }
+    }
+
+    /// What is said while the process is ready.
+    #[must_use]
+    pub fn fine(&self) -> String {
+        let standing_by = self.standing_by.borrow();
+        let why = standing_by.as_ref().map(|why| format!("ok, {why}"));
+        why.unwrap_or_else(|| "ok".to_owned())
     }
 
     /// A part does its work.
@@ -36,7 +70,7 @@ impl Health {
 
     /// Notes a state; whether it is news.
     fn note(&self, part: &'static str, state: State) -> bool {
-        self.0.send_if_modified(|parts| {
+        self.parts.send_if_modified(|parts| {
             let before = parts.insert(part, state.clone());
             before != Some(state)
         })
@@ -47,7 +81,7 @@ impl Health {
     /// # Errors
     /// Says why not.
     pub fn check(&self) -> Result<(), String> {
-        let parts = self.0.borrow();
+        let parts = self.parts.borrow();
         let mut missing: Vec<_> = parts
             .values()
             .filter_map(|state| state.as_ref().err())
@@ -72,6 +106,19 @@ mod tests {
         health.unready("a", "install it");
         health.ready("b");
         assert_eq!(health.check(), Err("install it".to_owned()));
+    }
+
+    #[test]
+    fn who_stands_by_is_ready_and_says_so() {
+        let health = Health::of(["lease"]);
+        health.ready("lease");
+        health.stand_by(Some("standing by: a leads".to_owned()));
+        assert_eq!(health.check(), Ok(()));
+        assert_eq!(health.fine(), "ok, standing by: a leads");
+        health.stand_by(None);
+        health.expect(["watch"]);
+        assert_eq!(health.fine(), "ok");
+        assert_eq!(health.check(), Err("starting".to_owned()));
     }
 
     #[test]

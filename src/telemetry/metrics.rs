@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{counter::Counter, family::Family, histogram::Histogram},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
     registry::Registry,
 };
 
@@ -33,6 +33,7 @@ pub struct Metrics {
     wait_seconds: Family<Operation, Counter<f64, std::sync::atomic::AtomicU64>>,
     passes: Family<Outcome, Counter>,
     watch_errors: Counter,
+    leader: Gauge,
 }
 
 impl Default for Metrics {
@@ -46,6 +47,7 @@ impl Default for Metrics {
             wait_seconds: Family::default(),
             passes: Family::default(),
             watch_errors: Counter::default(),
+            leader: Gauge::default(),
         };
         Self {
             registry: Arc::new(metrics.register()),
@@ -82,6 +84,11 @@ impl Metrics {
             "Failures of the Kubernetes watch",
             self.watch_errors.clone(),
         );
+        registry.register(
+            "leader",
+            "Whether this process leads (1) or stands by (0)",
+            self.leader.clone(),
+        );
         registry
     }
 
@@ -110,6 +117,11 @@ impl Metrics {
     /// Counts a failure of the Kubernetes watch.
     pub fn watch_failed(&self) {
         self.watch_errors.inc();
+    }
+
+    /// Notes whether this process leads.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
     }
 
     /// All metrics, in Prometheus' open text format.

@@ -36,7 +36,15 @@ async fn the_operators_kubeconfig_is_its_own(admin: &Kubectl, dir: &Path) -> Res
 
 async fn it_may_do_what_it_needs_and_no_more(admin: &Kubectl) -> Result<()> {
     let user = "--as=system:serviceaccount:ecr-operator-system:ecr-operator";
-    let question = ["auth", "can-i", "--list", "--no-headers", user, "-n", NAMESPACE];
+    let question = [
+        "auth",
+        "can-i",
+        "--list",
+        "--no-headers",
+        user,
+        "-n",
+        NAMESPACE,
+    ];
     let listed = admin.run(&question).await?;
     // Without what every authenticated user may: ask about itself and read the API's own pages.
     let mut own: Vec<String> = listed
