@@ -64,7 +64,6 @@ pub struct Aws {
     opened: Instant,
     pub(super) pacing: Arc<Pacing>,
     pub(super) lookups: Lookups,
-    pacing: Arc<Pacing>,
     fence: Arc<dyn Fence>,
     metrics: Metrics,
 }

@@ -68,6 +68,7 @@ mod identity;
 mod installation;
 mod invalid;
 mod kubernetes;
+mod leader;
 mod loss;
 mod manifests;
 mod modes;

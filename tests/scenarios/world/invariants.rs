@@ -132,6 +132,7 @@ pub(crate) async fn hold(world: &World, log: &str) {
     no_unowned_write(world, &calls);
     nothing_is_lost(world, &calls, &versions);
     one_creation(world, &calls, &versions);
+    one_writer(&calls);
     the_object_is_the_users(&versions);
     status_is_true(world).await;
     for Version { object, .. } in &versions {
@@ -277,6 +278,24 @@ fn one_creation(world: &World, calls: &[Call], versions: &[Version]) {
         assert!(
             count <= objects.len() + lost,
             "3: {name} was created {count} times"
+        );
+    }
+}
+
+/// 9: a process that another has followed never writes again. Where several run, each has an access key
+/// of its own.
+fn one_writer(calls: &[Call]) {
+    let mut past = BTreeSet::new();
+    let mut writer = "";
+    for call in calls.iter().filter(|call| is_write(call) && call.applied) {
+        if call.access_key != writer {
+            past.insert(writer);
+            writer = &call.access_key;
+        }
+        assert!(
+            !past.contains(writer),
+            "9: two write: {} by {writer}",
+            told(call)
         );
     }
 }

@@ -29,7 +29,7 @@ use serde_json::{Value, json};
 
 pub(crate) use crash::Crash;
 pub(crate) use invariants::is_write;
-pub(crate) use network::{closed_port, forward};
+pub(crate) use network::{closed_port, forward, forward_while};
 pub(crate) use operator::{KEY, Operator, SECRET};
 pub(crate) use server::Server;
 

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener, TcpStream},
+    sync::watch,
     task::JoinSet,
 };
 
@@ -16,17 +17,36 @@ pub(crate) fn closed_port() -> SocketAddr {
 
 /// Forwards connections for as long as the result lives.
 pub(crate) async fn forward(from: SocketAddr, to: &str) -> JoinSet<()> {
+    let (_open, always) = watch::channel(true);
+    forward_while(from, to, always).await
+}
+
+/// The same, until it is closed: then nothing gets through, and nobody is told.
+pub(crate) async fn forward_while(
+    from: SocketAddr,
+    to: &str,
+    is_open: watch::Receiver<bool>,
+) -> JoinSet<()> {
     let listener = TcpListener::bind(from).await.unwrap();
     let to = to.to_owned();
     let mut tasks = JoinSet::new();
     tasks.spawn(async move {
         let mut connections = JoinSet::new();
         while let Ok((mut inward, _)) = listener.accept().await {
-            let to = to.clone();
+            let (to, mut is_open) = (to.clone(), is_open.clone());
             connections.spawn(async move {
                 if let Ok(mut outward) = TcpStream::connect(to).await {
-                    // Whoever hangs up ends it.
-                    let _ = copy_bidirectional(&mut inward, &mut outward).await;
+                    let closed = async {
+                        // Who can't close it any more leaves it open.
+                        if is_open.wait_for(|open| !open).await.is_err() {
+                            std::future::pending().await
+                        }
+                    };
+                    tokio::select! {
+                        // Whoever hangs up ends it.
+                        _ = copy_bidirectional(&mut inward, &mut outward) => {}
+                        _ = closed => std::future::pending().await,
+                    }
                 }
             });
         }
