@@ -18,7 +18,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the controller.
-    Run(run::Flags),
+    Run(Box<run::Flags>),
     /// Prints the custom resource definitions.
     Crds,
 }
@@ -27,7 +27,7 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Run(flags) => run::run(flags),
+        Command::Run(flags) => run::run(*flags),
         Command::Crds => print_crds(),
     };
     match outcome {

@@ -1,6 +1,6 @@
 //! `ecr-operator run`: the controller and its admin server, until a signal.
 
-use std::{error::Error as _, net::SocketAddr, sync::Arc, time::Duration};
+use std::{error::Error as _, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
@@ -30,7 +30,7 @@ use crate::{
             lease_name, lease_namespace,
         },
     },
-    telemetry::{Health, LogFormat, Metrics, init_logs},
+    telemetry::{CountRequests, Health, LogFormat, Metrics, Traces, init_logs},
 };
 
 /// How long a request to the API server may take until its answer begins. A watch answers at once
@@ -114,6 +114,15 @@ pub(super) struct Flags {
     /// What is logged: `level` or `target=level`, separated by commas.
     #[arg(long, env = "ECR_OPERATOR_LOG", default_value = "info")]
     log: String,
+
+    /// A file that says what --log would, and counts instead of it; it is read every 5 seconds.
+    #[arg(long, env = "ECR_OPERATOR_LOG_LEVELS_FILE")]
+    log_levels_file: Option<PathBuf>,
+
+    /// The OpenTelemetry collector that traces are sent to, such as <http://collector:4318>; without
+    /// it there are none.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    otlp_endpoint: Option<String>,
 }
 
 /// The values of --log-format.
@@ -127,11 +136,6 @@ enum Format {
 
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
-    let format = match flags.log_format {
-        Format::Text => LogFormat::Text,
-        Format::Json => LogFormat::Json,
-    };
-    init_logs(format, &flags.log).context("--log can't be read")?;
     let lease = lease(&flags)?;
     // One thread: all passes are one task anyway, and waking other threads for the connections costs
     // a third more of CPU, and memory for each (docs/performance.md).
@@ -168,7 +172,31 @@ fn lease(flags: &Flags) -> anyhow::Result<Option<LeaseOf>> {
     }))
 }
 
+/// Starts logs and traces, which are the first to begin and the last to end.
 async fn serve(flags: Flags, lease: Option<LeaseOf>) -> anyhow::Result<()> {
+    let format = match flags.log_format {
+        Format::Text => LogFormat::Text,
+        Format::Json => LogFormat::Json,
+    };
+    let endpoint = flags.otlp_endpoint.as_deref();
+    let endpoint = endpoint.filter(|endpoint| !endpoint.is_empty());
+    let traces = endpoint
+        .map(Traces::to)
+        .transpose()
+        .context("--otlp-endpoint can't be used")?;
+    let levels = init_logs(format, &flags.log, traces.as_ref()).context("--log can't be read")?;
+    if let Some(file) = flags.log_levels_file.clone() {
+        tokio::spawn(async move { levels.follow(&file).await });
+    }
+    // Boxed: the future holds the whole process.
+    let outcome = Box::pin(serve_logged(flags, lease)).await;
+    if let Some(traces) = traces {
+        traces.end().await;
+    }
+    outcome
+}
+
+async fn serve_logged(flags: Flags, lease: Option<LeaseOf>) -> anyhow::Result<()> {
     let mut stop = Stop::listen()?;
     let config = config().await?;
     let parts = if lease.is_some() {
@@ -192,8 +220,8 @@ async fn serve(flags: Flags, lease: Option<LeaseOf>) -> anyhow::Result<()> {
     let seen = (metrics, health);
     let outcome = match lease {
         None => {
-            seen.0.leads(true);
-            let client = client(config, Arc::new(Open))?;
+            seen.0.leading(true);
+            let client = client(config, Arc::new(Open), &seen.0)?;
             let work = Box::pin(work(flags, client, Arc::new(Open), seen, shutdown.clone()));
             until_stopped(work, &mut stop, shutdown.clone()).await
         }
@@ -218,7 +246,7 @@ async fn while_leading(
     let fence = Arc::new(LeaseFence::new(lease.settings));
     let mut election = Election::new(
         // What keeps the fence open is not behind it.
-        client(config.clone(), Arc::new(Open))?,
+        client(config.clone(), Arc::new(Open), &seen.0)?,
         (&lease.namespace, &lease.name),
         identity(),
         lease.settings,
@@ -234,7 +262,7 @@ async fn while_leading(
         }
     }
     seen.1.expect(PARTS);
-    let client = client(config, Arc::clone(&fence) as Arc<dyn Fence>)?;
+    let client = client(config, Arc::clone(&fence) as Arc<dyn Fence>, &seen.0)?;
     let work = Box::pin(work(flags, client, fence, seen, shutdown.clone()));
     tokio::select! {
         lost = election.keep() => bail!(
@@ -253,11 +281,15 @@ async fn config() -> anyhow::Result<Config> {
 }
 
 /// A client whose requests end in time, and whose writes pass the fence.
-fn client(config: Config, fence: Arc<dyn Fence>) -> anyhow::Result<Client> {
+fn client(config: Config, fence: Arc<dyn Fence>, metrics: &Metrics) -> anyhow::Result<Client> {
+    let url = &config.cluster_url;
+    let host = url.authority().map_or("", |authority| authority.as_str());
+    let counted = CountRequests::of(metrics.clone(), host);
     let builder = ClientBuilder::try_from(config)
         .context("no way to the Kubernetes API: check the certificates in KUBECONFIG")?;
     let in_time = builder.with_layer(&TimeoutLayer::new(KUBERNETES_TIMEOUT));
-    Ok(in_time.with_layer(&FenceLayer::new(fence)).build())
+    let fenced = in_time.with_layer(&FenceLayer::new(fence));
+    Ok(fenced.with_layer(&counted).build())
 }
 
 /// Why there is no way to the API server. What a parser says quotes the file, which holds secrets.

@@ -13,6 +13,7 @@ use super::{
     kubernetes::{set_finalizer, write_status},
     memory::Memory,
     reconcile::again,
+    shown::key_of,
     surroundings::WatchedClass,
     watching::digest,
 };
@@ -24,6 +25,7 @@ use crate::{
         retry::Slot,
     },
     ecr::{Clients, Ecr},
+    telemetry::Outcome,
 };
 
 /// One pass over a class.
@@ -31,22 +33,54 @@ pub(super) async fn reconcile_class<C: Clients>(
     class: Arc<WatchedClass>,
     ctx: Arc<Context<C>>,
 ) -> Result<Requeue, Error> {
-    let resync = Requeue::requeue(jittered(ctx.settings.resync));
+    let key = key_of(class.as_ref());
+    let running = ctx.class_work.begins(key);
+    let resync = jittered(ctx.settings.resync);
     let Ok(class) = &class.0 else {
         tracing::error!(
             name = class.name_any(),
             "left alone: this version can't read the class"
         );
-        return Ok(resync);
+        running.ends(Outcome::Later);
+        ctx.class_work.later(key, resync);
+        return Ok(Requeue::requeue(resync));
     };
-    let span = tracing::info_span!("class", class = class.name_any());
-    one_pass(&ctx, class.clone()).instrument(span).await
+    let result = tracing::field::Empty;
+    let span = tracing::info_span!("class", result, class = class.name_any());
+    let outcome = one_pass(&ctx, class.clone()).instrument(span.clone()).await;
+    let ended = ended(&outcome);
+    span.record("result", tracing::field::debug(ended));
+    running.ends(ended);
+    let next = outcome?.map(|(next, _)| next);
+    if let Some(next) = next {
+        ctx.class_work.later(key, next);
+    }
+    Ok(next.map_or_else(Requeue::await_change, Requeue::requeue))
+}
+
+fn ended(outcome: &Result<Option<(Duration, Went)>, Error>) -> Outcome {
+    match outcome {
+        Ok(Some((_, Went::Well))) => Outcome::Later,
+        Ok(Some((_, Went::Wrong { stalled: false }))) | Err(Error::Kubernetes { .. }) => {
+            Outcome::Failed
+        }
+        Ok(Some((_, Went::Wrong { stalled: true }))) => Outcome::Hopeless,
+        Ok(None) => Outcome::Done,
+        Err(Error::Superseded | Error::Stopping | Error::NotLeading(_)) => Outcome::Again,
+        Err(Error::TimedOut) => Outcome::TimedOut,
+    }
+}
+
+/// Whether AWS was asked in vain.
+enum Went {
+    Well,
+    Wrong { stalled: bool },
 }
 
 async fn one_pass<C: Clients>(
     ctx: &Context<C>,
     class: ECRRepositoryClass,
-) -> Result<Requeue, Error> {
+) -> Result<Option<(Duration, Went)>, Error> {
     ctx.surroundings.countable().await;
     let users = ctx.users_of_class(&class.name_any());
     let class = hold_while_used(ctx, class, users > 0).await?;
@@ -55,11 +89,18 @@ async fn one_pass<C: Clients>(
         let uid = class.uid().unwrap_or_default();
         ctx.memories.forget(&uid);
         ctx.parsed.forget(&uid);
-        return Ok(Requeue::await_change());
+        return Ok(None);
     }
     let mut status = class.status.clone().unwrap_or_default();
     status.repositories = Some(i64::try_from(users).unwrap_or(i64::MAX));
     let looked = look(ctx, &class).await;
+    let went = match &looked.standing {
+        Some(ClassStanding::Hindered(attempt)) => Went::Wrong {
+            stalled: attempt.stalled,
+        },
+        Some(ClassStanding::Ready | ClassStanding::Refused(_) | ClassStanding::InUse { .. })
+        | None => Went::Well,
+    };
     let standing = if deleting {
         Some(ClassStanding::InUse { users })
     } else {
@@ -77,7 +118,7 @@ async fn one_pass<C: Clients>(
         look_again(ctx, &class);
         return Err(error);
     }
-    Ok(Requeue::requeue(looked.next))
+    Ok(Some((looked.next, went)))
 }
 
 /// A class holds our finalizer exactly while there are objects of it.
@@ -190,5 +231,7 @@ pub(super) fn on_class_error<C>(
     error: &Error,
     ctx: &Arc<Context<C>>,
 ) -> Requeue {
-    again(&class.uid().unwrap_or_default(), error, ctx)
+    let next = again(&class.uid().unwrap_or_default(), error, ctx);
+    ctx.class_work.later(key_of(class.as_ref()), next);
+    Requeue::requeue(next)
 }

@@ -25,7 +25,7 @@ use crate::{
         retry::{Moment, Waits},
         status::binding,
     },
-    telemetry::Metrics,
+    telemetry::{Metrics, Work},
 };
 
 /// Which cluster this is.
@@ -76,6 +76,9 @@ pub(super) struct Context<C> {
     pub(super) sweeps: Wanted,
     pub(super) events: Events,
     pub(super) metrics: Metrics,
+    /// Passes over objects, and over classes.
+    pub(super) objects: Work,
+    pub(super) class_work: Work,
     pub(super) began: Instant,
     pub(super) shutdown: CancellationToken,
 }

@@ -21,6 +21,7 @@ mod pass;
 mod reconcile;
 mod rest;
 mod roll_call;
+mod shown;
 mod surroundings;
 mod sweep;
 mod watch;

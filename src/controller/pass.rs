@@ -15,6 +15,7 @@ use super::{
     kubernetes::{live, set_finalizer, version, write_status},
     memory::Memory,
     rest::REST,
+    shown,
     watching::digest,
 };
 use crate::{
@@ -58,10 +59,19 @@ pub(super) struct Pass<'a, C: Clients> {
     /// What the class overrides, for people.
     pub(super) overridden: Option<String>,
     pub(super) from_class: FromClass,
+    /// Of what failed in this pass: what is tried again, and what waits for a person.
+    pub(super) failures: Failures,
     /// Up to when the class approves that what was lost is created anew.
     pub(super) class_approval: Option<String>,
     /// Whether sweeps see to the object from now on.
     pub(super) is_swept: bool,
+}
+
+/// How often something failed.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Failures {
+    pub(super) retried: u32,
+    pub(super) stalled: u32,
 }
 
 /// What is treated differently because it comes from the class.
@@ -97,6 +107,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             differs: false,
             overridden: None,
             from_class: FromClass::default(),
+            failures: Failures::default(),
             class_approval: None,
             is_swept: false,
         };
@@ -256,6 +267,7 @@ impl<'a, C: Clients> Pass<'a, C> {
     /// Publishes what the pass did; each write once, also where its status could not be saved.
     pub(super) async fn tell(&mut self, problems: &[Problem]) {
         let events = event::of_pass(&self.before, &self.status, &self.done, problems);
+        shown::count(&self.ctx.metrics, &events, &self.done);
         self.done.clear();
         self.ctx.events.publish(&self.object, events).await;
     }
@@ -290,6 +302,12 @@ impl<'a, C: Clients> Pass<'a, C> {
         let attempts = &mut self.memory.attempts;
         let attempt = attempts.failed(slot, request, failure, now, dice, waits);
         let problem = problem(slot, action, attempt);
+        let failures = &mut self.failures;
+        if problem.stalled {
+            failures.stalled += 1;
+        } else {
+            failures.retried += 1;
+        }
         self.problems.push(problem);
     }
 

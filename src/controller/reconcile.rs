@@ -13,13 +13,15 @@ use super::{
     delete, enforce,
     error::Error,
     kubernetes::{live, version},
-    pass::Pass,
+    pass::{Failures, Pass},
+    shown::key_of,
     watched::Watched,
 };
 use crate::{
     api::ECRRepository,
     domain::retry::back_off,
     ecr::{Access, Clients},
+    telemetry::Outcome,
 };
 
 /// How long one pass may take; every request in it has a shorter limit of its own.
@@ -33,26 +35,40 @@ pub(super) async fn reconcile<C: Clients>(
     object: Arc<Watched>,
     ctx: Arc<Context<C>>,
 ) -> Result<Requeue, Error> {
+    let key = key_of(object.as_ref());
+    let running = ctx.objects.begins(key);
     let object = match object.read() {
         Ok(object) => object,
-        Err(why) => return Ok(unreadable(&object, &why, &ctx)),
+        Err(why) => {
+            running.ends(Outcome::Later);
+            let next = unreadable(&object, &why, &ctx);
+            ctx.objects.later(key, next);
+            return Ok(Requeue::requeue(next));
+        }
     };
     let span = tracing::info_span!(
         "pass",
+        result = tracing::field::Empty,
         object = format!(
             "{}/{}",
             object.namespace().unwrap_or_default(),
             object.name_any()
         )
     );
-    let pass = one_pass(&ctx, object).instrument(span);
+    let pass = one_pass(&ctx, object).instrument(span.clone());
     let outcome = tokio::select! {
         outcome = pass => outcome,
         () = tokio::time::sleep(LONGEST) => Err(Error::TimedOut),
         () = stopping(&ctx) => Err(Error::Stopping),
     };
-    ctx.metrics.passed(label(&outcome));
-    outcome
+    let ended = ended(&outcome);
+    span.record("result", tracing::field::debug(ended));
+    running.ends(ended);
+    let next = outcome?.next;
+    if let Some(next) = next {
+        ctx.objects.later(key, next);
+    }
+    Ok(next.map_or_else(Requeue::await_change, Requeue::requeue))
 }
 
 async fn stopping<C>(ctx: &Context<C>) {
@@ -60,17 +76,26 @@ async fn stopping<C>(ctx: &Context<C>) {
     tokio::time::sleep(LAST_GRACE).await;
 }
 
-fn label(outcome: &Result<Requeue, Error>) -> &'static str {
+/// A pass that came to its end.
+struct Passed {
+    next: Option<Duration>,
+    failures: Failures,
+}
+
+fn ended(outcome: &Result<Passed, Error>) -> Outcome {
     match outcome {
-        Ok(_) => "success",
-        Err(Error::Superseded) => "superseded",
-        Err(Error::NotLeading(_)) => "not_leading",
-        Err(Error::Kubernetes { .. } | Error::TimedOut | Error::Stopping) => "error",
+        Ok(passed) if passed.failures.retried > 0 => Outcome::Failed,
+        Ok(passed) if passed.failures.stalled > 0 => Outcome::Hopeless,
+        Ok(passed) if passed.next.is_some() => Outcome::Later,
+        Ok(_) => Outcome::Done,
+        Err(Error::Superseded | Error::Stopping | Error::NotLeading(_)) => Outcome::Again,
+        Err(Error::Kubernetes { .. }) => Outcome::Failed,
+        Err(Error::TimedOut) => Outcome::TimedOut,
     }
 }
 
 /// An object that this version can't read is left alone: it was written for another one.
-fn unreadable<C>(object: &Watched, why: &str, ctx: &Context<C>) -> Requeue {
+fn unreadable<C>(object: &Watched, why: &str, ctx: &Context<C>) -> Duration {
     tracing::error!(
         namespace = object.namespace(),
         name = object.name_any(),
@@ -78,15 +103,18 @@ fn unreadable<C>(object: &Watched, why: &str, ctx: &Context<C>) -> Requeue {
         "left alone: this version of the operator can't read the object; are CRD and operator of \
          one release?"
     );
-    Requeue::requeue(jittered(ctx.settings.resync))
+    jittered(ctx.settings.resync)
 }
 
-async fn one_pass<C: Clients>(ctx: &Context<C>, object: ECRRepository) -> Result<Requeue, Error> {
+async fn one_pass<C: Clients>(ctx: &Context<C>, object: ECRRepository) -> Result<Passed, Error> {
     let uid = object.uid().unwrap_or_default();
     let memory = ctx.memories.recall(&uid);
     let Some(object) = fresh(ctx, object, memory.written).await? else {
         ctx.memories.forget(&uid);
-        return Ok(Requeue::await_change());
+        return Ok(Passed {
+            next: None,
+            failures: Failures::default(),
+        });
     };
     let access = Access::default();
     let aws = ctx.clients.open(&access).await;
@@ -103,6 +131,7 @@ async fn one_pass<C: Clients>(ctx: &Context<C>, object: ECRRepository) -> Result
     if next.is_ok() {
         pass.memory.kubernetes_failures = 0;
     }
+    let failures = pass.failures;
     let memory = std::mem::take(&mut pass.memory);
     match next {
         Ok(Some(_)) | Err(_) if is_watched(ctx, &uid, &pass.object) => {
@@ -110,7 +139,8 @@ async fn one_pass<C: Clients>(ctx: &Context<C>, object: ECRRepository) -> Result
         }
         Ok(_) | Err(_) => ctx.memories.forget(&uid),
     }
-    Ok(next?.map_or_else(Requeue::await_change, Requeue::requeue))
+    let next = next?;
+    Ok(Passed { next, failures })
 }
 
 /// Whether the object is still there as far as the watch knows; nothing is remembered of others.
@@ -137,19 +167,21 @@ async fn fresh<C>(
 
 /// When to try again after Kubernetes said no.
 pub(super) fn on_error<C>(object: &Arc<Watched>, error: &Error, ctx: &Arc<Context<C>>) -> Requeue {
-    again(&object.uid().unwrap_or_default(), error, ctx)
+    let next = again(&object.uid().unwrap_or_default(), error, ctx);
+    ctx.objects.later(key_of(object.as_ref()), next);
+    Requeue::requeue(next)
 }
 
 /// When a pass over an object or a class is made again.
-pub(super) fn again<C>(uid: &str, error: &Error, ctx: &Context<C>) -> Requeue {
+pub(super) fn again<C>(uid: &str, error: &Error, ctx: &Context<C>) -> Duration {
     match error {
-        Error::Superseded => Requeue::requeue(Duration::from_millis(100)),
+        Error::Superseded => Duration::from_millis(100),
         // The process ends, and with it all that is remembered.
-        Error::NotLeading(_) => Requeue::await_change(),
+        Error::NotLeading(_) => LONGEST,
         Error::Kubernetes { .. } | Error::TimedOut | Error::Stopping => {
             tracing::warn!(%error, "the pass is made again");
             let failures = ctx.memories.kubernetes_failed(uid);
-            Requeue::requeue(back_off(failures, fastrand::f64()))
+            back_off(failures, fastrand::f64())
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The watches, and the loop that turns their events into passes.
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashSet},
     future,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -27,6 +27,7 @@ use super::{
     memory::Memories,
     reconcile::{on_error, reconcile},
     roll_call::RollCall,
+    shown::{self, key, key_of},
     surroundings::{self, Looks},
     sweep,
     watched::{ANNOTATIONS, Watched},
@@ -39,6 +40,9 @@ use crate::{
 
 /// How many objects are worked on at the same time. Most of that time is waiting for AWS.
 const CONCURRENCY: u16 = 64;
+
+/// The same for classes.
+const CLASS_CONCURRENCY: u16 = 8;
 
 /// How long classes wait for more to be counted: many objects that come or go at once are one write
 /// of their number.
@@ -71,17 +75,26 @@ pub async fn run<C: Clients>(
         memories: Memories::default(),
         roll_call: RollCall::default(),
         sweeps,
+        objects: metrics.work("ecrrepository", CONCURRENCY),
+        class_work: metrics.work("ecrrepositoryclass", CLASS_CONCURRENCY),
         metrics,
         began: Instant::now(),
         shutdown: shutdown.clone(),
     });
+    shown::begin(&ctx);
     let api: Api<Watched> = match namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),
     };
     let users = {
         let ctx = Arc::clone(&ctx);
-        touched.flat_map(move |touched| futures::stream::iter(ctx.users_of(&touched)))
+        touched.flat_map(move |touched| {
+            let users = ctx.users_of(&touched);
+            for user in &users {
+                ctx.objects.wanted(key(user));
+            }
+            futures::stream::iter(users)
+        })
     };
     let classes = classes(&ctx, namespace.is_none().then_some(looks));
     let repositories =
@@ -112,8 +125,15 @@ async fn classes<C: Clients>(ctx: &Arc<Context<C>>, looks: Option<Looks>) {
     };
     let shutdown = ctx.shutdown.clone();
     Controller::for_stream(futures::stream::pending(), ctx.surroundings.classes.clone())
-        .with_config(Config::default().concurrency(8))
-        .reconcile_on(gathered(looks).map(|name| ObjectRef::new(&name)))
+        .with_config(Config::default().concurrency(CLASS_CONCURRENCY))
+        .reconcile_on(gathered(looks).map({
+            let work = ctx.class_work.clone();
+            move |name| {
+                let class = ObjectRef::new(&name);
+                work.wanted(key(&class));
+                class
+            }
+        }))
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(
             reconcile_class,
@@ -146,18 +166,26 @@ fn changes<C: Clients>(
     watches: (Metrics, Health),
 ) -> impl Stream<Item = Result<Watched, watcher::Error>> + Send + 'static {
     let source = watcher::watcher(api, config());
+    let work = ctx.objects.clone();
     let mut known = Asked::by(asked);
     events(source, REPOSITORIES, writer, watches)
         .inspect_ok(move |event| match event {
             Event::Apply(object) | Event::InitApply(object) => ctx.surroundings.count(object),
             Event::Delete(object) => {
                 ctx.memories.forget(&object.uid().unwrap_or_default());
+                ctx.objects.forget(key(&ObjectRef::from_obj(object)));
                 ctx.surroundings.count(object);
             }
-            Event::InitDone => ctx.surroundings.objects_listed(),
+            Event::InitDone => {
+                ctx.surroundings.objects_listed();
+                let there = ctx.store.state();
+                let there: HashSet<_> = there.iter().map(|it| key_of(it.as_ref())).collect();
+                ctx.objects.only(|key| there.contains(&key));
+            }
             Event::Init => {}
         })
         .try_filter_map(move |event| future::ready(Ok(known.news(event))))
+        .inspect_ok(move |object| work.wanted(key_of(object)))
 }
 
 /// A digest of all that makes a pass worthwhile. Our own writes, to status and finalizer, are not

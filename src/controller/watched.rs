@@ -9,6 +9,7 @@ use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::shown::Stands;
 use crate::api::{
     APPROVE_LIFECYCLE_ANNOTATION, APPROVE_RECREATE_ANNOTATION, ECRRepository, ECRRepositorySpec,
     ECRRepositoryStatus, Loss, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
@@ -36,6 +37,8 @@ struct Packed {
     class_name: Option<Box<str>>,
     /// `status.className`
     last_class_name: Option<Box<str>>,
+    /// What metrics show of its conditions.
+    stands: Stands,
     /// `Whole`, as JSON and compressed.
     text: Box<[u8]>,
 }
@@ -80,6 +83,7 @@ impl Watched {
         let packed = Packed {
             class_name: spec.class_name.as_ref().map(name),
             last_class_name: status.and_then(|it| it.class_name.as_ref()).map(name),
+            stands: status.map_or_else(Stands::default, |it| Stands::of(&it.conditions)),
             text: compress_prepend_size_with_dict(&text, USUAL.as_bytes()).into(),
         };
         Ok(Self {
@@ -110,6 +114,11 @@ impl Watched {
     /// The class that last counted for it.
     pub(super) fn last_class_name(&self) -> Option<&str> {
         self.content.as_ref().ok()?.last_class_name.as_deref()
+    }
+
+    /// What metrics show of its conditions; none where it can't be read.
+    pub(super) fn stands(&self) -> Option<&Stands> {
+        Some(&self.content.as_ref().ok()?.stands)
     }
 
     /// What of its status says where it is bound, and what it lost. The rest is empty.
@@ -153,6 +162,7 @@ struct Metadata {
     uid: Option<String>,
     resource_version: Option<String>,
     generation: Option<i64>,
+    creation_timestamp: Option<Time>,
     deletion_timestamp: Option<Time>,
     finalizers: Option<Vec<String>>,
     labels: Option<std::collections::BTreeMap<String, String>>,
@@ -171,6 +181,7 @@ impl From<Metadata> for ObjectMeta {
             uid: sent.uid,
             resource_version: sent.resource_version,
             generation: sent.generation,
+            creation_timestamp: sent.creation_timestamp,
             deletion_timestamp: sent.deletion_timestamp,
             finalizers: sent.finalizers,
             labels: sent.labels,

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use futures::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
 use kube::{
     Resource, ResourceExt as _,
     runtime::{
@@ -54,8 +54,8 @@ pub(super) fn events<K>(
 where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
 {
-    source
-        .backoff(WatchBackoff(0))
+    metrics.watch_failed(kind, 0);
+    beating(source.backoff(WatchBackoff(0)), kind, health.clone())
         .inspect_ok({
             let health = health.clone();
             move |event| {
@@ -65,7 +65,7 @@ where
             }
         })
         .inspect_err(move |error| {
-            metrics.watch_failed();
+            metrics.watch_failed(kind, 1);
             if let Some(why) = explain(kind, error) {
                 health.unready(kind, &why);
             } else {
@@ -75,6 +75,20 @@ where
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .filter(|event| future::ready(event.is_ok()))
+}
+
+/// Tells that somebody still asks the stream: the watch ends and begins anew every few minutes, and
+/// wakes whoever waits for it.
+fn beating<T>(
+    source: impl Stream<Item = T> + Send + 'static,
+    kind: &'static str,
+    health: Health,
+) -> impl Stream<Item = T> + Send + 'static {
+    let mut source = Box::pin(source);
+    stream::poll_fn(move |cx| {
+        health.beats(kind);
+        source.poll_next_unpin(cx)
+    })
 }
 
 /// What the error of a watch means, and what to do. `None` where the watch goes on from where it

@@ -22,6 +22,7 @@ use aws_sdk_ecr::{
     error::{ProvideErrorMetadata, SdkError},
 };
 use tokio::{sync::Mutex, time::Instant};
+use tracing::Instrument as _;
 
 use super::{
     convert::{previewed, tags, unreadable},
@@ -43,7 +44,7 @@ use crate::{
         observed::{Described, Reading, Tags},
         policy::Document,
     },
-    telemetry::Metrics,
+    telemetry::{Metrics, OK, call_span},
 };
 
 /// How long a failed look-up of the account stands for all who ask.
@@ -65,7 +66,7 @@ pub struct Aws {
     pub(super) pacing: Arc<Pacing>,
     pub(super) lookups: Lookups,
     fence: Arc<dyn Fence>,
-    metrics: Metrics,
+    pub(super) metrics: Metrics,
 }
 
 /// What is known of the account behind the credentials.
@@ -121,7 +122,8 @@ impl Aws {
     {
         let waited = self.pacing.turn(registry, kind, operation).await;
         // The SDK's futures are large, and this one would hold its own twice.
-        let call = Box::pin(self.send(operation, waited, send));
+        let span = call_span(operation, registry);
+        let call = Box::pin(self.send(operation, waited, send)).instrument(span);
         match kind {
             Kind::Read => call.await,
             Kind::Write => fenced(&*self.fence, call)
@@ -141,7 +143,7 @@ impl Aws {
     {
         let began = Instant::now();
         let answer = send.await.map_err(|error| read(operation, &error));
-        let code = answer.as_ref().map_or_else(Error::label, |_| "ok");
+        let code = answer.as_ref().map_or_else(Error::label, |_| OK);
         self.metrics
             .called(operation, code, began.elapsed(), waited);
         if let Err(error) = &answer {
@@ -163,7 +165,10 @@ impl Aws {
             Region::parse(region).map_err(|why| lacking(format!("set AWS_REGION: {why}")))?;
         let call = self.sts.get_caller_identity().send();
         // Once a process and class: it waits for nobody.
-        let caller = self.send("GetCallerIdentity", Duration::ZERO, call).await?;
+        let operation = "GetCallerIdentity";
+        let span = call_span(operation, &region);
+        let asked = self.send(operation, Duration::ZERO, call);
+        let caller = asked.instrument(span).await?;
         let id = RegistryId::parse(caller.account().unwrap_or_default()).map_err(unreadable)?;
         if let Some(declared) = self.declared.as_ref().filter(|declared| **declared != id) {
             return Err(Failure {

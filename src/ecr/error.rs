@@ -28,6 +28,8 @@ pub(super) const PREVIEW_RUNS: &str = "LifecyclePolicyPreviewInProgressException
 pub(super) struct Error {
     /// AWS's code; `None` where there was no answer.
     pub(super) code: Option<String>,
+    /// The same for metrics: of a closed list.
+    pub(super) label: &'static str,
     /// What is to be done.
     pub(super) failure: Failure,
 }
@@ -37,13 +39,9 @@ impl Error {
         self.code.as_deref() == Some(code)
     }
 
-    /// The value of the metric label. That there is no document is an answer like any other.
+    /// The value of the metric label.
     pub(super) fn label(&self) -> &'static str {
-        let absent = [NO_LIFECYCLE_POLICY, NO_REPOSITORY_POLICY, NO_PREVIEW];
-        if absent.iter().any(|code| self.has_code(code)) {
-            return "absent";
-        }
-        self.failure.class.label()
+        self.label
     }
 
     /// The fence refused a write, or cut it off.
@@ -52,13 +50,15 @@ impl Error {
         let class = Class::NotLeading;
         Self {
             code: None,
+            label: class.label(),
             failure: Failure { class, said },
         }
     }
 
-    fn unavailable(said: String) -> Self {
+    fn unavailable(label: &'static str, said: String) -> Self {
         Self {
             code: None,
+            label,
             failure: Failure::unavailable(said),
         }
     }
@@ -85,16 +85,19 @@ where
                 answer.err().message(),
             )
         }
-        SdkError::TimeoutError(_) => Error::unavailable(format!("{operation}: no answer in time")),
+        SdkError::TimeoutError(_) => {
+            Error::unavailable("Timeout", format!("{operation}: no answer in time"))
+        }
         other => match credentials(other) {
             Some(said) => Error {
                 code: None,
+                label: "NoCredentials",
                 failure: Failure {
                     class: Class::Credentials,
                     said: format!("{operation}: {said}"),
                 },
             },
-            None => Error::unavailable(format!("{operation}: {}", innermost(other))),
+            None => Error::unavailable("NoAnswer", format!("{operation}: {}", innermost(other))),
         },
     }
 }
@@ -108,7 +111,69 @@ fn refused(operation: &str, status: u16, code: Option<&str>, message: Option<&st
     let class = classify(operation, status, code.unwrap_or_default(), message);
     Error {
         code: code.map(ToOwned::to_owned),
+        label: label(code, status),
         failure: Failure { class, said },
+    }
+}
+
+/// The codes that metrics tell apart: of the operations that are called, and AWS's common ones.
+const CODES: [&str; 44] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "BlockedByOrganizationPolicyException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
+    "InternalFailure",
+    "InvalidClientTokenId",
+    "InvalidParameterException",
+    "InvalidSignatureException",
+    "InvalidTagParameterException",
+    "InvalidToken",
+    "KmsException",
+    NO_LIFECYCLE_POLICY,
+    PREVIEW_RUNS,
+    NO_PREVIEW,
+    "LimitExceededException",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
+    "OptInRequired",
+    "RepositoryAlreadyExistsException",
+    "RepositoryNotEmptyException",
+    "RepositoryNotFoundException",
+    NO_REPOSITORY_POLICY,
+    "RequestExpired",
+    "RequestLimitExceeded",
+    "RequestThrottledException",
+    "RequestTimeTooSkewed",
+    "ServerException",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "SignatureDoesNotMatch",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+    "TooManyTagsException",
+    "UnauthorizedOperation",
+    "UnrecognizedClientException",
+    "ValidationError",
+    "ValidationException",
+    "ImageNotFoundException",
+];
+
+/// What metrics call an answer. Whatever AWS may come up with, there are no more labels than these.
+fn label(code: Option<&str>, status: u16) -> &'static str {
+    match (code, status) {
+        (Some(code), _) => {
+            let known = CODES.iter().find(|known| **known == code);
+            known.copied().unwrap_or("Other")
+        }
+        (None, 429) => "HttpStatus429",
+        (None, 500..) => "HttpStatus5xx",
+        (None, _) => "HttpStatus4xx",
     }
 }
 
@@ -179,6 +244,25 @@ fn chain<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn labels_are_aws_own_codes_and_no_others() {
+        for (code, status, expected) in [
+            (Some("ThrottlingException"), 400, "ThrottlingException"),
+            (Some("ServerException"), 500, "ServerException"),
+            (Some("SomethingNew"), 400, "Other"),
+            (None, 429, "HttpStatus429"),
+            (None, 503, "HttpStatus5xx"),
+            (None, 403, "HttpStatus4xx"),
+        ] {
+            assert_eq!(label(code, status), expected, "{code:?} {status}");
+            assert_eq!(refused("X", status, code, None).label(), expected);
+        }
+        // What a failure is classified by has a label of its own.
+        for code in CODES {
+            assert_eq!(label(Some(code), 400), code);
+        }
+    }
 
     #[test]
     fn the_code_decides_and_then_the_status() {

@@ -28,7 +28,10 @@ impl Aws {
     ) -> Result<BTreeSet<String>, Failure> {
         let mut sweep = self.snapshot.sweep(bound);
         match self.fill(registry, &mut sweep).await {
-            Ok(()) => Ok(sweep.end()),
+            Ok(listed) => {
+                self.metrics.swept(&registry.to_string(), listed);
+                Ok(sweep.end())
+            }
             Err(failure) => {
                 let told = self.snapshot.failed(&failure);
                 if failure.class == Class::Denied && !told.is_empty() {
@@ -44,7 +47,8 @@ impl Aws {
         }
     }
 
-    async fn fill(&self, registry: &Registry, sweep: &mut Sweep<'_>) -> Result<(), Failure> {
+    /// Makes the calls; tells how many repositories there are.
+    async fn fill(&self, registry: &Registry, sweep: &mut Sweep<'_>) -> Result<usize, Failure> {
         match self.tagged(registry, sweep).await {
             Ok(()) => {}
             Err(failure) if failure.class == Class::Denied => {
@@ -58,10 +62,13 @@ impl Aws {
             }
             Err(failure) => return Err(failure),
         }
+        let mut listed = 0;
         self.each_repository(registry, |name, it| {
-            sweep.listed(name, || described(it).ok())
+            listed += 1;
+            sweep.listed(name, || described(it).ok());
         })
-        .await
+        .await?;
+        Ok(listed)
     }
 
     /// `GetResources`, page by page: the tags of all that carry our tag. It may lag behind ECR.

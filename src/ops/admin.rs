@@ -1,6 +1,6 @@
 //! The admin server: /livez, /readyz and /metrics.
 
-use std::future::Future;
+use std::{future::Future, time::Instant};
 
 use axum::{Router, extract::State, http::StatusCode, response::IntoResponse, routing::get};
 use tokio::net::TcpListener;
@@ -21,7 +21,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let router = Router::new()
-        .route("/livez", get(async || "ok\n"))
+        .route("/livez", get(livez).with_state(health.clone()))
         .route("/readyz", get(readyz).with_state(health))
         .route("/metrics", get(scrape).with_state(metrics));
     axum::serve(listener, router)
@@ -29,9 +29,18 @@ pub async fn serve(
         .await
 }
 
+/// Whoever asks also learns whether the runtime still answers: it runs this too.
+async fn livez(State(health): State<Health>) -> impl IntoResponse {
+    answer(health.alive(Instant::now()).map(|()| "ok".to_owned()))
+}
+
 async fn readyz(State(health): State<Health>) -> impl IntoResponse {
-    match health.check() {
-        Ok(()) => (StatusCode::OK, format!("{}\n", health.fine())),
+    answer(health.check().map(|()| health.fine()))
+}
+
+fn answer(state: Result<String, String>) -> impl IntoResponse {
+    match state {
+        Ok(fine) => (StatusCode::OK, format!("{fine}\n")),
         Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
     }
 }

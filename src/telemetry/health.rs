@@ -1,18 +1,27 @@
-//! Whether the process is ready, and if not, why.
+//! Whether the process is ready and alive, and if not, why.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
 use tokio::sync::watch;
 
 /// What is known of one part.
 type State = Result<(), String>;
 
-/// The answer of /readyz; clones share it. The process is ready when all of its parts are.
+/// How long something that beats may be silent: every watch ends and begins anew every 200 seconds.
+const SILENCE: Duration = Duration::from_mins(10);
+
+/// The answers of /readyz and /livez; clones share them. The process is ready when all of its parts
+/// are, and alive while whatever has begun to beat goes on.
 #[derive(Clone)]
 pub struct Health {
     parts: Arc<watch::Sender<BTreeMap<&'static str, State>>>,
     /// Why a process that is ready does nothing.
     standing_by: Arc<watch::Sender<Option<String>>>,
+    beats: Arc<Mutex<BTreeMap<&'static str, Instant>>>,
 }
 
 impl Health {
@@ -22,6 +31,7 @@ impl Health {
         let health = Self {
             parts: Arc::new(watch::Sender::new(BTreeMap::new())),
             standing_by: Arc::new(watch::Sender::new(None)),
+            beats: Arc::default(),
         };
         health.expect(parts);
         health
@@ -91,6 +101,36 @@ impl Health {
     }
 }
 
+impl Health {
+    /// Something that goes on for ever has gone on.
+    pub fn beats(&self, what: &'static str) {
+        self.lock().insert(what, Instant::now());
+    }
+
+    /// Alive, or what has stood still for so long that only a restart helps.
+    ///
+    /// # Errors
+    /// Says what stands still.
+    pub fn alive(&self, now: Instant) -> Result<(), String> {
+        let beats = self.lock();
+        let mut ages = beats
+            .iter()
+            .map(|(what, at)| (what, now.saturating_duration_since(*at)));
+        ages.find(|(_, age)| *age > SILENCE)
+            .map_or(Ok(()), |(what, age)| {
+                Err(format!(
+                    "the watch of {what} has stood still for {} seconds",
+                    age.as_secs()
+                ))
+            })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<&'static str, Instant>> {
+        // A map is whole after any panic.
+        self.beats.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +159,18 @@ mod tests {
         health.expect(["watch"]);
         assert_eq!(health.fine(), "ok");
         assert_eq!(health.check(), Err("starting".to_owned()));
+    }
+
+    #[test]
+    fn what_stands_still_is_told_and_what_never_began_is_not() {
+        let health = Health::of(["a"]);
+        let later = Instant::now() + SILENCE * 2;
+        assert_eq!(health.alive(later), Ok(()));
+        health.beats("a");
+        health.beats("b");
+        assert_eq!(health.alive(Instant::now()), Ok(()));
+        let why = health.alive(later).unwrap_err();
+        assert!(why.starts_with("the watch of a has stood still"), "{why}");
     }
 
     #[test]

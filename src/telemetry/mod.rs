@@ -1,9 +1,13 @@
-//! What operators of the operator see: logs and metrics. A leaf: it knows nothing of the rest.
+//! What operators of the operator see: logs, metrics and traces. A leaf: it knows nothing of the rest.
 
 mod health;
 mod logs;
 mod metrics;
+mod requests;
+mod traces;
 
 pub use health::Health;
-pub use logs::{LogFormat, init as init_logs};
-pub use metrics::Metrics;
+pub use logs::{Levels, LogFormat, init as init_logs};
+pub use metrics::{Kind, Metrics, OK, Outcome, Shown, Work};
+pub use requests::CountRequests;
+pub use traces::{Traces, call_span};

@@ -152,7 +152,8 @@ fn every_failure_of_a_class_is_here() {
         | FailureClass::Gone
         | FailureClass::Exists
         | FailureClass::NotEmpty
-        | FailureClass::Altered => false,
+        | FailureClass::Altered
+        | FailureClass::NotLeading => false,
     };
     assert!(FAILURES.into_iter().all(asks));
 }

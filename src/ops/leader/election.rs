@@ -43,7 +43,7 @@ impl Election {
         (metrics, health): (Metrics, Health),
     ) -> Self {
         tracing::info!(namespace, name, identity, "a candidate for the lease");
-        metrics.leads(false);
+        metrics.leading(false);
         Self {
             lock: Lock::new(client, namespace, name),
             identity,
@@ -68,7 +68,7 @@ impl Election {
         }
         tracing::info!(identity = self.identity, "leading");
         self.health.stand_by(None);
-        self.metrics.leads(true);
+        self.metrics.leading(true);
     }
 
     /// Keeps the lease until it is lost; no write begins any more then.
@@ -78,7 +78,7 @@ impl Election {
                 Ok(pause) => tokio::time::sleep(pause).await,
                 Err(lost) => {
                     self.fence.close();
-                    self.metrics.leads(false);
+                    self.metrics.leading(false);
                     return lost;
                 }
             }
@@ -88,7 +88,7 @@ impl Election {
     /// Gives the lease back, if it is ours, so that another takes it at once. All passes have ended.
     pub async fn release(mut self) {
         self.fence.close();
-        self.metrics.leads(false);
+        self.metrics.leading(false);
         if self.view.held.is_none() && self.view.attempt.is_none() {
             return;
         }

@@ -69,15 +69,18 @@ impl Operator {
 
     /// How often its watches failed, as /metrics tells.
     pub(crate) async fn watch_errors(&self) -> u64 {
-        let metrics = async { http::get(&self.admin()?, "/metrics").await };
-        let Some((200, text)) = metrics.await else {
-            return 0;
-        };
-        let line = text
+        let text = self.scrape().await.unwrap_or_default();
+        let of_kinds = text
             .lines()
-            .find(|it| it.contains("watch_errors") && !it.starts_with('#'));
-        let number = line.and_then(|it| it.rsplit(' ').next());
-        number.and_then(|it| it.parse().ok()).unwrap_or_default()
+            .filter(|it| it.starts_with("ecr_operator_watch_errors_total{"));
+        let numbers = of_kinds.filter_map(|it| it.rsplit(' ').next()?.parse::<u64>().ok());
+        numbers.sum()
+    }
+
+    /// What /metrics tells.
+    pub(crate) async fn scrape(&self) -> Option<String> {
+        let (status, text) = http::get(&self.admin()?, "/metrics").await?;
+        (status == 200).then_some(text)
     }
 
     /// Waits until it is ready.

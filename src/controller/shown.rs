@@ -1,0 +1,160 @@
+//! How the objects stand, for metrics. Only words of closed lists go there: status may be forged.
+
+use std::{sync::Arc, time::Duration};
+
+use k8s_openapi::{
+    apimachinery::pkg::apis::meta::v1::{Condition, Time},
+    jiff::Timestamp,
+};
+use kube::{Resource, core::DeserializeGuard, runtime::reflector::ObjectRef};
+
+use super::{context::Context, watched::Watched, watching::digest};
+use crate::{
+    api::{Aspect, ECRRepositoryClass},
+    domain::action::Action,
+    domain::{
+        event::{Done, Event},
+        ownership::Conflict,
+        reason::Reason,
+    },
+    telemetry::{Kind, Metrics, Shown},
+};
+
+/// The reasons of conflicts, and of losses.
+const CONFLICTS: [Reason; 3] = [
+    Conflict::AlreadyExists.reason(),
+    Conflict::OtherOwner.reason(),
+    Conflict::TwoClusters.reason(),
+];
+const LOSSES: [Reason; 2] = [Reason::RepositoryLost, Reason::ManyRepositoriesLost];
+
+/// By what work counts an object.
+pub(super) fn key<K: Resource>(object: &ObjectRef<K>) -> u64 {
+    digest((&object.namespace, &object.name))
+}
+
+/// The same of an object itself.
+pub(super) fn key_of<K: Resource<DynamicType = ()>>(object: &K) -> u64 {
+    key(&ObjectRef::from_obj(object))
+}
+
+/// Has all be shown from the beginning.
+pub(super) fn begin<C: Send + Sync + 'static>(ctx: &Arc<Context<C>>) {
+    let metrics = &ctx.metrics;
+    for aspect in Aspect::ALL {
+        metrics.repaired(aspect.as_str(), 0);
+    }
+    for reason in CONFLICTS {
+        metrics.conflicted(reason.as_str(), 0);
+    }
+    for reason in LOSSES {
+        metrics.lost(reason.as_str(), 0);
+    }
+    let (objects, classes) = (ctx.store.clone(), ctx.surroundings.classes.clone());
+    metrics.shows(move || {
+        let now = Timestamp::now();
+        let objects = objects.state();
+        let classes = classes.state();
+        let objects = objects.iter().map(|it| of_object(it, now));
+        let classes = classes.iter().map(|it| of_class(it, now));
+        objects.chain(classes).collect()
+    });
+}
+
+fn of_object(object: &Watched, now: Timestamp) -> Shown {
+    shown(Kind::Repository, object, object.stands(), now)
+}
+
+fn of_class(class: &DeserializeGuard<ECRRepositoryClass>, now: Timestamp) -> Shown {
+    let readable = class.0.as_ref().ok();
+    let stands = readable.map(|it| {
+        let status = it.status.as_ref();
+        Stands::of(status.map_or(&[] as &[_], |it| &it.conditions))
+    });
+    shown(Kind::Class, class, stands.as_ref(), now)
+}
+
+/// What of an object's conditions is shown.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stands {
+    ready: Option<Ready>,
+    stalled: bool,
+}
+
+/// The condition Ready: its status, its reason, and since when.
+type Ready = (&'static str, &'static str, Time);
+
+impl Stands {
+    pub(super) fn of(conditions: &[Condition]) -> Self {
+        let find = |type_: &str| conditions.iter().find(|it| it.type_ == type_);
+        let ready = find("Ready").map(|it| {
+            let since = it.last_transition_time.clone();
+            (word(&it.status), known(&it.reason), since)
+        });
+        Self {
+            ready,
+            stalled: find("Stalled").is_some_and(|it| it.status == "True"),
+        }
+    }
+}
+
+/// `stands` is none where the object can't be read.
+fn shown(kind: Kind, object: &impl Resource, stands: Option<&Stands>, now: Timestamp) -> Shown {
+    let meta = object.meta();
+    let deleting_for = meta.deletion_timestamp.as_ref().map(|at| age(at, now));
+    let ready = stands.and_then(|it| it.ready.as_ref());
+    let (status, reason, since) = match (stands, ready) {
+        (None, _) => ("Unknown", "Unreadable", None),
+        (Some(_), None) => ("Unknown", "Unseen", None),
+        (Some(_), Some((status, reason, since))) => (*status, *reason, Some(since)),
+    };
+    let may_rest = reason == Reason::Suspended.as_str();
+    let since = since.or(meta.creation_timestamp.as_ref());
+    let unready_for = since.map(|at| age(at, now));
+    Shown {
+        kind,
+        ready: status,
+        reason,
+        stalled: stands.is_some_and(|it| it.stalled),
+        unready_for: unready_for.filter(|_| status != "True" && !may_rest),
+        deleting_for,
+    }
+}
+
+fn age(at: &Time, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(at.0)).unwrap_or_default()
+}
+
+fn word(status: &str) -> &'static str {
+    match status {
+        "True" => "True",
+        "False" => "False",
+        _ => "Unknown",
+    }
+}
+
+fn known(reason: &str) -> &'static str {
+    let mut all = Reason::ALL.iter().map(|it| it.as_str());
+    all.find(|it| *it == reason).unwrap_or("Other")
+}
+
+/// Counts what a pass did and told.
+pub(super) fn count(metrics: &Metrics, events: &[Event], done: &[Done]) {
+    for it in done {
+        if let (true, Some(aspect)) = (it.drift, it.action.aspect()) {
+            metrics.repaired(aspect.as_str(), 1);
+        }
+        if let Action::DeleteRepository { force } = it.action {
+            metrics.deleted(force);
+        }
+    }
+    for event in events {
+        let is = |reason: &Reason| reason.as_str() == event.reason;
+        if CONFLICTS.iter().any(is) {
+            metrics.conflicted(event.reason, 1);
+        }
+        if LOSSES.iter().any(is) {
+            metrics.lost(event.reason, 1);
+        }
+    }
+}
