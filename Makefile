@@ -21,6 +21,8 @@ GO_VET := CGO_ENABLED=0 go vet -trimpath
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(TARGET)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
+PROMTOOL := $(TARGET)/tools/promtool
+
 # OPERATOR=0 leaves the operator out of `make up`, to run it from an editor or a debugger.
 OPERATOR ?= 1
 
@@ -33,7 +35,7 @@ demo: release $(CONTROL_PLANE) ## show the main job on a real API server and the
 	@$(XTASK) demo
 
 .PHONY: test
-test: tools $(CONTROL_PLANE) ## run every test
+test: tools $(CONTROL_PLANE) $(PROMTOOL) ## run every test
 	@python3 -m pip --version >/dev/null 2>&1 || { echo "python3 with pip is missing: install your system's python3-pip package" >&2; exit 1; }
 	@echo "==> the control plane's tests"
 	cd tests/control-plane && $(GO_VET) ./... && go test ./internal/...
@@ -84,6 +86,13 @@ control-plane: tools $(CONTROL_PLANE) ## build etcd, kube-apiserver, kube-contro
 $(CONTROL_PLANE): $(CONTROL_PLANE_SOURCES)
 	@echo "==> the control plane"
 	tests/control-plane/build.sh $(TARGET)/control-plane
+
+.PHONY: promtool
+promtool: tools $(PROMTOOL) ## build Prometheus' checker of rules, which the tests of alerts use
+
+$(PROMTOOL): tests/promtool/go.mod tests/promtool/go.sum tests/promtool/build.sh
+	@echo "==> promtool (2 to 4 minutes, once)"
+	tests/promtool/build.sh $(TARGET)/tools
 
 # Unoptimised: it compiles in a third of the time and runs for two seconds.
 $(CARGO_DENY):

@@ -48,6 +48,7 @@
 
 mod dice;
 mod looking;
+mod queries;
 mod samples;
 mod world;
 
@@ -71,8 +72,10 @@ mod kubernetes;
 mod leader;
 mod loss;
 mod manifests;
+mod metrics;
 mod modes;
 mod ownership;
+mod process;
 mod refusals;
 mod restart;
 mod surroundings;

@@ -77,6 +77,11 @@ impl Operator {
         numbers.sum()
     }
 
+    /// Head and body of an answer.
+    pub(crate) async fn ask(&self, path: &str) -> Option<(String, String)> {
+        http::ask(&self.admin()?, path).await
+    }
+
     /// What /metrics tells.
     pub(crate) async fn scrape(&self) -> Option<String> {
         let (status, text) = http::get(&self.admin()?, "/metrics").await?;

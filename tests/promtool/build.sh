@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# Builds promtool, Prometheus' own checker of rules: build.sh OUTPUT_DIRECTORY
+#
+# Without the clients of service discovery, which are a third of it. A first build takes 3 to 4 minutes of
+# one core; Go's cache makes later ones quick.
+set -euo pipefail
+out=$(mkdir -p "$1" && cd "$1" && pwd)
+cd "$(dirname "$0")"
+
+CGO_ENABLED=0 go build -trimpath -tags remove_all_sd -ldflags '-s -w' -o "$out/promtool.new" github.com/prometheus/prometheus/cmd/promtool
+# Under its final name only when it is whole: make goes by the file's time.
+mv "$out/promtool.new" "$out/promtool"

@@ -1,0 +1,198 @@
+//! The process: how it stops, what it logs, and the traces that it sends.
+
+use std::{fs, time::Duration};
+
+use axum::{Router, body::Bytes, routing::post};
+use ecr_emulator::Fault;
+use opentelemetry_proto::tonic::{
+    collector::trace::v1::ExportTraceServiceRequest,
+    common::v1::{KeyValue, any_value::Value},
+    trace::v1::Span,
+};
+use prost::Message as _;
+use serde_json::json;
+use tokio::{net::TcpListener, sync::mpsc};
+
+use crate::world::{KEY, SECRET, World, assert_says, closed_port, operations};
+
+fn with_lifecycle() -> serde_json::Value {
+    let rule = json!({
+        "rulePriority": 1,
+        "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10},
+        "action": {"type": "expire"},
+    });
+    json!({"lifecyclePolicy": {"rules": [rule]}})
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_the_answer_that_is_under_way() {
+    let mut world = World::new("drain").await;
+    let fault = Fault::on("PutLifecyclePolicy");
+    world.emulator.inject(fault.delay(Duration::from_secs(3)));
+    world.apply("api", with_lifecycle()).await;
+    world
+        .until("the repository to be half made", |world| {
+            world.repository("api").is_some()
+        })
+        .await;
+    assert!(world.repository("api").unwrap().lifecycle_policy.is_none());
+    // Fails unless the process ends well.
+    world.stop_operator().await;
+    assert!(world.repository("api").unwrap().lifecycle_policy.is_some());
+    // Status was written too: the object is ready though nobody is there any more.
+    world.ready("api").await;
+    let written = world.written();
+    assert_eq!(
+        operations(&written),
+        ["CreateRepository", "PutLifecyclePolicy"]
+    );
+    world.start_operator().await;
+    world.looks(&world.in_ecr("api"), 2).await;
+    assert_eq!(world.written(), written);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn levels_follow_a_file_while_it_runs() {
+    let mut world = World::without_operator("levels").await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("levels");
+    world.flag(&format!("--log-levels-file={}", file.display()));
+    world.start_operator().await;
+    world
+        .emulator
+        .inject(Fault::on("CreateRepository").throttle());
+    world.apply("one", json!({})).await;
+    world.ready("one").await;
+    let detail = "AWS said no";
+    assert!(!world.operator().log().contains(detail));
+    fs::write(&file, "warn,ecr_operator::ecr=debug\n").unwrap();
+    let says = |what: &'static str| move |world: &World| world.operator().log().contains(what);
+    world
+        .until("the change to show", says("what is logged has changed"))
+        .await;
+    world
+        .emulator
+        .inject(Fault::on("CreateRepository").throttle());
+    world.apply("two", json!({})).await;
+    world.ready("two").await;
+    assert_says(&world.operator().log(), detail);
+    fs::write(&file, "a=b=c").unwrap();
+    world
+        .until("the mistake to show", says("it can't be read"))
+        .await;
+    fs::remove_file(&file).unwrap();
+    world
+        .until("--log to count again", |world| {
+            let log = world.operator().log();
+            log.contains("filter=\"info\"") && !log.contains("filter=\"\"")
+        })
+        .await;
+    world.finish().await;
+}
+
+/// A collector; what it is sent, as it came.
+async fn collector() -> (String, mpsc::UnboundedReceiver<Bytes>) {
+    let (sender, received) = mpsc::unbounded_channel();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let take = async move |body: Bytes| {
+        // Whoever asked may be done.
+        let _ = sender.send(body);
+    };
+    let router = Router::new().route("/v1/traces", post(take));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, received)
+}
+
+fn attribute(attributes: &[KeyValue], key: &str) -> Option<Value> {
+    let found = attributes.iter().find(|it| it.key == key)?;
+    found.value.clone()?.value
+}
+
+fn word(span: &Span, key: &str) -> String {
+    match attribute(&span.attributes, key) {
+        Some(Value::StringValue(word)) => word,
+        other => panic!("{key} of {} is {other:?}", span.name),
+    }
+}
+
+#[tokio::test]
+async fn each_pass_is_a_trace_and_each_call_a_span_of_it_without_secrets() {
+    let (url, mut received) = collector().await;
+    let mut world = World::without_operator("traces").await;
+    world.flag(&format!("--otlp-endpoint={url}"));
+    world
+        .emulator
+        .inject(Fault::on("CreateRepository").throttle());
+    world.start_operator().await;
+    world.apply("api", with_lifecycle()).await;
+    world.ready("api").await;
+    // The last ones are sent at the end.
+    world.stop_operator().await;
+    let mut spans = Vec::new();
+    while let Ok(body) = received.try_recv() {
+        for secret in [SECRET, KEY, "imageCountMoreThan"] {
+            let mut windows = body.windows(secret.len());
+            assert!(!windows.any(|it| it == secret.as_bytes()), "{secret}");
+        }
+        let request = ExportTraceServiceRequest::decode(body).unwrap();
+        for of_resource in request.resource_spans {
+            let resource = of_resource.resource.unwrap();
+            let service = attribute(&resource.attributes, "service.name");
+            assert_eq!(service, Some(Value::StringValue("ecr-operator".to_owned())));
+            spans.extend(of_resource.scope_spans.into_iter().flat_map(|it| it.spans));
+        }
+    }
+    for operation in [
+        "CreateRepository",
+        "PutLifecyclePolicy",
+        "DescribeRepositories",
+        "GetCallerIdentity",
+    ] {
+        let name = format!("AWS/{operation}");
+        let of_calls = spans.iter().filter(|span| span.name == name);
+        let calls = world.count(operation);
+        assert_eq!(of_calls.count(), calls, "{operation}");
+    }
+    let mut codes = Vec::new();
+    for span in spans.iter().filter(|span| span.name.starts_with("AWS/")) {
+        assert_eq!(format!("AWS/{}", word(span, "rpc.method")), span.name);
+        assert!(!word(span, "registry").is_empty());
+        let waited = attribute(&span.attributes, "waited_seconds");
+        assert!(matches!(waited, Some(Value::DoubleValue(_))), "{waited:?}");
+        if span.name == "AWS/CreateRepository" {
+            assert_eq!(word(span, "registry"), "123456789012/ap-southeast-1");
+            codes.push(word(span, "code"));
+            let parent = spans.iter().find(|it| it.span_id == span.parent_span_id);
+            let parent = parent.expect("a call is made by a pass");
+            assert_eq!(parent.name, "pass");
+            assert_eq!(parent.trace_id, span.trace_id);
+            assert!(parent.parent_span_id.is_empty());
+            assert_eq!(word(parent, "object"), format!("{}/api", world.namespace));
+            assert!(!word(parent, "result").is_empty());
+        }
+        assert!(span.events.is_empty(), "no log lines: {:?}", span.events);
+    }
+    assert_eq!(codes, ["ThrottlingException", "ok"]);
+    let failed = spans.iter().filter(|span| span.name == "pass");
+    let failed = failed.filter(|span| word(span, "result") == "Failed");
+    assert_eq!(failed.count(), 1);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a_collector_that_is_not_there_stops_nothing_and_shows() {
+    let mut world = World::without_operator("no-collector").await;
+    world.flag(&format!("--otlp-endpoint=http://{}", closed_port()));
+    let soon = [("OTEL_BSP_SCHEDULE_DELAY", "50")];
+    world.start_operator_with(&soon).await;
+    world.apply("api", json!({})).await;
+    world.ready("api").await;
+    world
+        .until("the loss to show", |world| {
+            world.operator().log().contains("traces are lost")
+        })
+        .await;
+    world.finish().await;
+}
