@@ -101,7 +101,7 @@ pub(crate) async fn are_accepted(server: Arc<Server>) {
     assert!(found["ECRRepositoryClass"] >= 2, "{found:?}");
 }
 
-/// What Kustomize makes of each directory of the GitOps sample.
+/// What Kustomize makes of each directory of `deploy/samples/gitops`.
 async fn rendered(server: &Server) -> Vec<(PathBuf, Vec<Value>)> {
     let mut rendered = Vec::new();
     for file in files() {

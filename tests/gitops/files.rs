@@ -116,7 +116,7 @@ fn every_reason_has_a_state() {
     }
 }
 
-/// The scripts as keys of the ConfigMap, each line indented.
+/// The scripts as keys of argocd-cm, each line indented.
 fn keys(indent: &str) -> String {
     let mut keys = String::new();
     for kind in KINDS {

@@ -1,4 +1,4 @@
-//! The GitOps sample fits together: what its Applications and Kustomizations name is there, and comes in an
+//! `deploy/samples/gitops` fits together: what its Applications and Kustomizations name is there, and comes in an
 //! order that works. Whether Argo CD and Flux take their files is not known here.
 
 use std::{

@@ -1,4 +1,4 @@
-//! What GitOps tools make of every state that the operator leaves an object in.
+//! What Argo CD and Flux make of every state that the operator leaves an object in.
 //!
 //! The states come from the operator's own pure status functions and are written to
 //! `deploy/argocd/resource_customizations`, in the layout of Argo CD's own sources. They are judged apart, in
