@@ -55,8 +55,10 @@ pub(super) fn begin<C: Send + Sync + 'static>(ctx: &Arc<Context<C>>) {
         let now = Timestamp::now();
         let objects = objects.state();
         let classes = classes.state();
-        let objects = objects.iter().map(|it| of_object(it, now));
-        let classes = classes.iter().map(|it| of_class(it, now));
+        let objects = objects.iter();
+        let objects = objects.map(|it| of_object(it, now));
+        let classes = classes.iter();
+        let classes = classes.map(|it| of_class(it, now));
         objects.chain(classes).collect()
     });
 }
@@ -156,5 +158,80 @@ pub(super) fn count(metrics: &Metrics, events: &[Event], done: &[Done]) {
         if LOSSES.iter().any(is) {
             metrics.lost(event.reason, 1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(ready: Option<(&str, &str)>, stalled: bool) -> Watched {
+        let since = Time(Timestamp::UNIX_EPOCH);
+        let condition = |type_: &str, status: &str, reason: &str| {
+            serde_json::json!({
+                "type": type_, "status": status, "reason": reason, "message": "",
+                "lastTransitionTime": since,
+            })
+        };
+        let mut conditions = Vec::new();
+        conditions.extend(ready.map(|(status, reason)| condition("Ready", status, reason)));
+        if stalled {
+            conditions.push(condition("Stalled", "True", "X"));
+        }
+        let object = serde_json::json!({
+            "apiVersion": "ecr-operator.dev/v1alpha1",
+            "kind": "ECRRepository",
+            "metadata": {"name": "api", "creationTimestamp": since},
+            "spec": {},
+            "status": {"conditions": conditions},
+        });
+        serde_json::from_value(object).unwrap()
+    }
+
+    fn look(object: &Watched) -> Shown {
+        let later = Timestamp::from_second(60).unwrap();
+        of_object(object, later)
+    }
+
+    #[test]
+    fn readiness_and_reason_are_those_of_the_condition() {
+        let minute = Some(Duration::from_mins(1));
+        for (ready, stalled, expected) in [
+            (Some(("True", "Synced")), false, ("True", "Synced", None)),
+            (
+                Some(("False", "AccessDenied")),
+                true,
+                ("False", "AccessDenied", minute),
+            ),
+            (
+                Some(("Unknown", "Progressing")),
+                false,
+                ("Unknown", "Progressing", minute),
+            ),
+            // Whoever suspends it means it.
+            (
+                Some(("False", "Suspended")),
+                false,
+                ("False", "Suspended", None),
+            ),
+            (None, false, ("Unknown", "Unseen", minute)),
+        ] {
+            let it = look(&object(ready, stalled));
+            assert_eq!((it.ready, it.reason, it.unready_for), expected);
+            assert_eq!((it.stalled, it.deleting_for), (stalled, None));
+        }
+    }
+
+    #[test]
+    fn a_forged_status_makes_no_new_labels() {
+        let it = look(&object(Some(("maybe", "x-1")), false));
+        assert_eq!((it.ready, it.reason), ("Unknown", "Other"));
+    }
+
+    #[test]
+    fn what_can_not_be_read_is_counted_as_such() {
+        let invalid = serde_json::json!({"metadata": {"name": "api"}, "spec": {"suspend": "no"}});
+        let it = look(&serde_json::from_value(invalid).unwrap());
+        assert_eq!((it.ready, it.reason), ("Unknown", "Unreadable"));
     }
 }

@@ -169,9 +169,9 @@ async fn eventful() -> World {
     world.lose(&name);
     world.event("api", "RepositoryLost").await;
     world.ready("api").await;
-    world.make_outside(&world.in_ecr("taken"), &[]);
-    world.apply("taken", json!({})).await;
-    world.stalled("taken", "AlreadyExists").await;
+    world.make_outside(&world.in_ecr("contested"), &[]);
+    world.apply("contested", json!({})).await;
+    world.stalled("contested", "AlreadyExists").await;
     let going = world
         .apply("going", json!({"deletionPolicy": "Delete"}))
         .await;
@@ -242,7 +242,7 @@ async fn what_is_shown_is_what_the_page_dashboard_and_alerts_say() {
         .map(|it| it.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap())
         .sum();
     assert!((counted - creations).abs() < f64::EPSILON, "{counted}");
-    for secret in [world.namespace.as_str(), "taken", SECRET, KEY] {
+    for secret in [world.namespace.as_str(), "contested", SECRET, KEY] {
         assert!(!scrape.contains(secret), "{secret} in\n{scrape}");
     }
     world.finish().await;
