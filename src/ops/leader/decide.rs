@@ -48,12 +48,11 @@ pub(super) fn decide(view: &View, identity: &str, settings: &Settings, now: Mome
     let Some(lease) = &seen.lease else {
         return Decision::Make;
     };
-    let rested = now.saturating_sub(seen.since);
     let rests = rest(&lease.record, view.attempt.as_ref(), identity, settings);
-    if rested >= rests {
-        Decision::Take(lease.clone())
-    } else {
-        Decision::Wait(rests - rested)
+    let rested = now.saturating_sub(seen.since);
+    match rests.saturating_sub(rested) {
+        Moment::ZERO => Decision::Take(lease.clone()),
+        left => Decision::Wait(left),
     }
 }
 
