@@ -39,13 +39,13 @@ pub(crate) async fn forward_while(
                     let closed = async {
                         // Who can't close it any more leaves it open.
                         if is_open.wait_for(|open| !open).await.is_err() {
-                            std::future::pending().await
+                            std::future::pending::<()>().await;
                         }
                     };
                     tokio::select! {
                         // Whoever hangs up ends it.
                         _ = copy_bidirectional(&mut inward, &mut outward) => {}
-                        _ = closed => std::future::pending().await,
+                        () = closed => std::future::pending().await,
                     }
                 }
             });
