@@ -1,30 +1,63 @@
 # syntax=docker/dockerfile:1
 
-# The operator alone: a static binary and the certificate authorities that it trusts. No shell, no
-# package manager, not root.
+# The operator, the few libraries of glibc that it is linked with, and the certificate authorities that
+# it trusts: no shell, no package manager, not root. deploy/image/rootfs.sh says what is in it, and the
+# scenario tests/scenarios/image.rs runs that.
 #
-# No container engine has built this file yet. Its two build commands were run as they stand on
-# Debian 12, which the build image is made of. Before you publish an image, pin the base by digest.
+# Each base is pinned to a version here. Releases pin it to a digest: the workflow looks up which one the
+# version has, builds with `--build-arg RUST_IMAGE=rust@sha256:…`, and the provenance that it signs names it.
+# No container engine has built this file yet; each of its commands was run as it stands on Debian 12,
+# which the build image is made of.
 
-FROM rust:1.95.0-slim-bookworm AS build
+ARG RUST_IMAGE=rust:1.95.0-slim-bookworm
+
+FROM ${RUST_IMAGE} AS build
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # The image's own toolchain: rust-toolchain.toml would fetch clippy and rustfmt as well.
 ENV RUSTUP_TOOLCHAIN=1.95.0
-# musl-tools compiles aws-lc, the crypto library, for a static build.
+# Debian's stable release changes a package for its security only: the newest is the one to have.
+# hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends ca-certificates musl-tools \
-    && rm -rf /var/lib/apt/lists/* \
-    && rustup target add "$(uname -m)-unknown-linux-musl"
+    && apt-get install -y --no-install-recommends ca-certificates gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
+ARG CARGO_CYCLONEDX_VERSION=0.5.9
+RUN cargo install --locked "cargo-cyclonedx@${CARGO_CYCLONEDX_VERSION}"
 WORKDIR /src
-COPY . .
-RUN --mount=type=cache,target=/usr/local/cargo/registry \
-    --mount=type=cache,target=/src/target \
-    target="$(uname -m)-unknown-linux-musl" \
-    && cargo build --release --locked --package ecr-operator --bin ecr-operator --target "$target" \
-    && install -D "target/$target/release/ecr-operator" /out/ecr-operator
+
+# The dependencies, in a layer that only a change of theirs makes anew: the workspace with empty programs.
+COPY Cargo.toml Cargo.lock ./
+COPY tests/emulator/Cargo.toml tests/emulator/Cargo.toml
+COPY xtask/Cargo.toml xtask/Cargo.toml
+RUN mkdir -p src tests/emulator/src tests/emulator/benches xtask/src \
+    && touch src/lib.rs tests/emulator/src/lib.rs xtask/src/lib.rs \
+    && echo 'fn main() {}' | tee src/main.rs tests/emulator/src/main.rs xtask/src/main.rs \
+        > tests/emulator/benches/speed.rs \
+    && cargo build --release --locked --package ecr-operator --bin ecr-operator
+
+# The sources' dates may be older than the empty programs, and cargo goes by dates.
+COPY src src
+RUN touch src/lib.rs src/main.rs \
+    && cargo build --release --locked --package ecr-operator --bin ecr-operator \
+    && cargo cyclonedx --format json --target all
+
+COPY deploy/image/rootfs.sh deploy/image/rootfs.sh
+RUN deploy/image/rootfs.sh target/release/ecr-operator /rootfs ecr-operator.cdx.json
+# All that it needs to start is there, and it is the program and not the empty one.
+RUN chroot --userspec=65532:65532 /rootfs /ecr-operator --version | grep -q '^ecr-operator '
 
 FROM scratch
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-COPY --from=build /out/ecr-operator /ecr-operator
+ARG VERSION=0.1.0
+ARG REVISION=unknown
+ARG CREATED=1970-01-01T00:00:00Z
+ARG SOURCE=unknown
+LABEL org.opencontainers.image.title="ecr-operator" \
+      org.opencontainers.image.description="A Kubernetes operator that makes AWS ECR match custom resources" \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.source="${SOURCE}"
+COPY --from=build /rootfs /
 USER 65532:65532
 ENTRYPOINT ["/ecr-operator"]
 CMD ["run"]

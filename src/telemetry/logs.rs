@@ -26,10 +26,11 @@ pub enum LogFormat {
 
 /// Targets that say no more than errors, whatever the filter says: the HTTP and AWS libraries print
 /// headers, and so credentials, and what kube says we say with what to do about it.
-const QUIET: [&str; 13] = [
+const QUIET: [&str; 14] = [
     "aws_config",
     "aws_runtime",
     "aws_sdk_ecr",
+    "aws_sdk_resourcegroupstagging",
     "aws_sdk_sts",
     "aws_sigv4",
     "aws_smithy_http_client",

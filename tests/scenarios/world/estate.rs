@@ -12,8 +12,7 @@ use serde_json::{Value, json};
 use xtask::{control_plane::ControlPlane, install::apply_install};
 
 use super::{
-    CLUSTER, Operator, PATIENCE, Server, invariants,
-    operator::SECRET,
+    CLUSTER, Canaries, Operator, PATIENCE, Server, invariants,
     quiet::{OFTEN, SELDOM},
     told,
 };
@@ -330,7 +329,7 @@ impl Estate {
     pub(crate) async fn finish(mut self) {
         self.stop_operator().await;
         assert!(!self.past_log.contains("panicked"), "{}", self.past_log);
-        assert!(!self.past_log.contains(SECRET), "the secret is in the log");
+        Canaries::of(&self.server).are_not_in("the log", &self.past_log);
         let all = Api::<Object>::all_with(
             self.client.clone(),
             &kind("ECRRepository", "ecrrepositories"),

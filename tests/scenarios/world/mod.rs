@@ -1,6 +1,7 @@
 //! The world of one scenario: a namespace of its own, an ECR of its own, an operator of its own, on
 //! the one API server that all share.
 
+mod canary;
 mod crash;
 pub(crate) mod estate;
 mod http;
@@ -27,6 +28,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 
+pub(crate) use canary::Canaries;
 pub(crate) use crash::Crash;
 pub(crate) use invariants::is_write;
 pub(crate) use network::{closed_port, forward, forward_while};
@@ -145,13 +147,25 @@ impl World {
 
     /// An operator process of this world, which may not become ready; `environment` comes on top.
     pub(crate) fn spawn_operator(&self, environment: &[(&str, &str)]) -> Operator {
+        let environment = [&[("AWS_ACCESS_KEY_ID", self.key.as_str())], environment].concat();
+        let url = self.emulator.url();
+        Operator::spawn(&self.server, &url, &self.all_flags(), &environment)
+    }
+
+    /// Starts the operator by a command that ends in the program and knows the way to Kubernetes.
+    pub(crate) async fn start_operator_by(&mut self, command: std::process::Command) {
+        let operator = Operator::start(command, &self.emulator.url(), &self.all_flags(), &[]);
+        operator.ready().await;
+        self.operator = Some(operator);
+    }
+
+    fn all_flags(&self) -> Vec<String> {
         let mut flags = vec![
             format!("--cluster-name={}", self.cluster),
             format!("--watch-namespace={}", self.namespace),
         ];
         flags.extend(self.flags.iter().cloned());
-        let environment = [&[("AWS_ACCESS_KEY_ID", self.key.as_str())], environment].concat();
-        Operator::spawn(&self.server, &self.emulator.url(), &flags, &environment)
+        flags
     }
 
     /// Puts an operator that was spawned by the scenario in the place of the usual one.

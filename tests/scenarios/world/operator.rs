@@ -28,15 +28,26 @@ impl Operator {
         flags: &[String],
         environment: &[(&str, &str)],
     ) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ecr-operator"));
+        command.env_clear().env("KUBECONFIG", &server.operator);
+        Self::start(command, endpoint, flags, environment)
+    }
+
+    /// Starts it by a command that ends in the program and knows the way to Kubernetes.
+    pub(crate) fn start(
+        mut command: Command,
+        endpoint: &str,
+        flags: &[String],
+        environment: &[(&str, &str)],
+    ) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let log = PathBuf::from(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("operator-{}-{number}.log", std::process::id()));
-        let child = Command::new(env!("CARGO_BIN_EXE_ecr-operator"))
+        let output = File::create(&log).unwrap();
+        let child = command
             .args(["run", "--admin-addr=127.0.0.1:0"])
             .args(flags)
-            .env_clear()
-            .env("KUBECONFIG", &server.operator)
             .env("AWS_ENDPOINT_URL", endpoint)
             .env("AWS_REGION", REGION)
             .env("AWS_ACCESS_KEY_ID", KEY)
@@ -44,13 +55,19 @@ impl Operator {
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
-            .stderr(File::create(&log).unwrap())
+            .stdout(output.try_clone().unwrap())
+            .stderr(output)
             .spawn()
             .unwrap();
         Self { child, log }
     }
 
-    /// What it logged.
+    /// Its process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// What it logged and printed.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
@@ -65,6 +82,17 @@ impl Operator {
     /// The answer of /readyz, if it answers.
     pub(crate) async fn readyz(&self) -> Option<(u16, String)> {
         http::get(&self.admin()?, "/readyz").await
+    }
+
+    /// All that its admin server tells, by path.
+    pub(crate) async fn pages(&self) -> Vec<(&'static str, String)> {
+        let admin = self.admin().unwrap();
+        let mut pages = Vec::new();
+        for path in ["/livez", "/readyz", "/metrics"] {
+            let (_, body) = http::get(&admin, path).await.unwrap();
+            pages.push((path, body));
+        }
+        pages
     }
 
     /// How often its watches failed, as /metrics tells.

@@ -29,7 +29,7 @@ impl Server {
     pub(crate) async fn shared() -> Self {
         let start = || async {
             let dir = directory("shared");
-            let control_plane = ControlPlane::start(&dir).await.unwrap();
+            let control_plane = ControlPlane::start_with(&dir, &["--audit"]).await.unwrap();
             apply_install(control_plane.kubeconfig()).await.unwrap();
             apply_local_class(control_plane.kubeconfig()).await.unwrap();
             let server = Self::of(&control_plane, &dir).await;
@@ -41,7 +41,10 @@ impl Server {
     /// One of the scenario's own, without the CRDs.
     pub(crate) async fn bare(name: &str) -> (ControlPlane, PathBuf) {
         let dir = directory(name);
-        (ControlPlane::start(&dir).await.unwrap(), dir)
+        (
+            ControlPlane::start_with(&dir, &["--audit"]).await.unwrap(),
+            dir,
+        )
     }
 
     /// A server whose installation has been applied.
