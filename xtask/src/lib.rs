@@ -12,4 +12,5 @@ pub mod paths;
 pub mod patience;
 pub mod processes;
 pub mod program;
+pub mod rights;
 pub mod stack;
