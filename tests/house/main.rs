@@ -19,6 +19,7 @@ mod peers;
 mod purity;
 mod source;
 mod style;
+mod threats;
 
 use source::{Fault, Source};
 
