@@ -6,12 +6,31 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde::Deserialize;
 use serde_json::Value;
 
 use crate::program::Program;
 use crate::{http, paths};
 
 const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// A call, as the emulator's log has it.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Call {
+    /// The operation's name.
+    pub operation: String,
+    /// When it took effect, in seconds since 1970.
+    pub time: f64,
+    answer: Value,
+}
+
+impl Call {
+    /// Whether it was refused because calls came too fast.
+    #[must_use]
+    pub fn is_throttled(&self) -> bool {
+        self.answer.pointer("/Err/code").and_then(Value::as_str) == Some("ThrottlingException")
+    }
+}
 
 /// A running emulator.
 #[derive(Debug)]
@@ -60,6 +79,23 @@ impl Emulator {
     /// When it does not answer.
     pub async fn reset(&self) -> Result<()> {
         self.post("reset", String::new()).await
+    }
+
+    /// The calls since the start or the last `reset`, in their order.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn log(&self) -> Result<Vec<Call>> {
+        let body = http::get(&format!("{}/_emulator/log", self.url)).await?;
+        serde_json::from_str(&body).context("the emulator's log")
+    }
+
+    /// Sets settings, as its README tells them; what is not named keeps its value.
+    ///
+    /// # Errors
+    /// When it does not answer, or does not know such a setting.
+    pub async fn configure(&self, settings: &Value) -> Result<()> {
+        self.post("settings", settings.to_string()).await
     }
 
     /// Adds faults, as its README tells them.

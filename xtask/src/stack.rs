@@ -56,9 +56,23 @@ impl Stack {
     /// # Errors
     /// When it has not been built or does not become ready.
     pub async fn operator(&self, cluster_name: &str, flags: &[&str]) -> Result<Operator> {
+        let kubeconfig = self.dir.join("operator.kubeconfig");
+        self.operator_by(&kubeconfig, cluster_name, flags).await
+    }
+
+    /// As `operator`, by another kubeconfig of its `ServiceAccount`.
+    ///
+    /// # Errors
+    /// As `operator`.
+    pub async fn operator_by(
+        &self,
+        kubeconfig: &Path,
+        cluster_name: &str,
+        flags: &[&str],
+    ) -> Result<Operator> {
         let settings = Settings {
             cluster_name: cluster_name.to_owned(),
-            kubeconfig: self.dir.join("operator.kubeconfig"),
+            kubeconfig: kubeconfig.to_path_buf(),
             endpoint: self.emulator.url().to_owned(),
             flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
         };

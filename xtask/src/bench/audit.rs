@@ -1,6 +1,7 @@
 //! What the API server says that the operator wrote: its audit log. It also has the writes that change
 //! nothing, which no watch shows.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -25,6 +26,8 @@ pub(super) struct Seen {
     pub(super) writes: u64,
     /// The operator's Events.
     pub(super) events: u64,
+    /// All of the operator's requests, by verb and kind.
+    pub(super) requests: BTreeMap<String, u64>,
     /// The operator's requests that were refused.
     pub(super) refused: Vec<String>,
     created: Option<Timestamp>,
@@ -122,11 +125,18 @@ impl Seen {
             event.verb.as_str(),
             "create" | "update" | "patch" | "delete"
         );
+        let operator = format!("system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}");
+        // A watch that goes on has begun and is not complete.
+        let begins = event.verb == "watch" && event.stage == "ResponseStarted";
+        let ends = event.verb != "watch" && event.stage == "ResponseComplete";
+        if event.user.username == operator && (begins || ends) {
+            let what = format!("{} {}", event.verb, object.resource);
+            *self.requests.entry(what).or_default() += 1;
+        }
         if event.stage != "ResponseComplete" || !write {
             return;
         }
         let ours = object.resource == "ecrrepositories";
-        let operator = format!("system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}");
         if event.user.username != operator {
             if ours && event.verb == "create" {
                 self.created = self.created.or(Some(event.request_received_timestamp));
@@ -161,6 +171,8 @@ mod tests {
         "\n",
         r#"{"stage":"ResponseComplete","verb":"create","user":{"username":"system:serviceaccount:ecr-operator-system:ecr-operator"},"objectRef":{"resource":"events"},"responseStatus":{"code":403},"requestReceivedTimestamp":"2026-01-02T03:04:05.100000Z","stageTimestamp":"2026-01-02T03:04:05.260000Z"}"#,
         "\n",
+        r#"{"stage":"ResponseStarted","verb":"watch","user":{"username":"system:serviceaccount:ecr-operator-system:ecr-operator"},"objectRef":{"resource":"ecrrepositories"},"responseStatus":{"code":200},"requestReceivedTimestamp":"2026-01-02T03:04:05.100000Z","stageTimestamp":"2026-01-02T03:04:05.260000Z"}"#,
+        "\n",
         r#"{"stage":"half a li"#,
     );
 
@@ -173,6 +185,7 @@ mod tests {
         std::fs::write(&path, LOG).unwrap();
         let seen = audit.seen().unwrap();
         assert_eq!((seen.writes, seen.events), (1, 1));
+        assert_eq!(seen.requests.get("watch ecrrepositories"), Some(&1));
         assert_eq!(seen.refused, ["create events/"]);
         assert_eq!(seen.until_last_write().unwrap(), Duration::from_millis(250));
         assert!(audit.seen_without_refusals().is_err());

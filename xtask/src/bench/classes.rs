@@ -79,12 +79,6 @@ impl Bench {
         .await?;
         Ok(clock.elapsed().as_secs_f64())
     }
-
-    async fn apply(&self, objects: Vec<Value>) -> Result<()> {
-        let list = json!({"apiVersion": "v1", "kind": "List", "items": objects}).to_string();
-        let apply = ["apply", "--server-side", "-f", "-"];
-        self.kubectl.run_with(&apply, &list).await.map(drop)
-    }
 }
 
 fn class(number: u32, mutability: &str) -> Value {

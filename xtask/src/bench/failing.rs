@@ -11,7 +11,7 @@ use super::table::Row;
 
 const NAMESPACE: &str = "failing";
 
-const OBJECTS: u32 = 1000;
+const OBJECTS: u32 = 200;
 
 impl Bench {
     pub(super) async fn failing(&mut self) -> Result<()> {
@@ -51,7 +51,7 @@ impl Bench {
         let objects = f64::from(OBJECTS);
         self.rows.extend([
             Row::noted(
-                "while 10 % of calls fail, 1,000 objects: calls for each",
+                "while 10 % of calls fail, 200 objects: calls for each",
                 calls / objects,
                 "calls",
             ),

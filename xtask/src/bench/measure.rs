@@ -283,7 +283,7 @@ impl Bench {
     }
 
     /// Waits until neither ECR nor the API server hears of the operator any more.
-    async fn quiet(&self) -> Result<()> {
+    pub(super) async fn quiet(&self) -> Result<()> {
         let end = Instant::now() + PATIENCE;
         let total = async || anyhow::Ok(self.stack.emulator.calls().await?.values().sum::<u64>());
         let mut last = (total().await?, Audit::now(&self.stack.dir)?);

@@ -1,5 +1,7 @@
 //! The table of what was measured.
 
+use anyhow::{Result, ensure};
+
 use crate::narration::Ink;
 
 /// One number, beside its limit.
@@ -29,6 +31,14 @@ impl Row {
             measured,
             limit: None,
             unit,
+        }
+    }
+
+    /// A number that may have a limit.
+    pub(super) fn new(what: &str, measured: f64, limit: Option<f64>, unit: &'static str) -> Self {
+        Self {
+            limit,
+            ..Self::noted(what, measured, unit)
         }
     }
 
@@ -81,6 +91,14 @@ pub(super) fn print(rows: &[Row], ink: Ink) {
     println!("\n  {} of {limited} limits are held", limited - over);
 }
 
+/// Fails with what is over its limit.
+pub(super) fn judge(rows: &[Row]) -> Result<()> {
+    let over = rows.iter().filter(|row| row.verdict() == Verdict::Over);
+    let over: Vec<_> = over.map(|row| row.what.trim().to_owned()).collect();
+    ensure!(over.is_empty(), "over the limit: {}", over.join("; "));
+    Ok(())
+}
+
 /// As few digits as tell it: 3, 0.012, 3.05, 18.4.
 fn number(value: f64) -> String {
     let digits = match value.abs() {
@@ -100,6 +118,18 @@ mod tests {
     fn numbers_are_short() {
         let shown = [3.0, 0.012, 3.05, 18.44, 100.0, 0.0].map(number);
         assert_eq!(shown, ["3", "0.012", "3.05", "18.4", "100", "0"]);
+    }
+
+    #[test]
+    fn a_number_over_its_limit_fails_the_bench() {
+        let rows = [
+            Row::limited("one", 3.0, 3.0, ""),
+            Row::noted("two", 3.0, ""),
+        ];
+        assert!(judge(&rows).is_ok());
+        let rows = [Row::limited("  three", 3.1, 3.0, "")];
+        let said = judge(&rows).unwrap_err().to_string();
+        assert_eq!(said, "over the limit: three");
     }
 
     #[test]
