@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 use serde_json::Value;
+use xtask::install::LOCAL_CLASS;
 use xtask::operator::Operator;
 use xtask::patience::eventually;
 use xtask::processes;
@@ -37,6 +38,9 @@ impl Bench {
             .run(&["create", "namespace", namespace])
             .await?;
         self.apply(vec![fast_class()]).await?;
+        // The lowest budget of all classes of a registry holds.
+        self.budget(r#"{"readsPerSecond":1000,"writesPerSecond":1000}"#)
+            .await?;
         let operator = self.start(&["--watch-namespace", namespace]).await?;
         let audit = self.zero().await?;
         let (cpu, clock) = (cpu_millis(&operator)?, Instant::now());
@@ -114,6 +118,20 @@ impl Bench {
             memory("  resident memory after it", resident, objects),
         ]);
         Ok(())
+    }
+
+    /// Sets the budget of the default class.
+    pub(super) async fn budget(&self, budget: &str) -> Result<()> {
+        let patch = format!(r#"{{"spec":{{"apiBudget":{budget}}}}}"#);
+        let patch = [
+            "patch",
+            "ecrclass",
+            LOCAL_CLASS,
+            "--type=merge",
+            "-p",
+            &patch,
+        ];
+        self.kubectl.run(&patch).await.map(drop)
     }
 
     pub(super) async fn apply(&self, objects: Vec<Value>) -> Result<()> {
