@@ -17,6 +17,10 @@ CONTROL_PLANE_SOURCES := $(filter-out %_test.go,$(shell find tests/control-plane
 # The flags that the control plane is built with: others would compile Kubernetes once more.
 GO_VET := CGO_ENABLED=0 go vet -trimpath
 
+# Its version is tests/helm/go.mod's.
+HELM := $(TARGET)/tools/helm
+HELM_SOURCES := tests/helm/main.go tests/helm/go.mod tests/helm/go.sum
+
 # Pinned, with the version of what lint's outcome depends on in the path.
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(TARGET)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
@@ -42,7 +46,7 @@ demo: release $(CONTROL_PLANE) ## show the main job on a real API server and the
 	@$(XTASK) demo
 
 .PHONY: test
-test: tools $(CONTROL_PLANE) $(PROMTOOL) ## run every test
+test: tools $(CONTROL_PLANE) $(PROMTOOL) $(HELM) ## run every test
 	@python3 -m pip --version >/dev/null 2>&1 || { echo "python3 with pip is missing: install your system's python3-pip package" >&2; exit 1; }
 	@echo "==> the control plane's tests"
 	cd tests/control-plane && $(GO_VET) ./... && go test ./internal/...
@@ -59,7 +63,7 @@ test: tools $(CONTROL_PLANE) $(PROMTOOL) ## run every test
 lint: tools $(CONTROL_PLANE) $(CARGO_DENY) $(LINTERS) ## check format, lints, and what the dependencies are
 	@echo "==> format"
 	cargo fmt --all --check
-	@unformatted=$$(gofmt -l tests/control-plane tests/gitops); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
+	@unformatted=$$(gofmt -l tests/control-plane tests/gitops tests/helm); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
 	@echo "==> lints"
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cd tests/control-plane && $(GO_VET) ./...
@@ -121,6 +125,16 @@ promtool: tools $(PROMTOOL) ## build Prometheus' checker of rules, which the tes
 $(PROMTOOL): tests/promtool/go.mod tests/promtool/go.sum tests/promtool/build.sh
 	@echo "==> promtool (2 to 4 minutes, once)"
 	tests/promtool/build.sh $(TARGET)/tools
+
+.PHONY: helm
+helm: tools $(HELM) ## build Helm, which tests of the chart use
+
+# With the flags of tests/control-plane/build.sh: what both are made of is compiled once.
+$(HELM): $(HELM_SOURCES)
+	@echo "==> Helm (about 2 minutes after the control plane, once)"
+	mkdir -p $(@D)
+	cd tests/helm && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(abspath $@).new .
+	mv $@.new $@
 
 # Unoptimised: it compiles in a third of the time and runs for two seconds.
 $(CARGO_DENY):

@@ -1,0 +1,132 @@
+//! What the chart renders, and what values it refuses.
+
+use serde_json::{Value, json};
+
+use crate::helm::{NAMESPACE, RELEASE, VARIANTS, chart, documents, done, helm, template, values};
+
+/// What stands elsewhere, and is held fresh from there, is left out.
+fn brief(mut object: Value) -> Value {
+    let kind = object["kind"].as_str().unwrap().to_owned();
+    let dashboard = object.pointer("/data/dashboard.json").is_some();
+    if kind == "CustomResourceDefinition" || kind == "PrometheusRule" {
+        assert!(object["spec"].is_object());
+        object["spec"] = json!("…");
+    }
+    if dashboard {
+        object["data"]["dashboard.json"] = json!("…");
+    }
+    object
+}
+
+#[test]
+fn each_variant_renders_as_before() {
+    for variant in VARIANTS {
+        let objects = documents(&template(variant, &[])).into_iter().map(brief);
+        let texts: Vec<_> = objects
+            .map(|it| serde_yaml::to_string(&it).unwrap())
+            .collect();
+        insta::assert_snapshot!(variant, texts.join("---\n"));
+    }
+}
+
+#[test]
+fn lint_has_nothing_to_say() {
+    for variant in VARIANTS {
+        let (chart, values) = (chart(), values(variant));
+        let args = ["lint", "--strict", "-f", values.to_str().unwrap()];
+        let said = done(&[args.as_slice(), &[chart.to_str().unwrap()]].concat(), None);
+        assert!(said.contains("1 chart(s) linted, 0 chart(s) failed"), "{said}");
+        assert!(!said.contains("[WARNING]"), "{said}");
+    }
+}
+
+/// What is set beside a cluster's name, and what the refusal names.
+const REFUSED: [(&str, &str); 21] = [
+    ("clusterName=Not A Name", "clusterName"),
+    ("clusterName=", "clusterName"),
+    ("clusterNam=typo", "clusterNam"),
+    ("watchNamespace=Not_One", "watchNamespace"),
+    ("aws.region=nowhere", "region"),
+    ("aws.endpointUrl=file:///etc/passwd", "endpointUrl"),
+    ("aws.profile=x", "profile"),
+    ("operator.resyncSeconds=soon", "resyncSeconds"),
+    ("operator.resyncSeconds=0", "resyncSeconds"),
+    ("operator.resyncSecond=30", "resyncSecond"),
+    ("operator.logFormat=xml", "logFormat"),
+    ("operator.leaderElect=yes", "leaderElect"),
+    ("operator.previousClusterNames=a", "previousClusterNames"),
+    ("replicas=two", "replicas"),
+    ("image.digest=latest", "digest"),
+    ("crds.instal=false", "instal"),
+    ("terminationGracePeriodSeconds=25", "terminationGracePeriodSeconds"),
+    ("networkPolicy.apiPorts={0}", "apiPorts"),
+    ("serviceMonitor.interval=often", "interval"),
+    ("operator.leaderElect=false", "set replicas to 1"),
+    ("service.enabled=false,serviceMonitor.enabled=true", "set service.enabled to true"),
+];
+
+#[test]
+fn what_could_not_work_is_refused_and_named() {
+    let path = chart();
+    for (set, names) in REFUSED {
+        let args = ["template", RELEASE, path.to_str().unwrap(), "-n", NAMESPACE];
+        let name = ["--set", "clusterName=test", "--set", set];
+        let output = helm(&[args.as_slice(), &name].concat(), None);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "accepted: {set}");
+        assert!(said.contains(names), "{set}: {said}");
+    }
+    let output = helm(&["template", RELEASE, path.to_str().unwrap()], None);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && said.contains("clusterName"), "{said}");
+}
+
+#[test]
+fn every_object_and_every_property_is_closed() {
+    let text = std::fs::read_to_string(chart().join("values.schema.json")).unwrap();
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let text = std::fs::read_to_string(chart().join("values.yaml")).unwrap();
+    let values: Value = serde_yaml::from_str(&text).unwrap();
+    let mut faults = Vec::new();
+    closed("", &schema, &values, &mut faults);
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// Holds the schema to the values: each in the other, and nothing beside.
+fn closed(path: &str, schema: &Value, values: &Value, faults: &mut Vec<String>) {
+    let Some(properties) = schema["properties"].as_object() else {
+        return;
+    };
+    if schema["additionalProperties"] != json!(false) {
+        faults.push(format!("{path}: lets anything through"));
+    }
+    for (name, property) in properties {
+        if name == "global" {
+            continue;
+        }
+        match values.get(name) {
+            Some(value) => closed(&format!("{path}/{name}"), property, value, faults),
+            None => faults.push(format!("{path}/{name} is not in values.yaml")),
+        }
+    }
+    for name in values.as_object().into_iter().flat_map(|it| it.keys()) {
+        if !properties.contains_key(name) {
+            faults.push(format!("{path}/{name} is not in the schema"));
+        }
+    }
+}
+
+#[test]
+fn the_chart_has_the_programs_version() {
+    let text = std::fs::read_to_string(chart().join("Chart.yaml")).unwrap();
+    let said: Value = serde_yaml::from_str(&text).unwrap();
+    for field in ["version", "appVersion"] {
+        assert_eq!(said[field], env!("CARGO_PKG_VERSION"), "{field}");
+    }
+}
+
+#[test]
+fn a_number_of_any_size_stays_a_number() {
+    let rendered = template("everything", &[]);
+    assert!(rendered.contains("--resync-seconds=12000000\n"));
+}

@@ -1,0 +1,131 @@
+//! The flags of `ecr-operator run`, as its help has them: each is a value of the chart.
+
+use std::process::Command;
+
+use serde_json::{Map, Value, json};
+
+/// Flags that have a place of their own among the values.
+const ELSEWHERE: [&str; 2] = ["cluster-name", "watch-namespace"];
+
+/// What the chart sets otherwise than the program, and why.
+const SET: [(&str, &str, &str); 2] = [
+    (
+        "admin-addr",
+        "\"0.0.0.0:8080\"",
+        "Here on all interfaces: the kubelet asks from outside the pod.",
+    ),
+    ("leader-elect", "true", "Here on: there are two replicas."),
+];
+
+/// Flags that take a list.
+const LISTS: [&str; 1] = ["previous-cluster-names"];
+
+#[derive(Debug)]
+pub(crate) struct Flag {
+    pub(crate) name: String,
+    help: String,
+}
+
+/// The flags, without those that any command has.
+pub(crate) fn all() -> Vec<Flag> {
+    let output = Command::new(env!("CARGO_BIN_EXE_ecr-operator"))
+        .args(["run", "-h"])
+        .output()
+        .unwrap();
+    let help = String::from_utf8(output.stdout).unwrap();
+    let mut flags: Vec<Flag> = Vec::new();
+    for line in help.lines().map(str::trim) {
+        let line = line.strip_prefix("-h, ").unwrap_or(line);
+        if let Some(rest) = line.strip_prefix("--") {
+            let end = rest.find([' ', '[']).unwrap_or(rest.len());
+            flags.push(Flag {
+                name: rest[..end].to_owned(),
+                help: rest.split_once("  ").map_or("", |it| it.1).trim().to_owned(),
+            });
+        } else if let Some(flag) = flags.last_mut() {
+            flag.help = format!("{} {line}", flag.help).trim().to_owned();
+        }
+    }
+    flags.retain(|it| it.name != "help");
+    assert!(flags.len() > 5, "{help}");
+    flags
+}
+
+/// The flags that are below `operator` in the values.
+pub(crate) fn of_operator() -> impl Iterator<Item = Flag> {
+    let flags = all().into_iter();
+    flags.filter(|it| !ELSEWHERE.contains(&it.name.as_str()))
+}
+
+impl Flag {
+    pub(crate) fn key(&self) -> String {
+        let mut words = self.name.split('-');
+        let first = words.next().unwrap().to_owned();
+        words.fold(first, |key, word| {
+            let (head, tail) = word.split_at(1);
+            key + &head.to_uppercase() + tail
+        })
+    }
+
+    /// What stands in brackets behind a word: `[default: 300]`.
+    fn said(&self, what: &str) -> Option<&str> {
+        let (_, rest) = self.help.split_once(&format!("[{what}: "))?;
+        rest.split_once(']').map(|it| it.0)
+    }
+
+    /// Its lines in values.yaml.
+    pub(crate) fn value(&self) -> String {
+        let about = self.help.split(" [").next().unwrap();
+        let key = self.key();
+        if let Some((_, value, why)) = SET.iter().find(|it| it.0 == self.name) {
+            return format!("  # {about}. {why}\n  {key}: {value}\n");
+        }
+        let own = if LISTS.contains(&self.name.as_str()) {
+            "[]"
+        } else {
+            "null"
+        };
+        let default = self.said("default");
+        let default = default.map_or_else(String::new, |it| format!(" Default: {it}."));
+        format!("  # {about}.{default}\n  {key}: {own}\n")
+    }
+
+    /// Its schema: what the program would refuse, as far as its help tells.
+    pub(crate) fn schema(&self) -> Value {
+        let number = self.said("default").is_some_and(|it| it.parse::<u64>().is_ok());
+        if let Some(values) = self.said("possible values").filter(|it| *it != "true, false") {
+            let values = values.split(", ").map(|it| json!(it));
+            return json!({"enum": values.chain([Value::Null]).collect::<Vec<_>>()});
+        }
+        if LISTS.contains(&self.name.as_str()) {
+            json!({"type": "array", "items": {"type": "string", "minLength": 1}})
+        } else if number {
+            json!({"type": ["integer", "null"], "minimum": 1})
+        } else if self.said("possible values").is_some() {
+            json!({"type": "boolean"})
+        } else if self.name == "admin-addr" {
+            json!({"type": "string", "pattern": "^.+:[1-9][0-9]*$"})
+        } else {
+            json!({"type": ["string", "null"]})
+        }
+    }
+}
+
+/// The schema of `operator`.
+pub(crate) fn schema() -> Value {
+    let properties: Map<String, Value> = of_operator().map(|it| (it.key(), it.schema())).collect();
+    json!({"type": "object", "additionalProperties": false, "properties": properties})
+}
+
+#[test]
+fn help_is_read_as_it_is_meant() {
+    let flags = all();
+    let names: Vec<_> = flags.iter().map(|it| it.name.as_str()).collect();
+    for name in ELSEWHERE.iter().chain(&LISTS).chain(SET.iter().map(|it| &it.0)) {
+        assert!(names.contains(name), "{name} is no longer a flag");
+    }
+    let resync = flags.iter().find(|it| it.name == "resync-seconds").unwrap();
+    assert_eq!(resync.key(), "resyncSeconds");
+    assert_eq!(resync.said("default"), Some("300"));
+    assert_eq!(resync.said("env"), Some("ECR_OPERATOR_RESYNC_SECONDS="));
+}

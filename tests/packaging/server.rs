@@ -1,0 +1,239 @@
+//! On a real API server: what is rendered is accepted, and installs, upgrades and goes as it is said.
+
+use std::{fs, path::Path};
+
+use ecr_emulator::Emulator;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use xtask::{control_plane::ControlPlane, install::operator_kubeconfig, kubectl::Kubectl};
+
+use crate::{
+    helm::{NAMESPACE, RELEASE, VARIANTS, chart, documents, done, template, values},
+    kustomize::kustomize,
+};
+
+const CRD: &str = "ecrrepositories.ecr-operator.dev";
+
+/// A server with the operator's namespace, which is restricted, and those that the variants name.
+async fn server() -> (ControlPlane, Kubectl, TempDir) {
+    let dir = tempfile::tempdir().unwrap();
+    let control_plane = ControlPlane::start(dir.path()).await.unwrap();
+    let kubectl = control_plane.kubectl().unwrap();
+    for name in [NAMESPACE, "payments", "leases"] {
+        kubectl.run(&["create", "namespace", name]).await.unwrap();
+    }
+    let restricted = "pod-security.kubernetes.io/enforce=restricted";
+    let label = ["label", "namespace", NAMESPACE, restricted];
+    kubectl.run(&label).await.unwrap();
+    (control_plane, kubectl, dir)
+}
+
+/// The kinds of the Prometheus operator, with any content.
+fn monitoring() -> Value {
+    let kinds = [
+        ("ServiceMonitor", "servicemonitors"),
+        ("PrometheusRule", "prometheusrules"),
+    ];
+    let definitions = kinds.map(|(kind, plural)| {
+        json!({
+            "apiVersion": "apiextensions.k8s.io/v1",
+            "kind": "CustomResourceDefinition",
+            "metadata": {"name": format!("{plural}.monitoring.coreos.com")},
+            "spec": {
+                "group": "monitoring.coreos.com",
+                "scope": "Namespaced",
+                "names": {"kind": kind, "plural": plural},
+                "versions": [{
+                    "name": "v1",
+                    "served": true,
+                    "storage": true,
+                    "schema": {"openAPIV3Schema": {
+                        "type": "object",
+                        "x-kubernetes-preserve-unknown-fields": true,
+                    }},
+                }],
+            },
+        })
+    });
+    json!({"apiVersion": "v1", "kind": "List", "items": definitions})
+}
+
+async fn established(kubectl: &Kubectl) {
+    let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+    kubectl.run(&wait).await.unwrap();
+}
+
+/// Asks the server whether it would take the objects; strictly, so that no field is unknown.
+async fn accepted(kubectl: &Kubectl, text: &str) {
+    let apply = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
+    kubectl.run_with(&apply, text).await.unwrap();
+    // Pod security is asked when the pod is made.
+    for mut object in documents(text) {
+        if object["kind"] == "Deployment" {
+            let mut pod = object["spec"]["template"].take();
+            pod["apiVersion"] = json!("v1");
+            pod["kind"] = json!("Pod");
+            pod["metadata"]["name"] = json!("one");
+            pod["metadata"]["namespace"] = json!(NAMESPACE);
+            // No such account is there, and none is asked for.
+            pod["spec"]["serviceAccountName"] = json!("default");
+            let create = ["create", "--dry-run=server", "-f", "-"];
+            kubectl.run_with(&create, &pod.to_string()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_object_of_every_variant_is_accepted() {
+    let (_control_plane, kubectl, _dir) = server().await;
+    let apply = ["apply", "-f", "-"];
+    kubectl.run_with(&apply, &monitoring().to_string()).await.unwrap();
+    let crds = xtask::paths::workspace().join("crds");
+    let crds = ["apply", "--server-side", "-f", crds.to_str().unwrap()];
+    kubectl.run(&crds).await.unwrap();
+    established(&kubectl).await;
+    for variant in VARIANTS {
+        accepted(&kubectl, &template(variant, &[])).await;
+    }
+    for directory in ["base", "namespaced", "example"] {
+        let text = kustomize(&format!("deploy/kustomize/{directory}"));
+        accepted(&kubectl, &text).await;
+    }
+    let install = xtask::paths::workspace().join("deploy/install.yaml");
+    accepted(&kubectl, &fs::read_to_string(install).unwrap()).await;
+}
+
+/// A copy of the chart from before some field was there.
+fn older() -> TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    copy(&chart(), dir.path());
+    let path = dir.path().join("files/crds/ecr-operator.dev_ecrrepositories.yaml");
+    let mut crd: Value = serde_yaml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+    let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let spec = schema["properties"]["spec"]["properties"].as_object_mut();
+    spec.unwrap().remove("suspend").unwrap();
+    fs::write(path, serde_yaml::to_string(&crd).unwrap()).unwrap();
+    dir
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let (path, name) = entry.map(|it| (it.path(), it.file_name())).unwrap();
+        if path.is_dir() {
+            copy(&path, &to.join(name));
+        } else {
+            fs::copy(&path, to.join(name)).unwrap();
+        }
+    }
+}
+
+fn run(command: &str, chart: &Path, kubeconfig: &Path) {
+    let values = values("default");
+    let args = [command, RELEASE, chart.to_str().unwrap(), "-n", NAMESPACE, "-f"];
+    done(&[args.as_slice(), &[values.to_str().unwrap()]].concat(), Some(kubeconfig));
+}
+
+async fn has(kubectl: &Kubectl, args: &[&str]) -> bool {
+    let get = ["get", "--ignore-not-found", "-o", "name"];
+    let found = kubectl.run(&[get.as_slice(), args].concat()).await.unwrap();
+    !found.is_empty()
+}
+
+async fn knows_suspend(kubectl: &Kubectl) -> bool {
+    let text = kubectl.run(&["get", "crd", CRD, "-o", "json"]).await.unwrap();
+    let crd: Value = serde_json::from_str(&text).unwrap();
+    let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    !schema["properties"]["spec"]["properties"]["suspend"].is_null()
+}
+
+#[tokio::test]
+async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind() {
+    let (control_plane, kubectl, _dir) = server().await;
+    let kubeconfig = control_plane.kubeconfig();
+    let older = older();
+    run("install", older.path(), kubeconfig);
+    established(&kubectl).await;
+    assert!(!knows_suspend(&kubectl).await);
+    let class = ["ecrclass", "default"];
+    assert!(has(&kubectl, &class).await, "an install makes the default class");
+    let pod = ["wait", "--for=create", "--timeout=60s", "pod", "-n", NAMESPACE];
+    let label = ["-l", "app.kubernetes.io/name=ecr-operator"];
+    kubectl.run(&[pod.as_slice(), &label].concat()).await.unwrap();
+    let object = json!({
+        "apiVersion": "ecr-operator.dev/v1alpha1",
+        "kind": "ECRRepository",
+        "metadata": {"name": "api", "namespace": "payments"},
+    });
+    let apply = ["apply", "-f", "-"];
+    kubectl.run_with(&apply, &object.to_string()).await.unwrap();
+
+    run("upgrade", &chart(), kubeconfig);
+    assert!(knows_suspend(&kubectl).await, "an upgrade upgrades the definitions");
+    assert!(has(&kubectl, &class).await, "an upgrade keeps the default class");
+    run("upgrade", &chart(), kubeconfig);
+
+    done(&["uninstall", RELEASE, "-n", NAMESPACE], Some(kubeconfig));
+    assert!(!has(&kubectl, &["deployment", "-n", NAMESPACE, RELEASE]).await);
+    for kept in [["crd", CRD].as_slice(), &class, &["ecrrepo", "api", "-n", "payments"]] {
+        assert!(has(&kubectl, kept).await, "{kept:?} outlives the release");
+    }
+    run("install", &chart(), kubeconfig);
+    assert!(has(&kubectl, &["deployment", "-n", NAMESPACE, RELEASE]).await);
+}
+
+/// The operator under the rights of the namespaced overlay, beside the cluster.
+#[tokio::test]
+async fn one_namespace_needs_no_more_than_its_role() {
+    let (control_plane, kubectl, dir) = server().await;
+    let crds = xtask::paths::workspace().join("crds");
+    let crds = ["apply", "--server-side", "-f", crds.to_str().unwrap()];
+    kubectl.run(&crds).await.unwrap();
+    established(&kubectl).await;
+    let overlay = kustomize("deploy/kustomize/namespaced");
+    kubectl
+        .run_with(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &overlay)
+        .await
+        .unwrap();
+    let kubeconfig = dir.path().join("operator.kubeconfig");
+    operator_kubeconfig(control_plane.kubeconfig(), &kubeconfig)
+        .await
+        .unwrap();
+    let emulator = Emulator::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+    let log = dir.path().join("operator.log");
+    let output = fs::File::create(&log).unwrap();
+    let _operator = tokio::process::Command::new(env!("CARGO_BIN_EXE_ecr-operator"))
+        .args(["run", "--cluster-name=test", "--watch-namespace=payments"])
+        .env("KUBECONFIG", &kubeconfig)
+        .env("AWS_ENDPOINT_URL", emulator.url())
+        .env("AWS_REGION", "eu-west-1")
+        .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "secret")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .stdout(output.try_clone().unwrap())
+        .stderr(output)
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let object = json!({
+        "apiVersion": "ecr-operator.dev/v1alpha1",
+        "kind": "ECRRepository",
+        "metadata": {"name": "api", "namespace": "payments"},
+        "spec": {"deletionPolicy": "Delete"},
+    });
+    let apply = ["apply", "-f", "-"];
+    kubectl.run_with(&apply, &object.to_string()).await.unwrap();
+    let said = || fs::read_to_string(&log).unwrap();
+    let of = ["ecrrepo/api", "-n", "payments", "--timeout=60s"];
+    let ready = [["wait", "--for=condition=Ready"].as_slice(), &of].concat();
+    let waited = kubectl.run(&ready).await;
+    waited.unwrap_or_else(|why| panic!("{why}: {}", said()));
+    let deleted = kubectl.run(&[["delete"].as_slice(), &of].concat()).await;
+    deleted.unwrap_or_else(|why| panic!("{why}: {}", said()));
+    // An event is told beside the pass.
+    let event = ["wait", "--for=create", "--timeout=60s", "event", "-n", "payments"];
+    let by = ["--field-selector", "reason=Created"];
+    let told = kubectl.run(&[event.as_slice(), &by].concat()).await;
+    told.unwrap_or_else(|why| panic!("{why}: {}", said()));
+    assert!(!said().contains("cannot "), "{}", said());
+}
