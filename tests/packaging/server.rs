@@ -156,7 +156,7 @@ async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind() {
     established(&kubectl).await;
     assert!(!knows_suspend(&kubectl).await);
     let class = ["ecrclass", "default"];
-    assert!(has(&kubectl, &class).await, "an install makes the default class");
+    assert!(!has(&kubectl, &class).await, "its kind has only just come");
     let pod = ["wait", "--for=create", "--timeout=60s", "pod", "-n", NAMESPACE];
     let label = ["-l", "app.kubernetes.io/name=ecr-operator"];
     kubectl.run(&[pod.as_slice(), &label].concat()).await.unwrap();
@@ -170,7 +170,7 @@ async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind() {
 
     run("upgrade", &chart(), kubeconfig);
     assert!(knows_suspend(&kubectl).await, "an upgrade upgrades the definitions");
-    assert!(has(&kubectl, &class).await, "an upgrade keeps the default class");
+    assert!(has(&kubectl, &class).await, "an upgrade makes the default class");
     run("upgrade", &chart(), kubeconfig);
 
     done(&["uninstall", RELEASE, "-n", NAMESPACE], Some(kubeconfig));
