@@ -1,8 +1,13 @@
 //! What the chart renders, and what values it refuses.
 
-use serde_json::{Value, json};
+use std::fs;
 
-use crate::helm::{NAMESPACE, RELEASE, VARIANTS, chart, documents, done, helm, template, values};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    flags,
+    helm::{NAMESPACE, RELEASE, VARIANTS, chart, documents, done, helm, template, values},
+};
 
 /// What stands elsewhere, and is held fresh from there, is left out.
 fn brief(mut object: Value) -> Value {
@@ -34,8 +39,14 @@ fn lint_has_nothing_to_say() {
     for variant in VARIANTS {
         let (chart, values) = (chart(), values(variant));
         let args = ["lint", "--strict", "-f", values.to_str().unwrap()];
-        let said = done(&[args.as_slice(), &[chart.to_str().unwrap()]].concat(), None);
-        assert!(said.contains("1 chart(s) linted, 0 chart(s) failed"), "{said}");
+        let said = done(
+            &[args.as_slice(), &[chart.to_str().unwrap()]].concat(),
+            None,
+        );
+        assert!(
+            said.contains("1 chart(s) linted, 0 chart(s) failed"),
+            "{said}"
+        );
         assert!(!said.contains("[WARNING]"), "{said}");
     }
 }
@@ -58,11 +69,17 @@ const REFUSED: [(&str, &str); 21] = [
     ("replicas=two", "replicas"),
     ("image.digest=latest", "digest"),
     ("crds.instal=false", "instal"),
-    ("terminationGracePeriodSeconds=25", "terminationGracePeriodSeconds"),
+    (
+        "terminationGracePeriodSeconds=25",
+        "terminationGracePeriodSeconds",
+    ),
     ("networkPolicy.apiPorts={0}", "apiPorts"),
     ("serviceMonitor.interval=often", "interval"),
     ("operator.leaderElect=false", "set replicas to 1"),
-    ("service.enabled=false,serviceMonitor.enabled=true", "set service.enabled to true"),
+    (
+        "service.enabled=false,serviceMonitor.enabled=true",
+        "set service.enabled to true",
+    ),
 ];
 
 #[test]
@@ -78,14 +95,17 @@ fn what_could_not_work_is_refused_and_named() {
     }
     let output = helm(&["template", RELEASE, path.to_str().unwrap()], None);
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success() && said.contains("clusterName"), "{said}");
+    assert!(
+        !output.status.success() && said.contains("clusterName"),
+        "{said}"
+    );
 }
 
 #[test]
 fn every_object_and_every_property_is_closed() {
-    let text = std::fs::read_to_string(chart().join("values.schema.json")).unwrap();
+    let text = fs::read_to_string(chart().join("values.schema.json")).unwrap();
     let schema: Value = serde_json::from_str(&text).unwrap();
-    let text = std::fs::read_to_string(chart().join("values.yaml")).unwrap();
+    let text = fs::read_to_string(chart().join("values.yaml")).unwrap();
     let values: Value = serde_yaml::from_str(&text).unwrap();
     let mut faults = Vec::new();
     closed("", &schema, &values, &mut faults);
@@ -118,7 +138,7 @@ fn closed(path: &str, schema: &Value, values: &Value, faults: &mut Vec<String>) 
 
 #[test]
 fn the_chart_has_the_programs_version() {
-    let text = std::fs::read_to_string(chart().join("Chart.yaml")).unwrap();
+    let text = fs::read_to_string(chart().join("Chart.yaml")).unwrap();
     let said: Value = serde_yaml::from_str(&text).unwrap();
     for field in ["version", "appVersion"] {
         assert_eq!(said[field], env!("CARGO_PKG_VERSION"), "{field}");
@@ -129,4 +149,53 @@ fn the_chart_has_the_programs_version() {
 fn a_number_of_any_size_stays_a_number() {
     let rendered = template("everything", &[]);
     assert!(rendered.contains("--resync-seconds=12000000\n"));
+}
+
+/// A value of the right type for each flag.
+fn some(schema: &Value) -> Value {
+    if let Some(values) = schema["enum"].as_array() {
+        return values[0].clone();
+    }
+    let kind = schema["type"].as_str().or(schema["type"][0].as_str());
+    match kind.unwrap() {
+        "integer" => json!(7),
+        "boolean" => json!(true),
+        "array" => json!(["one", "two"]),
+        _ => json!("0.0.0.0:7"),
+    }
+}
+
+#[test]
+fn each_value_becomes_the_flag_of_its_name() {
+    let properties = flags::schema()["properties"].take();
+    let properties = properties.as_object().unwrap();
+    let operator: Map<String, Value> = properties
+        .iter()
+        .map(|(key, schema)| (key.clone(), some(schema)))
+        .collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    fs::write(file.path(), json!({"operator": operator}).to_string()).unwrap();
+    let (chart, values) = (chart(), values("default"));
+    let args = ["template", RELEASE, chart.to_str().unwrap(), "-f"];
+    let both = [
+        values.to_str().unwrap(),
+        "-f",
+        file.path().to_str().unwrap(),
+    ];
+    let objects = documents(&done(&[args.as_slice(), &both].concat(), None));
+    let deployment = objects
+        .iter()
+        .find(|it| it["kind"] == "Deployment")
+        .unwrap();
+    let args = &deployment["spec"]["template"]["spec"]["containers"][0]["args"];
+    let mut args: Vec<&str> = args.as_array().unwrap()[1..]
+        .iter()
+        .map(|it| it.as_str().unwrap().split('=').next().unwrap())
+        .collect();
+    args.sort_unstable();
+    let mut names: Vec<_> = flags::of_operator()
+        .map(|it| format!("--{}", it.name))
+        .collect();
+    names.sort_unstable();
+    assert_eq!(args, names);
 }

@@ -40,7 +40,11 @@ pub(crate) fn all() -> Vec<Flag> {
             let end = rest.find([' ', '[']).unwrap_or(rest.len());
             flags.push(Flag {
                 name: rest[..end].to_owned(),
-                help: rest.split_once("  ").map_or("", |it| it.1).trim().to_owned(),
+                help: rest
+                    .split_once("  ")
+                    .map_or("", |it| it.1)
+                    .trim()
+                    .to_owned(),
             });
         } else if let Some(flag) = flags.last_mut() {
             flag.help = format!("{} {line}", flag.help).trim().to_owned();
@@ -92,8 +96,13 @@ impl Flag {
 
     /// Its schema: what the program would refuse, as far as its help tells.
     pub(crate) fn schema(&self) -> Value {
-        let number = self.said("default").is_some_and(|it| it.parse::<u64>().is_ok());
-        if let Some(values) = self.said("possible values").filter(|it| *it != "true, false") {
+        let number = self
+            .said("default")
+            .is_some_and(|it| it.parse::<u64>().is_ok());
+        if let Some(values) = self
+            .said("possible values")
+            .filter(|it| *it != "true, false")
+        {
             let values = values.split(", ").map(|it| json!(it));
             return json!({"enum": values.chain([Value::Null]).collect::<Vec<_>>()});
         }
@@ -121,7 +130,11 @@ pub(crate) fn schema() -> Value {
 fn help_is_read_as_it_is_meant() {
     let flags = all();
     let names: Vec<_> = flags.iter().map(|it| it.name.as_str()).collect();
-    for name in ELSEWHERE.iter().chain(&LISTS).chain(SET.iter().map(|it| &it.0)) {
+    for name in ELSEWHERE
+        .iter()
+        .chain(&LISTS)
+        .chain(SET.iter().map(|it| &it.0))
+    {
         assert!(names.contains(name), "{name} is no longer a flag");
     }
     let resync = flags.iter().find(|it| it.name == "resync-seconds").unwrap();

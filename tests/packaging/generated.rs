@@ -51,7 +51,10 @@ fn the_charts_copies_are_fresh() {
     copies.sort();
     assert_eq!(copies, names);
     for name in ["prometheus-rule.yaml", "dashboard.json"] {
-        copied(&format!("deploy/monitoring/{name}"), &format!("monitoring/{name}"));
+        copied(
+            &format!("deploy/monitoring/{name}"),
+            &format!("monitoring/{name}"),
+        );
     }
 }
 
@@ -103,7 +106,11 @@ fn table(values: &str) -> String {
             above.push((depth, key.to_owned()));
         }
         if !parent || !comment.is_empty() {
-            let shown = if parent { String::new() } else { format!("`{value}`") };
+            let shown = if parent {
+                String::new()
+            } else {
+                format!("`{value}`")
+            };
             let about = comment.trim().replace('|', "\\|").replace('<', "&lt;");
             writeln!(table, "| `{path}` | {shown} | {about} |").unwrap();
         }
@@ -115,9 +122,10 @@ fn table(values: &str) -> String {
 /// Without the default class: kubectl asks for every kind of a file before it creates the first.
 #[test]
 fn install_yaml_is_fresh() {
-    let mut text = "# Generated from crds/ and deploy/kustomize/base by `UPDATE=1 cargo test --test \
+    let mut text =
+        "# Generated from crds/ and deploy/kustomize/base by `UPDATE=1 cargo test --test \
                     packaging`; not to be edited.\n"
-        .to_owned();
+            .to_owned();
     let mut paths: Vec<_> = fs::read_dir(workspace().join("crds"))
         .unwrap()
         .map(|it| it.unwrap().path())

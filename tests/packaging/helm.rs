@@ -56,7 +56,13 @@ pub(crate) fn done(args: &[&str], kubeconfig: Option<&Path>) -> String {
 #[track_caller]
 pub(crate) fn template(variant: &str, set: &[&str]) -> String {
     let (chart, values) = (chart(), values(variant));
-    let mut args = vec!["template", RELEASE, chart.to_str().unwrap(), "-n", NAMESPACE];
+    let mut args = vec![
+        "template",
+        RELEASE,
+        chart.to_str().unwrap(),
+        "-n",
+        NAMESPACE,
+    ];
     args.extend(["-f", values.to_str().unwrap()]);
     args.extend(set.iter().flat_map(|it| ["--set", it]));
     done(&args, None)

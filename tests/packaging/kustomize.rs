@@ -37,7 +37,11 @@ fn with_components(components: &[&str]) -> String {
         "resources": [format!("{deploy}/base")],
         "components": components,
     });
-    fs::write(directory.path().join("kustomization.yaml"), text.to_string()).unwrap();
+    fs::write(
+        directory.path().join("kustomization.yaml"),
+        text.to_string(),
+    )
+    .unwrap();
     kustomize(directory.path().to_str().unwrap())
 }
 
@@ -78,7 +82,10 @@ fn objects(text: &str) -> BTreeMap<String, Value> {
         .map(|mut it| {
             normal(&mut it);
             let meta = &it["metadata"];
-            (format!("{} {} {}", it["kind"], meta["namespace"], meta["name"]), it)
+            (
+                format!("{} {} {}", it["kind"], meta["namespace"], meta["name"]),
+                it,
+            )
         })
         .collect()
 }
@@ -94,15 +101,12 @@ fn same(kustomize: &str, helm: &str) {
     }
 }
 
-const AS_BASE: [&str; 2] = [
-    "crds.install=false",
-    "fullnameOverride=ecr-operator",
-];
+const AS_BASE: [&str; 2] = ["crds.install=false", "fullnameOverride=ecr-operator"];
 
 #[test]
 fn the_base_is_what_the_chart_installs() {
-    let base = kustomize("deploy/kustomize/base")
-        .replace("SET_THE_NAME_OF_THIS_CLUSTER", "production-eu");
+    let base =
+        kustomize("deploy/kustomize/base").replace("SET_THE_NAME_OF_THIS_CLUSTER", "production-eu");
     same(&base, &template("default", &AS_BASE));
 }
 
@@ -123,5 +127,8 @@ fn the_components_are_what_the_chart_installs() {
         "prometheusRule.enabled=true",
         "dashboard.enabled=true",
     ];
-    same(&built, &template("default", &[AS_BASE.as_slice(), &on].concat()));
+    same(
+        &built,
+        &template("default", &[AS_BASE.as_slice(), &on].concat()),
+    );
 }

@@ -59,13 +59,26 @@ fn monitoring() -> Value {
 }
 
 async fn established(kubectl: &Kubectl) {
-    let wait = ["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"];
+    let wait = [
+        "wait",
+        "--for=condition=Established",
+        "--timeout=60s",
+        "crd",
+        "--all",
+    ];
     kubectl.run(&wait).await.unwrap();
 }
 
 /// Asks the server whether it would take the objects; strictly, so that no field is unknown.
 async fn accepted(kubectl: &Kubectl, text: &str) {
-    let apply = ["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", "-"];
+    let apply = [
+        "apply",
+        "--server-side",
+        "--dry-run=server",
+        "--validate=strict",
+        "-f",
+        "-",
+    ];
     kubectl.run_with(&apply, text).await.unwrap();
     // Pod security is asked when the pod is made.
     for mut object in documents(text) {
@@ -87,7 +100,10 @@ async fn accepted(kubectl: &Kubectl, text: &str) {
 async fn every_object_of_every_variant_is_accepted() {
     let (_control_plane, kubectl, _dir) = server().await;
     let apply = ["apply", "-f", "-"];
-    kubectl.run_with(&apply, &monitoring().to_string()).await.unwrap();
+    kubectl
+        .run_with(&apply, &monitoring().to_string())
+        .await
+        .unwrap();
     let crds = xtask::paths::workspace().join("crds");
     let crds = ["apply", "--server-side", "-f", crds.to_str().unwrap()];
     kubectl.run(&crds).await.unwrap();
@@ -107,7 +123,9 @@ async fn every_object_of_every_variant_is_accepted() {
 fn older() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     copy(&chart(), dir.path());
-    let path = dir.path().join("files/crds/ecr-operator.dev_ecrrepositories.yaml");
+    let path = dir
+        .path()
+        .join("files/crds/ecr-operator.dev_ecrrepositories.yaml");
     let mut crd: Value = serde_yaml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     let spec = schema["properties"]["spec"]["properties"].as_object_mut();
@@ -130,8 +148,18 @@ fn copy(from: &Path, to: &Path) {
 
 fn run(command: &str, chart: &Path, kubeconfig: &Path) {
     let values = values("default");
-    let args = [command, RELEASE, chart.to_str().unwrap(), "-n", NAMESPACE, "-f"];
-    done(&[args.as_slice(), &[values.to_str().unwrap()]].concat(), Some(kubeconfig));
+    let args = [
+        command,
+        RELEASE,
+        chart.to_str().unwrap(),
+        "-n",
+        NAMESPACE,
+        "-f",
+    ];
+    done(
+        &[args.as_slice(), &[values.to_str().unwrap()]].concat(),
+        Some(kubeconfig),
+    );
 }
 
 async fn has(kubectl: &Kubectl, args: &[&str]) -> bool {
@@ -141,7 +169,10 @@ async fn has(kubectl: &Kubectl, args: &[&str]) -> bool {
 }
 
 async fn knows_suspend(kubectl: &Kubectl) -> bool {
-    let text = kubectl.run(&["get", "crd", CRD, "-o", "json"]).await.unwrap();
+    let text = kubectl
+        .run(&["get", "crd", CRD, "-o", "json"])
+        .await
+        .unwrap();
     let crd: Value = serde_json::from_str(&text).unwrap();
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     !schema["properties"]["spec"]["properties"]["suspend"].is_null()
@@ -157,9 +188,19 @@ async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind() {
     assert!(!knows_suspend(&kubectl).await);
     let class = ["ecrclass", "default"];
     assert!(!has(&kubectl, &class).await, "its kind has only just come");
-    let pod = ["wait", "--for=create", "--timeout=60s", "pod", "-n", NAMESPACE];
+    let pod = [
+        "wait",
+        "--for=create",
+        "--timeout=60s",
+        "pod",
+        "-n",
+        NAMESPACE,
+    ];
     let label = ["-l", "app.kubernetes.io/name=ecr-operator"];
-    kubectl.run(&[pod.as_slice(), &label].concat()).await.unwrap();
+    kubectl
+        .run(&[pod.as_slice(), &label].concat())
+        .await
+        .unwrap();
     let object = json!({
         "apiVersion": "ecr-operator.dev/v1alpha1",
         "kind": "ECRRepository",
@@ -169,13 +210,23 @@ async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind() {
     kubectl.run_with(&apply, &object.to_string()).await.unwrap();
 
     run("upgrade", &chart(), kubeconfig);
-    assert!(knows_suspend(&kubectl).await, "an upgrade upgrades the definitions");
-    assert!(has(&kubectl, &class).await, "an upgrade makes the default class");
+    assert!(
+        knows_suspend(&kubectl).await,
+        "an upgrade upgrades the definitions"
+    );
+    assert!(
+        has(&kubectl, &class).await,
+        "an upgrade makes the default class"
+    );
     run("upgrade", &chart(), kubeconfig);
 
     done(&["uninstall", RELEASE, "-n", NAMESPACE], Some(kubeconfig));
     assert!(!has(&kubectl, &["deployment", "-n", NAMESPACE, RELEASE]).await);
-    for kept in [["crd", CRD].as_slice(), &class, &["ecrrepo", "api", "-n", "payments"]] {
+    for kept in [
+        ["crd", CRD].as_slice(),
+        &class,
+        &["ecrrepo", "api", "-n", "payments"],
+    ] {
         assert!(has(&kubectl, kept).await, "{kept:?} outlives the release");
     }
     run("install", &chart(), kubeconfig);
@@ -192,7 +243,10 @@ async fn one_namespace_needs_no_more_than_its_role() {
     established(&kubectl).await;
     let overlay = kustomize("deploy/kustomize/namespaced");
     kubectl
-        .run_with(&["apply", "--server-side", "--force-conflicts", "-f", "-"], &overlay)
+        .run_with(
+            &["apply", "--server-side", "--force-conflicts", "-f", "-"],
+            &overlay,
+        )
         .await
         .unwrap();
     let kubeconfig = dir.path().join("operator.kubeconfig");
@@ -231,7 +285,14 @@ async fn one_namespace_needs_no_more_than_its_role() {
     let deleted = kubectl.run(&[["delete"].as_slice(), &of].concat()).await;
     deleted.unwrap_or_else(|why| panic!("{why}: {}", said()));
     // An event is told beside the pass.
-    let event = ["wait", "--for=create", "--timeout=60s", "event", "-n", "payments"];
+    let event = [
+        "wait",
+        "--for=create",
+        "--timeout=60s",
+        "event",
+        "-n",
+        "payments",
+    ];
     let by = ["--field-selector", "reason=Created"];
     let told = kubectl.run(&[event.as_slice(), &by].concat()).await;
     told.unwrap_or_else(|why| panic!("{why}: {}", said()));
