@@ -129,9 +129,9 @@ $(PROMTOOL): tests/promtool/go.mod tests/promtool/go.sum tests/promtool/build.sh
 .PHONY: helm
 helm: tools $(HELM) ## build Helm, which tests of the chart use
 
-# With the flags of tests/control-plane/build.sh: what both are made of is compiled once.
+# With the flags of tests/control-plane/build.sh: what both are made of, at one version, is compiled once.
 $(HELM): $(HELM_SOURCES)
-	@echo "==> Helm (about 2 minutes after the control plane, once)"
+	@echo "==> Helm (about 3 minutes, once)"
 	mkdir -p $(@D)
 	cd tests/helm && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(abspath $@).new .
 	mv $@.new $@

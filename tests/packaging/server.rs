@@ -5,7 +5,9 @@ use std::{fs, path::Path};
 use ecr_emulator::Emulator;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use xtask::{control_plane::ControlPlane, install::operator_kubeconfig, kubectl::Kubectl};
+use xtask::{
+    control_plane::ControlPlane, install::operator_kubeconfig, kubectl::Kubectl, paths::workspace,
+};
 
 use crate::{
     helm::{NAMESPACE, RELEASE, VARIANTS, chart, documents, done, template, values},
@@ -58,6 +60,13 @@ fn monitoring() -> Value {
     json!({"apiVersion": "v1", "kind": "List", "items": definitions})
 }
 
+async fn apply_definitions(kubectl: &Kubectl) {
+    let crds = workspace().join("crds");
+    let apply = ["apply", "--server-side", "-f", crds.to_str().unwrap()];
+    kubectl.run(&apply).await.unwrap();
+    established(kubectl).await;
+}
+
 async fn established(kubectl: &Kubectl) {
     let wait = [
         "wait",
@@ -104,10 +113,7 @@ async fn every_object_of_every_variant_is_accepted() {
         .run_with(&apply, &monitoring().to_string())
         .await
         .unwrap();
-    let crds = xtask::paths::workspace().join("crds");
-    let crds = ["apply", "--server-side", "-f", crds.to_str().unwrap()];
-    kubectl.run(&crds).await.unwrap();
-    established(&kubectl).await;
+    apply_definitions(&kubectl).await;
     for variant in VARIANTS {
         accepted(&kubectl, &template(variant, &[])).await;
     }
@@ -115,7 +121,7 @@ async fn every_object_of_every_variant_is_accepted() {
         let text = kustomize(&format!("deploy/kustomize/{directory}"));
         accepted(&kubectl, &text).await;
     }
-    let install = xtask::paths::workspace().join("deploy/install.yaml");
+    let install = workspace().join("deploy/install.yaml");
     accepted(&kubectl, &fs::read_to_string(install).unwrap()).await;
 }
 
@@ -237,10 +243,7 @@ async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind() {
 #[tokio::test]
 async fn one_namespace_needs_no_more_than_its_role() {
     let (control_plane, kubectl, dir) = server().await;
-    let crds = xtask::paths::workspace().join("crds");
-    let crds = ["apply", "--server-side", "-f", crds.to_str().unwrap()];
-    kubectl.run(&crds).await.unwrap();
-    established(&kubectl).await;
+    apply_definitions(&kubectl).await;
     let overlay = kustomize("deploy/kustomize/namespaced");
     kubectl
         .run_with(
