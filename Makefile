@@ -19,7 +19,6 @@ GO_VET := CGO_ENABLED=0 go vet -trimpath
 
 # Its version is tests/helm/go.mod's.
 HELM := $(TARGET)/tools/helm
-HELM_SOURCES := tests/helm/main.go tests/helm/go.mod tests/helm/go.sum
 
 # Pinned, with the version of what lint's outcome depends on in the path.
 CARGO_DENY_VERSION := 0.20.2
@@ -130,7 +129,7 @@ $(PROMTOOL): tests/promtool/go.mod tests/promtool/go.sum tests/promtool/build.sh
 helm: tools $(HELM) ## build Helm, which tests of the chart use
 
 # With the flags of tests/control-plane/build.sh: what both are made of, at one version, is compiled once.
-$(HELM): $(HELM_SOURCES)
+$(HELM): tests/helm/main.go tests/helm/go.mod tests/helm/go.sum
 	@echo "==> Helm (about 3 minutes, once)"
 	mkdir -p $(@D)
 	cd tests/helm && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(abspath $@).new .
