@@ -47,7 +47,10 @@ pub(crate) fn all() -> Vec<Flag> {
                     .to_owned(),
             });
         } else if let Some(flag) = flags.last_mut() {
-            flag.help = format!("{} {line}", flag.help).trim().to_owned();
+            if !flag.help.is_empty() {
+                flag.help.push(' ');
+            }
+            flag.help.push_str(line);
         }
     }
     flags.retain(|it| it.name != "help");

@@ -29,6 +29,16 @@ fn between(text: &str, marks: [&str; 2], part: &str) -> String {
     format!("{before}{}{part}{}{after}", marks[0], marks[1])
 }
 
+/// The names of a directory's files, in order.
+fn files(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|it| it.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
 /// Helm packages what is below the chart, and follows no path out of it.
 #[test]
 fn the_charts_copies_are_fresh() {
@@ -36,20 +46,11 @@ fn the_charts_copies_are_fresh() {
         let text = fs::read_to_string(workspace().join(from)).unwrap();
         fresh(&chart().join("files").join(to), &text);
     };
-    let mut names: Vec<_> = fs::read_dir(workspace().join("crds"))
-        .unwrap()
-        .map(|it| it.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
+    let names = files(&workspace().join("crds"));
     for name in &names {
         copied(&format!("crds/{name}"), &format!("crds/{name}"));
     }
-    let mut copies: Vec<_> = fs::read_dir(chart().join("files/crds"))
-        .unwrap()
-        .map(|it| it.unwrap().file_name().into_string().unwrap())
-        .collect();
-    copies.sort();
-    assert_eq!(copies, names);
+    assert_eq!(files(&chart().join("files/crds")), names);
     for name in ["prometheus-rule.yaml", "dashboard.json"] {
         copied(
             &format!("deploy/monitoring/{name}"),
@@ -126,14 +127,10 @@ fn install_yaml_is_fresh() {
         "# Generated from crds/ and deploy/kustomize/base by `UPDATE=1 cargo test --test \
                     packaging`; not to be edited.\n"
             .to_owned();
-    let mut paths: Vec<_> = fs::read_dir(workspace().join("crds"))
-        .unwrap()
-        .map(|it| it.unwrap().path())
-        .collect();
-    paths.sort();
-    for path in paths {
+    let crds = workspace().join("crds");
+    for name in files(&crds) {
         text.push_str("---\n");
-        text.push_str(&fs::read_to_string(path).unwrap());
+        text.push_str(&fs::read_to_string(crds.join(name)).unwrap());
     }
     for document in kustomize("deploy/kustomize/base").split("---\n") {
         let object: Value = serde_yaml::from_str(document).unwrap();
