@@ -13,6 +13,9 @@ pub(super) enum Error {
         /// What it said.
         source: Box<kube::Error>,
     },
+    /// The definitions are older than the operator: server-side apply refuses what they do not know.
+    #[error("apply the CRDs of the operator's version (kubectl apply --server-side -f crds/): {0}")]
+    OlderDefinition(Box<kube::Error>),
     /// The object changed or went away while the pass was under way; nothing more is written.
     #[error("the object changed under way")]
     Superseded,

@@ -152,6 +152,10 @@ pub(super) async fn set_finalizer<K: Own>(
 fn superseded(request: &'static str) -> impl FnOnce(kube::Error) -> Error {
     move |error| match error {
         kube::Error::Api(status) if matches!(status.code, 404 | 409) => Error::Superseded,
+        // With 500, and no reason but the message (structured-merge-diff, `typed`).
+        kube::Error::Api(status) if status.message.contains("field not declared in schema") => {
+            Error::OlderDefinition(Box::new(kube::Error::Api(status)))
+        }
         other => Error::kubernetes(request)(other),
     }
 }

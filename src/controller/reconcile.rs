@@ -89,7 +89,7 @@ fn ended(outcome: &Result<Passed, Error>) -> Outcome {
         Ok(passed) if passed.next.is_some() => Outcome::Later,
         Ok(_) => Outcome::Done,
         Err(Error::Superseded | Error::Stopping | Error::NotLeading(_)) => Outcome::Again,
-        Err(Error::Kubernetes { .. }) => Outcome::Failed,
+        Err(Error::Kubernetes { .. } | Error::OlderDefinition(_)) => Outcome::Failed,
         Err(Error::TimedOut) => Outcome::TimedOut,
     }
 }
@@ -178,7 +178,10 @@ pub(super) fn again<C>(uid: &str, error: &Error, ctx: &Context<C>) -> Duration {
         Error::Superseded => Duration::from_millis(100),
         // The process ends, and with it all that is remembered.
         Error::NotLeading(_) => LONGEST,
-        Error::Kubernetes { .. } | Error::TimedOut | Error::Stopping => {
+        Error::Kubernetes { .. }
+        | Error::OlderDefinition(_)
+        | Error::TimedOut
+        | Error::Stopping => {
             tracing::warn!(%error, "the pass is made again");
             let failures = ctx.memories.kubernetes_failed(uid);
             back_off(failures, fastrand::f64())

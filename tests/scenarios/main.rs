@@ -86,4 +86,5 @@ mod sweeps;
 mod tags;
 mod tenancy;
 mod tenants;
+mod upgrades;
 mod words;
