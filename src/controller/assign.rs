@@ -2,13 +2,13 @@
 
 use std::{
     collections::HashMap,
-    num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
 use kube::{Resource as _, ResourceExt as _};
 
 use super::{
+    admission::errand,
     context::Context,
     pass::Pass,
     surroundings::{WatchedClass, is_default},
@@ -17,12 +17,13 @@ use super::{
 use crate::{
     api::{APPROVE_RECREATE_ANNOTATION, ClassSetting, ECRRepository, ECRRepositoryClass},
     domain::{
-        class::{Budget as Calls, Candidate, Class, NoChoice, Subject, choose},
+        class::{Budget, Candidate, Class, NoChoice, Subject, choose},
         desired::{Desired, Refusal},
         identity::Registry,
         reason::Reason,
+        turns::{Errand, Lane},
     },
-    ecr::{Access, Budget, Clients},
+    ecr::{Access, Clients, Ecr as _},
 };
 
 /// Whether an object goes on under a class or ends under it: a class that is being deleted lets what
@@ -147,7 +148,7 @@ fn lowest_budget<'a>(
 ) -> Budget {
     let budgets = classes.filter_map(|class| {
         let parsed = Class::parse(&class.spec).ok()?;
-        leads_to(class, &parsed, registry).then(|| budget(parsed.budget))
+        leads_to(class, &parsed, registry).then_some(parsed.budget)
     });
     budgets.reduce(Budget::lowest).unwrap_or_default()
 }
@@ -163,14 +164,6 @@ fn leads_to(class: &ECRRepositoryClass, parsed: &Class, registry: &Registry) -> 
     seen.is_none_or(|(id, region)| id == registry.id.as_str() && region == registry.region.as_str())
 }
 
-fn budget(calls: Calls) -> Budget {
-    let rate = |calls| NonZeroU32::new(calls).unwrap_or(NonZeroU32::MIN);
-    Budget {
-        reads_per_second: rate(calls.reads),
-        writes_per_second: rate(calls.writes),
-    }
-}
-
 impl<C: Clients> Pass<'_, C> {
     /// Finds the object's class, and calls AWS from now on as that says.
     pub(super) async fn assign(&mut self, course: Course) -> Result<Arc<Class>, Refusal> {
@@ -184,11 +177,32 @@ impl<C: Clients> Pass<'_, C> {
             message: format!("Have the class {name:?} corrected: {}", why.message),
         })?;
         self.access = access(&name, &parsed);
-        self.aws = self.ctx.clients.open(&self.access).await;
+        let errand = self.errand();
+        self.aws = self.ctx.clients.open(&self.access).await.on_errand(errand);
         let approval = class.annotations().get(APPROVE_RECREATE_ANNOTATION);
         self.class_approval = approval.cloned();
         self.status.class_name = Some(name);
         Ok(parsed)
+    }
+
+    /// On whose behalf AWS is called: also somebody's where the class asks for something else.
+    fn errand(&self) -> Errand {
+        let errand = errand(&self.object);
+        if self.differs {
+            return Errand {
+                lane: Lane::Person,
+                ..errand
+            };
+        }
+        errand
+    }
+
+    /// Notes whether what is asked for is what was last in force.
+    pub(super) fn note_difference(&mut self, differs: bool) {
+        self.differs = differs;
+        if differs {
+            self.aws = self.aws.on_errand(self.errand());
+        }
     }
 
     /// A class that has changed cuts every wait short, as a change of the object does.
@@ -270,7 +284,7 @@ mod tests {
     #[test]
     fn a_class_is_parsed_once_for_each_generation() {
         let parsed = Parsed::default();
-        let reads = |class: &ECRRepositoryClass| parsed.of(class).unwrap().budget.reads;
+        let reads = |class: &ECRRepositoryClass| parsed.of(class).unwrap().budget.reads.get();
         let mut class = class(&json!({"apiBudget": {"readsPerSecond": 7}}), &json!({}));
         class.metadata.uid = Some("uid-1".to_owned());
         class.metadata.generation = Some(1);
@@ -294,7 +308,7 @@ mod tests {
 
     fn reads(classes: &[ECRRepositoryClass], account: &str) -> u32 {
         let budget = lowest_budget(classes.iter(), &registry(account));
-        budget.reads_per_second.get()
+        budget.reads.get()
     }
 
     #[test]

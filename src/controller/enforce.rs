@@ -50,7 +50,7 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
     };
     let applied = pass.applied();
     let mut wanted = desired.hashes().into_iter();
-    pass.differs = wanted.any(|(aspect, hash)| applied.get(&aspect) != Some(&hash));
+    pass.note_difference(wanted.any(|(aspect, hash)| applied.get(&aspect) != Some(&hash)));
     pass.finalizer(pass.wants_finalizer(desired.deletion))
         .await?;
     if !bound(pass, &desired).await {

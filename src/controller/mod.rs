@@ -2,6 +2,7 @@
 //!
 //! Parse, observe, plan, execute, status: `enforce` and `delete` are the two ways through it.
 
+mod admission;
 mod assign;
 mod class;
 mod context;

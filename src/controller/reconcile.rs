@@ -9,6 +9,7 @@ use kube::{
 use tracing::Instrument as _;
 
 use super::{
+    admission::errand,
     context::{Context, jittered},
     delete, enforce,
     error::Error,
@@ -20,11 +21,11 @@ use super::{
 use crate::{
     api::ECRRepository,
     domain::retry::back_off,
-    ecr::{Access, Clients},
+    ecr::{Access, Clients, Ecr as _},
     telemetry::Outcome,
 };
 
-/// How long one pass may take; every request in it has a shorter limit of its own.
+/// How long one pass may take once it is admitted; every request in it has a shorter limit of its own.
 const LONGEST: Duration = Duration::from_mins(2);
 
 /// How long a pass under way may go on once the process is to stop.
@@ -35,6 +36,31 @@ pub(super) async fn reconcile<C: Clients>(
     object: Arc<Watched>,
     ctx: Arc<Context<C>>,
 ) -> Result<Requeue, Error> {
+    let leave = {
+        let stopping = ctx.shutdown.cancelled();
+        ctx.admission.admit(&object, stopping).await
+    };
+    if leave.is_none() {
+        // The process is stopping, and nothing has begun.
+        return Ok(Requeue::await_change());
+    }
+    // It may have waited long: this is about the object as it is now.
+    let found = ctx.store.get(&ObjectRef::from_obj(object.as_ref()));
+    drop(object);
+    // All that is large is made once it is admitted.
+    let outcome = Box::pin(admitted(found, ctx)).await;
+    drop(leave);
+    outcome
+}
+
+/// The pass, once it is its turn. `None`: the object is gone.
+async fn admitted<C: Clients>(
+    object: Option<Arc<Watched>>,
+    ctx: Arc<Context<C>>,
+) -> Result<Requeue, Error> {
+    let Some(object) = object else {
+        return Ok(Requeue::await_change());
+    };
     let key = key_of(object.as_ref());
     let running = ctx.objects.begins(key);
     let object = match object.read() {
@@ -117,7 +143,7 @@ async fn one_pass<C: Clients>(ctx: &Context<C>, object: ECRRepository) -> Result
         });
     };
     let access = Access::default();
-    let aws = ctx.clients.open(&access).await;
+    let aws = ctx.clients.open(&access).await.on_errand(errand(&object));
     let mut pass = Pass::new(ctx, object, memory, (aws, access));
     let next = if pass.object.metadata.deletion_timestamp.is_some() {
         delete::run(&mut pass).await

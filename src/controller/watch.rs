@@ -20,6 +20,7 @@ use kube::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    admission::{Admission, OF_A_CLASS},
     assign::Parsed,
     class::{on_class_error, reconcile_class},
     context::{Cluster, Context, Settings},
@@ -38,8 +39,8 @@ use crate::{
     telemetry::{Health, Metrics},
 };
 
-/// How many objects are worked on at the same time. Most of that time is waiting for AWS.
-const CONCURRENCY: u16 = 64;
+/// The controller begins each pass at once; `Admission` says when it goes on.
+const UNBOUNDED: u16 = 0;
 
 /// The same for classes.
 const CLASS_CONCURRENCY: u16 = 8;
@@ -72,10 +73,11 @@ pub async fn run<C: Clients>(
         surroundings,
         parsed: Parsed::default(),
         paced: Mutex::default(),
+        admission: Admission::default(),
         memories: Memories::default(),
         roll_call: RollCall::default(),
         sweeps,
-        objects: metrics.work("ecrrepository", CONCURRENCY),
+        objects: metrics.work("ecrrepository", OF_A_CLASS),
         class_work: metrics.work("ecrrepositoryclass", CLASS_CONCURRENCY),
         metrics,
         began: Instant::now(),
@@ -92,6 +94,7 @@ pub async fn run<C: Clients>(
             let users = ctx.users_of(&touched);
             for user in &users {
                 ctx.objects.wanted(key(user));
+                ctx.admission.hasten(user);
             }
             futures::stream::iter(users)
         })
@@ -99,7 +102,7 @@ pub async fn run<C: Clients>(
     let classes = classes(&ctx, namespace.is_none().then_some(looks));
     let repositories =
         Controller::for_stream(changes(api, writer, Arc::clone(&ctx), watches), reader)
-            .with_config(Config::default().concurrency(CONCURRENCY))
+            .with_config(Config::default().concurrency(UNBOUNDED))
             .reconcile_on(users)
             .reconcile_on(sweep::news(Arc::clone(&ctx), wanted))
             .graceful_shutdown_on(shutdown.cancelled_owned())
@@ -166,7 +169,7 @@ fn changes<C: Clients>(
     watches: (Metrics, Health),
 ) -> impl Stream<Item = Result<Watched, watcher::Error>> + Send + 'static {
     let source = watcher::watcher(api, config());
-    let work = ctx.objects.clone();
+    let (work, hastens) = (ctx.objects.clone(), Arc::clone(&ctx));
     let mut known = Asked::by(asked);
     events(source, REPOSITORIES, writer, watches)
         .inspect_ok(move |event| match event {
@@ -185,7 +188,10 @@ fn changes<C: Clients>(
             Event::Init => {}
         })
         .try_filter_map(move |event| future::ready(Ok(known.news(event))))
-        .inspect_ok(move |object| work.wanted(key_of(object)))
+        .inspect_ok(move |object| {
+            work.wanted(key_of(object));
+            hastens.admission.hasten(&ObjectRef::from_obj(object));
+        })
 }
 
 /// A digest of all that makes a pass worthwhile. Our own writes, to status and finalizer, are not

@@ -9,7 +9,7 @@ use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::shown::Stands;
+use super::{admission::is_at_rest, shown::Stands};
 use crate::api::{
     APPROVE_LIFECYCLE_ANNOTATION, APPROVE_RECREATE_ANNOTATION, ECRRepository, ECRRepositorySpec,
     ECRRepositoryStatus, Loss, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
@@ -39,6 +39,8 @@ struct Packed {
     last_class_name: Option<Box<str>>,
     /// What metrics show of its conditions.
     stands: Stands,
+    /// Whether all is well and nobody asks for anything.
+    is_at_rest: bool,
     /// `Whole`, as JSON and compressed.
     text: Box<[u8]>,
 }
@@ -83,6 +85,7 @@ impl Watched {
         let packed = Packed {
             class_name: spec.class_name.as_ref().map(name),
             last_class_name: status.and_then(|it| it.class_name.as_ref()).map(name),
+            is_at_rest: is_at_rest(&meta, status),
             stands: status.map_or_else(Stands::default, |it| Stands::of(&it.conditions)),
             text: compress_prepend_size_with_dict(&text, USUAL.as_bytes()).into(),
         };
@@ -114,6 +117,11 @@ impl Watched {
     /// The class that last counted for it.
     pub(super) fn last_class_name(&self) -> Option<&str> {
         self.content.as_ref().ok()?.last_class_name.as_deref()
+    }
+
+    /// Whether all is well and nobody asks for anything; not where it can't be read.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.content.as_ref().is_ok_and(|it| it.is_at_rest)
     }
 
     /// What metrics show of its conditions; none where it can't be read.

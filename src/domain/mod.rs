@@ -23,6 +23,7 @@ pub mod retry;
 pub mod setting;
 pub mod status;
 mod text;
+pub mod turns;
 
 #[cfg(test)]
 pub(crate) mod arbitrary;

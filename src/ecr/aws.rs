@@ -8,6 +8,7 @@ use std::{
     collections::BTreeSet,
     error::Error as StdError,
     future::Future,
+    ops::Deref,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -29,7 +30,7 @@ use super::{
     error::{Error, NO_LIFECYCLE_POLICY, NO_PREVIEW, NO_REPOSITORY_POLICY, PREVIEW_RUNS, read},
     fence::{Fence, fenced},
     lookups::Lookups,
-    pacing::{Kind, Pacing},
+    pacing::{Kind, Pacing, Turn},
     port::{Ecr, ImageCount, Preview},
     snapshot::Snapshot,
     write,
@@ -43,6 +44,7 @@ use crate::{
         lifecycle::Lifecycle,
         observed::{Described, Reading, Tags},
         policy::Document,
+        turns::Errand,
     },
     telemetry::{Metrics, OK, call_span},
 };
@@ -50,8 +52,23 @@ use crate::{
 /// How long a failed look-up of the account stands for all who ask.
 const ACCOUNT_RETRY: Duration = Duration::from_secs(2);
 
-/// ECR, by the credentials of one class or by the operator's own.
+/// ECR, by the credentials of one class or by the operator's own, on somebody's errand.
 pub struct Aws {
+    shared: Arc<Shared>,
+    pub(super) errand: Errand,
+}
+
+/// Each errand goes by what all of them share.
+impl Deref for Aws {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.shared
+    }
+}
+
+/// What all calls with the same credentials share.
+pub struct Shared {
     pub(super) ecr: Client,
     pub(super) tagging: aws_sdk_resourcegroupstagging::Client,
     pub(super) snapshot: Arc<Snapshot>,
@@ -85,7 +102,7 @@ impl Aws {
         fence: Arc<dyn Fence>,
         metrics: Metrics,
     ) -> Self {
-        Self {
+        let shared = Shared {
             ecr: Client::new(config),
             tagging: aws_sdk_resourcegroupstagging::Client::new(config),
             snapshot,
@@ -99,6 +116,10 @@ impl Aws {
             lookups: Lookups::default(),
             fence,
             metrics,
+        };
+        Self {
+            shared: Arc::new(shared),
+            errand: Errand::default(),
         }
     }
 
@@ -120,16 +141,30 @@ impl Aws {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        let waited = self.pacing.turn(registry, kind, operation).await;
+        let turn = self.pacing.turn(registry, kind, operation, &self.errand);
+        let turn = turn.await;
         // The SDK's futures are large, and this one would hold its own twice.
         let span = call_span(operation, registry);
-        let call = Box::pin(self.send(operation, waited, send)).instrument(span);
-        match kind {
+        let call = Box::pin(self.send(operation, turn.waited, send)).instrument(span);
+        let answer = match kind {
             Kind::Read => call.await,
             Kind::Write => fenced(&*self.fence, call)
                 .await
                 .unwrap_or_else(|closed| Err(Error::not_leading(operation, closed))),
-        }
+        };
+        self.note_rate(operation, turn, &answer);
+        answer
+    }
+
+    /// What became of a call says how fast the next ones may follow.
+    pub(super) fn note_rate<T>(
+        &self,
+        operation: &'static str,
+        turn: Turn,
+        answer: &Result<T, Error>,
+    ) {
+        let rate = turn.answered(answer.as_ref().map_err(|error| &error.failure));
+        self.metrics.paced(operation, rate);
     }
 
     pub(super) async fn send<T, E>(
@@ -206,6 +241,13 @@ fn document<A, T>(
 }
 
 impl Ecr for Aws {
+    fn on_errand(&self, errand: Errand) -> Arc<Self> {
+        Arc::new(Self {
+            shared: Arc::clone(&self.shared),
+            errand,
+        })
+    }
+
     async fn registry(&self) -> Result<Registry, Failure> {
         // The lock is held during the call: all who ask meanwhile share its answer.
         let mut account = self.account.lock().await;

@@ -10,20 +10,15 @@ use std::{
 };
 
 use aws_config::{
-    BehaviorVersion, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
+    BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider,
+    timeout::TimeoutConfig,
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
 
-use super::{
-    aws::Aws,
-    fence::Fence,
-    pacing::{Budget, Pacing},
-    port::Ecr,
-    snapshot::Snapshot,
-};
+use super::{aws::Aws, fence::Fence, pacing::Pacing, port::Ecr, snapshot::Snapshot};
 use crate::{
     domain::{
-        class::Role,
+        class::{Budget, Role},
         identity::{ClusterName, Region, Registry, RegistryId},
     },
     telemetry::Metrics,
@@ -50,7 +45,7 @@ pub trait Clients: Send + Sync + 'static {
     /// What it is called through.
     type Ecr: Ecr;
 
-    /// The client of an access; the same for the same access.
+    /// The client of an access; the same for the same access, and nobody's errand.
     fn open(&self, access: &Access) -> impl Future<Output = Arc<Self::Ecr>> + Send;
 
     /// How fast the operations of a registry are called from now on.
@@ -76,11 +71,21 @@ impl AwsClients {
         fence: Arc<dyn Fence>,
         metrics: Metrics,
     ) -> Self {
+        let chain = aws_config::defaults(BehaviorVersion::v2026_01_12());
+        Self::of(chain, cluster, fence, metrics).await
+    }
+
+    async fn of(
+        chain: ConfigLoader,
+        cluster: ClusterName,
+        fence: Arc<dyn Fence>,
+        metrics: Metrics,
+    ) -> Self {
         let timeouts = TimeoutConfig::builder()
             .operation_timeout(CALL_TIMEOUT)
             .operation_attempt_timeout(CALL_TIMEOUT)
             .build();
-        let base = aws_config::defaults(BehaviorVersion::v2026_01_12())
+        let base = chain
             .retry_config(RetryConfig::disabled())
             .timeout_config(timeouts)
             .load()
@@ -182,7 +187,11 @@ impl Clients for AwsClients {
 
 #[cfg(test)]
 mod tests {
+    use aws_credential_types::Credentials;
+    use ecr_emulator::{Emulator, Fault};
+
     use super::*;
+    use crate::{domain::failure::Class, ecr::Open};
 
     #[test]
     fn session_names_are_those_of_sts() {
@@ -192,5 +201,30 @@ mod tests {
             "ecr-operator@prod.eu-1@team-a"
         );
         assert_eq!(session_name(&cluster, &"x".repeat(128)).len(), 64);
+    }
+
+    #[tokio::test]
+    async fn one_throttled_call_is_one_call_and_slows_down_that_operation() {
+        let emulator = Emulator::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+        emulator.inject(Fault::any().forever().throttle());
+        let credentials = Credentials::new("AKIA", "secret", None, None, "test");
+        let chain = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .endpoint_url(emulator.url())
+            .credentials_provider(credentials)
+            .region(aws_config::Region::new("eu-central-1"));
+        let cluster = ClusterName::parse("prod").unwrap();
+        let metrics = Metrics::default();
+        let clients = AwsClients::of(chain, cluster, Arc::new(Open), metrics.clone()).await;
+        let registry = Registry {
+            id: RegistryId::parse("123456789012").unwrap(),
+            region: Region::parse("eu-central-1").unwrap(),
+        };
+        let client = clients.open(&Access::default()).await;
+        let failure = client.names(&registry).await.unwrap_err();
+        assert_eq!(failure.class, Class::Throttled);
+        assert_eq!(emulator.log().len(), 1, "{:?}", emulator.log());
+        let text = metrics.text();
+        let rate = "ecr_operator_aws_rate{operation=\"DescribeRepositories\"} 4.75";
+        assert!(text.contains(rate), "{text}");
     }
 }

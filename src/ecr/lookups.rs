@@ -6,22 +6,25 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
-    time::Duration,
 };
 
 use aws_sdk_ecr::operation::describe_repositories::DescribeRepositoriesOutput;
 use tokio::sync::oneshot;
+use tracing::Instrument as _;
 
 use super::{
     aws::{Aws, if_there},
     convert::{described, unreadable},
     error::Error,
-    pacing::Kind,
+    pacing::{Kind, Turn},
 };
-use crate::domain::{
-    failure::{Class, Failure},
-    identity::{Identity, Registry, RepositoryName},
-    observed::Described,
+use crate::{
+    domain::{
+        failure::{Class, Failure},
+        identity::{Identity, Registry, RepositoryName},
+        observed::Described,
+    },
+    telemetry::call_span,
 };
 
 /// The most names in one call (Amazon ECR API Reference, `DescribeRepositories`).
@@ -100,13 +103,13 @@ impl Aws {
             tokio::select! {
                 biased;
                 found = &mut answered => return found.ok(),
-                waited = self.pacing.turn(&at.registry, Kind::Read, OPERATION) => {
+                turn = self.pacing.turn(&at.registry, Kind::Read, OPERATION, &self.errand) => {
                     let batch = self.lookups.take(&at.registry);
                     if batch.is_empty() {
                         // A call that somebody else has made is under way.
                         return answered.await.ok();
                     }
-                    self.look_up_all(&at.registry, waited, batch).await;
+                    self.look_up_all(&at.registry, turn, batch).await;
                 }
             }
         }
@@ -131,7 +134,7 @@ impl Aws {
         described(repository).map(Some)
     }
 
-    async fn look_up_all(&self, registry: &Registry, waited: Duration, batch: Vec<Waiting>) {
+    async fn look_up_all(&self, registry: &Registry, turn: Turn, batch: Vec<Waiting>) {
         let mut names: Vec<_> = batch.iter().map(|it| it.name.to_string()).collect();
         names.sort_unstable();
         names.dedup();
@@ -141,7 +144,10 @@ impl Aws {
             .registry_id(registry.id.as_str())
             .set_repository_names(Some(names))
             .send();
-        let answer = Box::pin(self.send(OPERATION, waited, call)).await;
+        let span = call_span(OPERATION, registry);
+        let call = Box::pin(self.send(OPERATION, turn.waited, call));
+        let answer = call.instrument(span).await;
+        self.note_rate(OPERATION, turn, &answer);
         let is_alone = batch.len() == 1;
         for Waiting { name, answer: to } in batch {
             let found = match &answer {

@@ -17,6 +17,6 @@ mod write;
 pub use aws::Aws;
 pub use clients::{Access, AwsClients, Clients};
 pub use fence::{Closed, Fence, Open, Permit, fenced};
-pub use pacing::Budget;
+pub(crate) use pacing::{Line, Place, Supply};
 pub use port::{Ecr, ImageCount, Preview};
 pub use snapshot::{Glance, Sight, Snapshot};

@@ -11,6 +11,7 @@ use crate::domain::{
     lifecycle::Lifecycle,
     observed::{Described, Reading, Tags},
     policy::Document,
+    turns::Errand,
 };
 
 /// How many images a repository holds.
@@ -52,6 +53,9 @@ pub enum Preview {
 
 /// ECR. Every method fails with what is to be done about it.
 pub trait Ecr: Send + Sync + 'static {
+    /// The same, with its calls made on somebody's behalf: that decides when their turn is.
+    fn on_errand(&self, errand: Errand) -> Arc<Self>;
+
     /// The account that the credentials belong to, and the region.
     fn registry(&self) -> impl Future<Output = Result<Registry, Failure>> + Send;
 

@@ -7,6 +7,7 @@
 
 mod actions;
 mod admit;
+mod budget;
 mod choice;
 mod effective;
 mod grants;
@@ -26,6 +27,7 @@ mod wildcard;
 mod tests;
 
 pub use actions::AllowedActions;
+pub use budget::Budget;
 pub use choice::{Candidate, NoChoice, choose};
 pub use effective::{Effective, effective, setting_of};
 pub use grants::Grantable;
@@ -44,7 +46,7 @@ use super::desired::{Desired, Refusal};
 use super::identity::{Owner, Region, Registry, RegistryId};
 use super::reason::Reason;
 use crate::api::{
-    ApiBudget, ClassAdoption, ClassRegistry, ClassSettings, DeletionPolicy, ECRRepositoryClassSpec,
+    ClassAdoption, ClassRegistry, ClassSettings, DeletionPolicy, ECRRepositoryClassSpec,
 };
 
 /// A role that is assumed for a class.
@@ -56,23 +58,6 @@ pub struct Role {
     pub external_id: Option<String>,
     /// Whether the session is tagged.
     pub session_tags: bool,
-}
-
-/// Calls a second, of each operation.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Budget {
-    /// Of those that read.
-    pub reads: u32,
-    /// Of those that write.
-    pub writes: u32,
-}
-
-impl Budget {
-    /// What holds where a class says nothing.
-    pub const DEFAULT: Self = Self {
-        reads: 10,
-        writes: 5,
-    };
 }
 
 /// A class that can be used.
@@ -116,7 +101,7 @@ impl Class {
                 external_id: role.external_id.clone(),
                 session_tags: role.session_tags.unwrap_or(false),
             }),
-            budget: budget(spec.api_budget.as_ref()),
+            budget: Budget::parse(spec.api_budget.as_ref()),
             max_expire: max_expire(spec),
             grantable: Grantable {
                 principals: AllowedPrincipals::parse(spec.allowed_principals.as_deref()),
@@ -151,20 +136,6 @@ fn registry(spec: &ClassRegistry) -> Result<Registry, Refusal> {
         (Ok(id), Ok(region)) => Ok(Registry { id, region }),
         (Err(why), _) => Err(invalid(format!("Set spec.registry.accountId: {why}"))),
         (_, Err(why)) => Err(invalid(format!("Set spec.registry.region: {why}"))),
-    }
-}
-
-fn budget(spec: Option<&ApiBudget>) -> Budget {
-    let calls = |asked: Option<i64>, otherwise: u32| {
-        asked
-            .and_then(|calls| u32::try_from(calls).ok())
-            .filter(|calls| *calls > 0)
-            .unwrap_or(otherwise)
-    };
-    let Budget { reads, writes } = Budget::DEFAULT;
-    Budget {
-        reads: calls(spec.and_then(|it| it.reads_per_second), reads),
-        writes: calls(spec.and_then(|it| it.writes_per_second), writes),
     }
 }
 

@@ -105,6 +105,7 @@ pub struct Metrics {
     call_seconds: Family<Operation, Histogram, fn() -> Histogram>,
     wait_seconds: Family<Operation, Seconds>,
     throttles: Family<Operation, Counter>,
+    rates: Family<Operation, Gauge<f64, AtomicU64>>,
     watch_errors: Family<OfKind, Counter>,
     requests: Family<Request, Counter>,
     repaired: Family<Aspect, Counter>,
@@ -128,6 +129,7 @@ impl Default for Metrics {
             }),
             wait_seconds: Family::default(),
             throttles: Family::default(),
+            rates: Family::default(),
             watch_errors: Family::default(),
             requests: Family::default(),
             repaired: Family::default(),
@@ -225,6 +227,16 @@ impl Metrics {
             "Calls that AWS answered with: slower",
             self.throttles.clone(),
         );
+        own.register(
+            "aws_rate",
+            "Calls a second that an operation may make, in the registry where it was last called",
+            self.rates.clone(),
+        );
+    }
+
+    /// How many calls of an operation may be made a second from now on.
+    pub fn paced(&self, operation: &'static str, rate: f64) {
+        self.rates.get_or_create(&Operation { operation }).set(rate);
     }
 
     /// Counts a call to AWS, and tells the span that it ends.

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use super::{Class, Labels, Subject};
+use super::{Budget, Class, Labels, Subject};
 use crate::domain::identity::{Region, Registry, RegistryId};
 
 /// A class with this spec.
@@ -49,7 +49,7 @@ fn a_class_that_says_nothing_is_safe() {
     assert_eq!(class.registry, None);
     assert_eq!(class.role, None);
     assert_eq!(class.max_expire, 0);
-    assert_eq!((class.budget.reads, class.budget.writes), (10, 5));
+    assert_eq!(class.budget, Budget::of(10, 5));
     let refusal = class
         .admit(
             &SUBJECT,
@@ -110,5 +110,5 @@ fn a_class_says_where_and_how() {
     assert_eq!(role.external_id.as_deref(), Some("x"));
     assert!(!role.session_tags);
     assert_eq!(class.max_expire, 7);
-    assert_eq!((class.budget.reads, class.budget.writes), (1, 5));
+    assert_eq!(class.budget, Budget::of(1, 5));
 }
