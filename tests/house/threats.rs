@@ -8,7 +8,7 @@ fn named(page: &str) -> Vec<&str> {
     let last = rows.filter_map(|row| row.trim_end_matches(" |").rsplit(" | ").next());
     let words = last.flat_map(|cell| cell.split('`').skip(1).step_by(2));
     words
-        .filter(|word| word.contains('/') || word.ends_with(".rs"))
+        .filter(|word| word.contains('/') || word.split('.').nth(1) == Some("rs"))
         .collect()
 }
 

@@ -2,6 +2,7 @@
 //! say that it asked for.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -114,7 +115,9 @@ struct Rule {
 /// When a file is no manifest, or grants nothing.
 pub fn granted(directory: &Path) -> Result<BTreeSet<Grant>> {
     let mut grants = BTreeSet::new();
-    for path in files(directory, |name| name.ends_with(".yaml"))? {
+    for path in files(directory, |path| {
+        path.extension() == Some(OsStr::new("yaml"))
+    })? {
         let text = std::fs::read_to_string(&path)?;
         for document in serde_yaml::Deserializer::from_str(&text) {
             let manifest = Value::deserialize(document)
@@ -189,7 +192,10 @@ struct ResponseStatus {
 /// When there is none, or one can't be read.
 pub fn requests(directory: &Path) -> Result<BTreeSet<Request>> {
     // The API server begins a new file when one is full, and puts the time into the old one's name.
-    let is_log = |name: &str| name.starts_with("audit") && name.ends_with(".log");
+    let is_log = |path: &Path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("audit") && path.extension() == Some(OsStr::new("log"))
+    };
     let logs = files(directory, is_log)?;
     ensure!(
         !logs.is_empty(),
@@ -247,8 +253,8 @@ pub fn unused<'a>(grants: &'a BTreeSet<Grant>, requests: &BTreeSet<Request>) -> 
     grants.iter().filter(|grant| !used(grant)).collect()
 }
 
-/// Files below a directory, by their name. What goes while this looks is passed over.
-fn files(directory: &Path, is: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
+/// Files below a directory, by their path. What goes while this looks is passed over.
+fn files(directory: &Path, is: impl Fn(&Path) -> bool) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut directories = vec![directory.to_owned()];
     while let Some(directory) = directories.pop() {
@@ -260,7 +266,7 @@ fn files(directory: &Path, is: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
             };
             if kind.is_dir() {
                 directories.push(entry.path());
-            } else if is(&entry.file_name().to_string_lossy()) {
+            } else if is(&entry.path()) {
                 found.push(entry.path());
             }
         }
