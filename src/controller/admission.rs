@@ -226,7 +226,7 @@ mod tests {
     }
 
     /// All the room of a class is taken.
-    async fn fill(admission: &Admission, class: Option<&str>) -> Vec<Admitted> {
+    fn fill(admission: &Admission, class: Option<&str>) -> Vec<Admitted> {
         let mut admitted = Vec::new();
         for n in 0..OF_A_CLASS {
             let object = object("busy", &n.to_string(), class);
@@ -239,7 +239,7 @@ mod tests {
     #[tokio::test]
     async fn a_class_without_room_holds_up_no_other() {
         let admission = Admission::default();
-        let mut admitted = fill(&admission, Some("hangs")).await;
+        let mut admitted = fill(&admission, Some("hangs"));
         let waits = object("a", "waits", Some("hangs"));
         let mut waits = Box::pin(admission.admit(&waits, pending()));
         assert!(waits.as_mut().now_or_never().is_none());
@@ -255,7 +255,7 @@ mod tests {
     #[tokio::test]
     async fn what_people_change_while_it_waits_goes_ahead() {
         let admission = Admission::default();
-        let mut admitted = fill(&admission, None).await;
+        let mut admitted = fill(&admission, None);
         let objects = ["first", "changed"].map(|name| object("a", name, None));
         let [mut first, mut changed] =
             [0, 1].map(|n: usize| Box::pin(admission.admit(&objects[n], pending())));
@@ -272,7 +272,7 @@ mod tests {
     #[tokio::test]
     async fn stopping_ends_all_waiting() {
         let admission = Admission::default();
-        let _admitted = fill(&admission, None).await;
+        let _admitted = fill(&admission, None);
         let waits = object("a", "waits", None);
         let ended = admission.admit(&waits, std::future::ready(())).await;
         assert!(ended.is_none());

@@ -94,7 +94,6 @@ pub async fn run<C: Clients>(
             let users = ctx.users_of(&touched);
             for user in &users {
                 ctx.objects.wanted(key(user));
-                ctx.admission.hasten(user);
             }
             futures::stream::iter(users)
         })

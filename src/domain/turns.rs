@@ -70,15 +70,15 @@ impl<T> Turns<T> {
         ticket
     }
 
-    /// Takes out whose turn it is.
-    pub fn next(&mut self) -> Option<T> {
+    /// Calls whose turn it is.
+    pub fn call(&mut self) -> Option<T> {
         let drifts = !self.drift.is_empty();
         if self.people.is_empty() || (drifts && self.ahead >= AHEAD) {
             self.ahead = 0;
-            return self.drift.next();
+            return self.drift.call();
         }
         self.ahead = if drifts { self.ahead + 1 } else { 0 };
-        self.people.next()
+        self.people.call()
     }
 
     /// Takes out one that no longer waits; `None` where its turn has come already.
@@ -131,7 +131,7 @@ impl<T> Rotation<T> {
         of_namespace.insert(ticket.number, waiter);
     }
 
-    fn next(&mut self) -> Option<T> {
+    fn call(&mut self) -> Option<T> {
         let namespace = self.order.pop_front()?;
         let of_namespace = self.waiting.get_mut(&namespace)?;
         let (_, waiter) = of_namespace.pop_first()?;
@@ -170,7 +170,7 @@ mod tests {
     }
 
     fn drain<T>(turns: &mut Turns<T>) -> Vec<T> {
-        std::iter::from_fn(|| turns.next()).collect()
+        std::iter::from_fn(|| turns.call()).collect()
     }
 
     #[test]
@@ -254,7 +254,7 @@ mod tests {
                         turns.hasten(&tickets[n % tickets.len()].0);
                     }
                     Step::Next => {
-                        let next = turns.next();
+                        let next = turns.call();
                         prop_assert_eq!(next.is_some(), !waiting.is_empty());
                         prop_assert!(next.is_none_or(|it| waiting.remove(&it)));
                     }
@@ -279,7 +279,7 @@ mod tests {
                         turns.join(&errand(Lane::Drift, &namespace.to_string()), false);
                     }
                 }
-                if turns.next() == Some(true) {
+                if turns.call() == Some(true) {
                     return Ok(());
                 }
                 served += 1;

@@ -76,6 +76,7 @@ mod manifests;
 mod metrics;
 mod modes;
 mod ownership;
+mod pacing;
 mod process;
 mod refusals;
 mod restart;

@@ -97,7 +97,7 @@ impl<S: Supply> State<S> {
             let Some(share) = self.supply.take(now) else {
                 return;
             };
-            let Some(next) = self.turns.next() else {
+            let Some(next) = self.turns.call() else {
                 self.supply.give_back(share);
                 return;
             };
