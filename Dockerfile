@@ -6,8 +6,8 @@
 #
 # Each base is pinned to a version here. Releases pin it to a digest: the workflow looks up which one the
 # version has, builds with `--build-arg RUST_IMAGE=rust@sha256:…`, and the provenance that it signs names it.
-# No container engine has built this file yet; each of its commands was run as it stands on Debian 12,
-# which the build image is made of.
+# No container engine has built this file yet. What it puts together is tested without one: the script
+# below is what the tests call as well (tests/scenarios/image.rs).
 
 ARG RUST_IMAGE=rust:1.95.0-slim-bookworm
 
