@@ -65,6 +65,8 @@ pub(super) struct Pass<'a, C: Clients> {
     pub(super) class_approval: Option<String>,
     /// Whether sweeps see to the object from now on.
     pub(super) is_swept: bool,
+    /// Whether this process has had no pass over the object before.
+    pub(super) is_first: bool,
 }
 
 /// How often something failed.
@@ -110,6 +112,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             failures: Failures::default(),
             class_approval: None,
             is_swept: false,
+            is_first: false,
         };
         pass.note_request();
         pass
@@ -121,6 +124,7 @@ impl<'a, C: Clients> Pass<'a, C> {
         let own = self.token(RECONCILE_ANNOTATION);
         let deleting = self.object.metadata.deletion_timestamp.is_some();
         let request = digest((self.generation(), deleting, &flux, &own));
+        self.is_first = self.memory.request.is_none();
         if self.memory.request != Some(request) {
             self.memory.begin_afresh();
             self.memory.request = Some(request);

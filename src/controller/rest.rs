@@ -43,13 +43,15 @@ impl<C: Clients> Pass<'_, C> {
     }
 
     /// Whether there is no use in going on before the first sweep of all has ended: many objects that
-    /// start at once end here, and leave the way to those that have work to do.
+    /// start at once end here, and leave the way to those that have work to do. Whoever is woken before
+    /// that has something to look for.
     pub(super) fn awaits_first_sweep(&mut self, registry: &Registry) -> bool {
         let bound = binding(&self.before).map(|it| it.identity);
         let Some(at) = bound.filter(|it| it.registry == *registry) else {
             return false;
         };
-        let waits = self.is_routine()
+        let waits = self.is_first
+            && self.is_routine()
             && self.aws.snapshot().is_untried()
             && self.glance(at.name.as_str()) == Glance::NotYet;
         if waits {

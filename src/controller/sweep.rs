@@ -1,6 +1,6 @@
 //! Sweeps: one look at a registry for all objects at rest. Those that it concerns are woken.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::sync::Arc;
 
 use futures::{
     Stream, StreamExt as _,
@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{context::Context, watched::Watched};
 use crate::{
-    domain::{failure::Failure, retry::back_off},
-    ecr::{Access, Clients, Ecr, Snapshot},
+    domain::retry::back_off,
+    ecr::{Access, Clients, Ecr, Snapshot, Swept},
 };
 
 /// Where sweeps are asked for.
@@ -77,24 +77,25 @@ impl<C: Clients> Round<C> {
             () = snapshot.hurried() => {}
         }
         if snapshot.let_sweeper_go() {
+            self.ends().await;
             return None;
         }
         let began = Instant::now();
-        match self.swept().await {
-            Ok(news) => {
+        let Swept { news, outcome } = self.swept().await;
+        self.due = match outcome {
+            Ok(()) => {
                 self.failures = 0;
                 // Exactly the resync: nothing may stay unseen for longer.
-                self.due = began + self.ctx.settings.resync;
-                Some(self.ctx.bound_to(&news))
+                began + self.ctx.settings.resync
             }
             Err(failure) => {
                 tracing::warn!(class = failure.class.label(), said = %failure.said, "not swept");
                 let wait = back_off(self.failures, fastrand::f64());
                 self.failures = self.failures.saturating_add(1);
-                self.due = Instant::now() + wait.min(self.ctx.settings.resync);
-                Some(Vec::new())
+                Instant::now() + wait.min(self.ctx.settings.resync)
             }
-        }
+        };
+        Some(self.ctx.bound_to(&news))
     }
 
     /// The client of the access: another one where AWS refused the credentials.
@@ -102,10 +103,24 @@ impl<C: Clients> Round<C> {
         self.ctx.clients.open(&self.access).await
     }
 
-    async fn swept(&self) -> Result<BTreeSet<String>, Failure> {
+    /// What is no longer swept has no age.
+    async fn ends(&self) {
+        if let Ok(registry) = self.client().await.registry().await {
+            self.ctx.metrics.no_longer_swept(&registry.to_string());
+        }
+    }
+
+    async fn swept(&self) -> Swept {
         let client = self.client().await;
-        let registry = client.registry().await?;
-        let bound = self.ctx.bound_names(&registry);
-        client.sweep(&registry, &bound).await
+        match client.registry().await {
+            Ok(registry) => {
+                let bound = self.ctx.bound_names(&registry);
+                client.sweep(&registry, &bound).await
+            }
+            Err(failure) => Swept {
+                news: client.snapshot().failed(&failure),
+                outcome: Err(failure),
+            },
+        }
     }
 }

@@ -31,7 +31,7 @@ use super::{
     fence::{Fence, fenced},
     lookups::Lookups,
     pacing::{Kind, Pacing, Turn},
-    port::{Ecr, ImageCount, Preview},
+    port::{Ecr, ImageCount, Preview, Swept},
     snapshot::Snapshot,
     write,
 };
@@ -393,11 +393,7 @@ impl Ecr for Aws {
         Arc::clone(&self.snapshot)
     }
 
-    async fn sweep(
-        &self,
-        registry: &Registry,
-        bound: &BTreeSet<String>,
-    ) -> Result<BTreeSet<String>, Failure> {
+    async fn sweep(&self, registry: &Registry, bound: &BTreeSet<String>) -> Swept {
         self.sweep_registry(registry, bound).await
     }
 

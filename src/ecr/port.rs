@@ -51,6 +51,15 @@ pub enum Preview {
     },
 }
 
+/// What came of a sweep.
+#[derive(Debug)]
+pub struct Swept {
+    /// The repositories that are to be looked at.
+    pub news: BTreeSet<String>,
+    /// How it ended.
+    pub outcome: Result<(), Failure>,
+}
+
 /// ECR. Every method fails with what is to be done about it.
 pub trait Ecr: Send + Sync + 'static {
     /// The same, with its calls made on somebody's behalf: that decides when their turn is.
@@ -114,13 +123,12 @@ pub trait Ecr: Send + Sync + 'static {
     /// What sweeps have seen; the same for all who see the same.
     fn snapshot(&self) -> Arc<Snapshot>;
 
-    /// Sweeps a registry on behalf of objects that are bound there to these names. Tells which of them
-    /// are to be looked at.
+    /// Sweeps a registry on behalf of objects that are bound there to these names.
     fn sweep(
         &self,
         registry: &Registry,
         bound: &BTreeSet<String>,
-    ) -> impl Future<Output = Result<BTreeSet<String>, Failure>> + Send;
+    ) -> impl Future<Output = Swept> + Send;
 
     /// One write. What is to be removed and is gone already counts as removed.
     fn write(

@@ -201,16 +201,20 @@ impl Snapshot {
     }
 
     /// A sweep failed. Tells who is to know.
-    pub(super) fn failed(&self, failure: &Failure) -> BTreeSet<String> {
+    pub fn failed(&self, failure: &Failure) -> BTreeSet<String> {
         self.with(|state| {
-            let (next, is_news) = match failure.class {
-                Class::Denied => {
-                    let known = matches!(state.outcome, Outcome::Denied);
-                    (Outcome::Denied, !known)
-                }
-                _ => (Outcome::Failed(failure.clone()), false),
+            let is_denied = failure.class == Class::Denied;
+            let is_news = match state.outcome {
+                // Whoever waits for the first one goes on without it.
+                Outcome::NotYet => true,
+                Outcome::Denied => false,
+                Outcome::Swept | Outcome::Failed(_) => is_denied,
             };
-            state.outcome = next;
+            state.outcome = if is_denied {
+                Outcome::Denied
+            } else {
+                Outcome::Failed(failure.clone())
+            };
             if is_news {
                 state.watched().collect()
             } else {
@@ -490,7 +494,9 @@ mod tests {
         let _ = snapshot.glance("a");
         assert!(snapshot.is_untried());
         let down = failure(Class::Unavailable);
-        assert_eq!(snapshot.failed(&down), names([]));
+        for told in [bound.clone(), names([])] {
+            assert_eq!(snapshot.failed(&down), told, "who waits for the first");
+        }
         assert_eq!(snapshot.glance("a"), Glance::Failed(down));
         assert!(!snapshot.is_untried());
         for told in [bound.clone(), names([])] {

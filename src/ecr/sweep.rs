@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_ecr::types::Repository;
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 
-use super::{aws::Aws, convert::described, pacing::Kind, snapshot::Sweep};
+use super::{aws::Aws, convert::described, pacing::Kind, port::Swept, snapshot::Sweep};
 use crate::domain::{
     failure::{Class, Failure},
     identity::{Owner, Registry},
@@ -19,30 +19,34 @@ const REPOSITORIES_A_PAGE: i32 = 1000;
 const TAGS_A_PAGE: i32 = 100;
 
 impl Aws {
-    /// Sweeps a registry for the objects that are bound there to these names. Tells which of them are not
-    /// what was agreed with, and who is to look for himself where nobody may list.
+    /// Sweeps a registry for the objects that are bound there to these names.
     pub(super) async fn sweep_registry(
         &self,
         registry: &Registry,
         bound: &BTreeSet<String>,
-    ) -> Result<BTreeSet<String>, Failure> {
+    ) -> Swept {
         let mut sweep = self.snapshot.sweep(bound);
         match self.fill(registry, &mut sweep).await {
             Ok(listed) => {
                 self.metrics.swept(&registry.to_string(), listed);
-                Ok(sweep.end())
+                Swept {
+                    news: sweep.end(),
+                    outcome: Ok(()),
+                }
             }
             Err(failure) => {
-                let told = self.snapshot.failed(&failure);
-                if failure.class == Class::Denied && !told.is_empty() {
+                let news = self.snapshot.failed(&failure);
+                if failure.class == Class::Denied && !news.is_empty() {
                     tracing::warn!(
                         account = %registry.id, region = %registry.region, said = %failure.said,
                         "each repository is looked at by itself: allow ecr:DescribeRepositories on \
                          repository/* (deploy/iam), and one call lists a thousand"
                     );
-                    return Ok(told);
                 }
-                Err(failure)
+                Swept {
+                    news,
+                    outcome: Err(failure),
+                }
             }
         }
     }
