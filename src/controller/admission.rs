@@ -19,8 +19,9 @@ use crate::{
     ecr::{Line, Place, Supply},
 };
 
-/// How many objects of one class are worked on at the same time. Most of that time is waiting for AWS.
-pub(super) const OF_A_CLASS: u16 = 64;
+/// How many objects of one class are worked on at the same time. Most of that time is waiting for AWS, and
+/// each of them has its requests in memory: at a tenth of a second a call, it is enough for 300 a second.
+pub(super) const OF_A_CLASS: u16 = 32;
 
 /// Room for passes.
 struct Room {

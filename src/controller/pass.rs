@@ -63,8 +63,8 @@ pub(super) struct Pass<'a, C: Clients> {
     pub(super) failures: Failures,
     /// Up to when the class approves that what was lost is created anew.
     pub(super) class_approval: Option<String>,
-    /// Whether sweeps see to the object from now on.
-    pub(super) is_swept: bool,
+    /// Who sees to the object from now on.
+    pub(super) seen_to: SeenTo,
     /// Whether this process has had no pass over the object before.
     pub(super) is_first: bool,
 }
@@ -74,6 +74,15 @@ pub(super) struct Pass<'a, C: Clients> {
 pub(super) struct Failures {
     pub(super) retried: u32,
     pub(super) stalled: u32,
+}
+
+/// Who looks whether an object is still as it should be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum SeenTo {
+    /// Its own passes.
+    ByItself,
+    /// Sweeps, which wake it.
+    BySweeps,
 }
 
 /// What is treated differently because it comes from the class.
@@ -111,7 +120,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             from_class: FromClass::default(),
             failures: Failures::default(),
             class_approval: None,
-            is_swept: false,
+            seen_to: SeenTo::ByItself,
             is_first: false,
         };
         pass.note_request();
@@ -280,10 +289,9 @@ impl<'a, C: Clients> Pass<'a, C> {
     pub(super) fn next(&self) -> Duration {
         let now = self.ctx.now();
         let waiting = self.memory.waiting.as_ref().map(|it| it.until);
-        let (resync, policies) = if self.is_swept {
-            (jittered(REST), self.memory.policies_due)
-        } else {
-            (jittered(self.ctx.settings.resync), None)
+        let (resync, policies) = match self.seen_to {
+            SeenTo::BySweeps => (jittered(REST), self.memory.policies_due),
+            SeenTo::ByItself => (jittered(self.ctx.settings.resync), None),
         };
         let attempts = self.memory.attempts.next_due().into_iter();
         let due = attempts.chain(waiting).chain(policies);

@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use super::{documents::Documents, pass::Pass, sweep};
+use super::{
+    documents::Documents,
+    pass::{Pass, SeenTo},
+    sweep,
+};
 use crate::{
     domain::{
         desired::Desired,
@@ -65,7 +69,11 @@ impl<C: Clients> Pass<'_, C> {
         let snapshot = self.aws.snapshot();
         let glance = snapshot.glance(name);
         sweep::want(&self.ctx.sweeps, &snapshot, &self.access);
-        self.is_swept = glance != Glance::Denied;
+        self.seen_to = if glance == Glance::Denied {
+            SeenTo::ByItself
+        } else {
+            SeenTo::BySweeps
+        };
         glance
     }
 
@@ -107,7 +115,7 @@ impl<C: Clients> Pass<'_, C> {
 
     fn looks(&mut self, name: &str, documents: Option<Documents>) -> Rest {
         self.aws.snapshot().doubt(name);
-        self.is_swept = false;
+        self.seen_to = SeenTo::ByItself;
         Rest::Look(documents)
     }
 

@@ -81,7 +81,7 @@ async fn what_a_person_changes_goes_ahead_of_all_that_only_drifts() {
     let at = format!("team/{last}");
     let calls = until_called(&estate, mark, "PutLifecyclePolicy", &at).await;
     let of_others = calls.iter().filter(|call| !is_about(call, &at)).count();
-    // Those that were under way already may end, up to 64 with three calls each; hundreds wait.
+    // Those that were under way already may end, up to 32 with three calls each; hundreds wait.
     assert!(of_others < 250, "{of_others} calls went ahead");
     estate.finish().await;
 }
@@ -123,7 +123,7 @@ async fn a_class_whose_account_hangs_holds_up_no_other() {
     let repositories = estate.repositories("team");
     let at_it = |object: &crate::world::estate::Object| condition(object, "Reconciling").is_some();
     let mut begun = 0;
-    while begun < 64 {
+    while begun < 32 {
         let all = repositories.list(&ListParams::default()).await.unwrap();
         begun = all.iter().filter(|object| at_it(object)).count();
     }
