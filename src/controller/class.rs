@@ -10,7 +10,7 @@ use super::{
     assign::access,
     context::{Context, jittered},
     error::Error,
-    kubernetes::{set_finalizer, write_status},
+    kubernetes::{live, set_finalizer, write_status},
     memory::Memory,
     reconcile::again,
     shown::key_of,
@@ -81,13 +81,16 @@ async fn one_pass<C: Clients>(
     class: ECRRepositoryClass,
 ) -> Result<Option<(Duration, Went)>, Error> {
     ctx.surroundings.countable().await;
+    // The cache may lag behind our own last write, and what it lacks would be taken out of status again.
+    let Some(class) = live(&ctx.client, &class).await? else {
+        forget(ctx, &class);
+        return Ok(None);
+    };
     let users = ctx.users_of_class(&class.name_any());
     let class = hold_while_used(ctx, class, users > 0).await?;
     let deleting = class.metadata.deletion_timestamp.is_some();
     if deleting && users == 0 {
-        let uid = class.uid().unwrap_or_default();
-        ctx.memories.forget(&uid);
-        ctx.parsed.forget(&uid);
+        forget(ctx, &class);
         return Ok(None);
     }
     let mut status = class.status.clone().unwrap_or_default();
@@ -118,6 +121,12 @@ async fn one_pass<C: Clients>(
         return Err(error);
     }
     Ok(Some((looked.next, went)))
+}
+
+fn forget<C>(ctx: &Context<C>, class: &ECRRepositoryClass) {
+    let uid = class.uid().unwrap_or_default();
+    ctx.memories.forget(&uid);
+    ctx.parsed.forget(&uid);
 }
 
 /// A class holds our finalizer exactly while there are objects of it.
