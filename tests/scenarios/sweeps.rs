@@ -46,7 +46,7 @@ async fn without_rota(name: &str) -> World {
 async fn objects_at_rest_share_one_look() {
     let mut world = without_rota("shared").await;
     world.start_operator().await;
-    let names = fleet(12);
+    let names = fleet(6);
     let mark = resting(&world, &names).await;
     world.looks(&world.in_ecr("api-0"), 3).await;
     assert_eq!(operations(&singly(&world, &names, mark)), [""; 0]);
@@ -62,7 +62,7 @@ async fn objects_at_rest_share_one_look() {
 async fn a_restart_looks_once_for_all() {
     let mut world = without_rota("restarted").await;
     world.start_operator().await;
-    let names = fleet(12);
+    let names = fleet(6);
     resting(&world, &names).await;
     world.stop_operator().await;
     let mark = world.calls().len();
@@ -287,15 +287,15 @@ async fn a_turn_of_the_rota_reads_the_policies_and_nothing_else() {
 async fn what_people_change_does_not_wait_for_the_first_sweep() {
     let mut world = without_rota("first").await;
     world.start_operator().await;
-    let names = fleet(12);
+    let names = fleet(6);
     resting(&world, &names).await;
     world.stop_operator().await;
     let slow = Fault::on("GetResources").delay(Duration::from_secs(5));
     world.emulator.inject(slow);
     let mark = world.calls().len();
-    world.apply("api-7", json!({"tags": {"team": "new"}})).await;
+    world.apply("api-4", json!({"tags": {"team": "new"}})).await;
     world.start_operator().await;
-    world.ready("api-7").await;
+    world.ready("api-4").await;
     let calls = world.calls().split_off(mark);
     let written = calls.iter().position(is_write).unwrap();
     let swept = calls.iter().position(is_sweep).unwrap_or(calls.len());
@@ -318,11 +318,11 @@ fn look_ups(world: &World, mark: usize) -> (usize, usize) {
 async fn look_ups_that_wait_for_the_same_turn_share_a_call() {
     let mut world = without_rota("together").await;
     world.start_operator().await;
-    let names = fleet(16);
+    let names = fleet(14);
     let mark = resting(&world, &names).await;
     world.stop_operator().await;
     // One of them is gone: what it spoils for the others they ask again by themselves.
-    world.lose(&world.in_ecr("api-15"));
+    world.lose(&world.in_ecr("api-13"));
     for name in &names {
         world.annotate(name, FLUX, "1").await;
     }

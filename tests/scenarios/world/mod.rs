@@ -45,7 +45,7 @@ pub(crate) const REGION: &str = "ap-southeast-1";
 pub(crate) const CLUSTER: &str = "test-cluster";
 
 /// How long a state may take to come about on a busy machine.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Everything that one scenario needs.
 pub(crate) struct World {
