@@ -10,7 +10,7 @@ use super::{
     assign::access,
     context::{Context, jittered},
     error::Error,
-    kubernetes::{live, set_finalizer, write_status},
+    kubernetes::{fresh, set_finalizer, version, write_status},
     memory::Memory,
     reconcile::again,
     shown::key_of,
@@ -81,16 +81,17 @@ async fn one_pass<C: Clients>(
     class: ECRRepositoryClass,
 ) -> Result<Option<(Duration, Went)>, Error> {
     ctx.surroundings.countable().await;
-    // The cache may lag behind our own last write, and what it lacks would be taken out of status again.
-    let Some(class) = live(&ctx.client, &class).await? else {
-        forget(ctx, &class);
+    let uid = class.uid().unwrap_or_default();
+    let written = ctx.memories.recall(&uid).written;
+    let Some(class) = fresh(&ctx.client, class, written).await? else {
+        forget(ctx, &uid);
         return Ok(None);
     };
     let users = ctx.users_of_class(&class.name_any());
     let class = hold_while_used(ctx, class, users > 0).await?;
     let deleting = class.metadata.deletion_timestamp.is_some();
     if deleting && users == 0 {
-        forget(ctx, &class);
+        forget(ctx, &uid);
         return Ok(None);
     }
     let mut status = class.status.clone().unwrap_or_default();
@@ -117,16 +118,16 @@ async fn one_pass<C: Clients>(
         conclude_class(&mut status, standing, generation, Timestamp::now());
     }
     if let Err(error) = save(ctx, &class, &status).await {
-        look_again(ctx, &class);
+        // What was found and could not be said is found again: status is the only one that remembers it.
+        remember(ctx, &class, |memory| memory.due = None);
         return Err(error);
     }
     Ok(Some((looked.next, went)))
 }
 
-fn forget<C>(ctx: &Context<C>, class: &ECRRepositoryClass) {
-    let uid = class.uid().unwrap_or_default();
-    ctx.memories.forget(&uid);
-    ctx.parsed.forget(&uid);
+fn forget<C>(ctx: &Context<C>, uid: &str) {
+    ctx.memories.forget(uid);
+    ctx.parsed.forget(uid);
 }
 
 /// A class holds our finalizer exactly while there are objects of it.
@@ -140,8 +141,11 @@ async fn hold_while_used<C: Clients>(
     if held == used || (used && class.metadata.deletion_timestamp.is_some()) {
         return Ok(class);
     }
-    let written = set_finalizer(&ctx.client, &class, used).await?;
-    Ok(written.unwrap_or(class))
+    let Some(written) = set_finalizer(&ctx.client, &class, used).await? else {
+        return Ok(class);
+    };
+    note_write(ctx, &written);
+    Ok(written)
 }
 
 async fn save<C>(
@@ -152,20 +156,22 @@ async fn save<C>(
     if class.status.as_ref() == Some(status) {
         return Ok(());
     }
-    write_status(&ctx.client, class, status).await.map(drop)
+    let written = write_status(&ctx.client, class, status).await?;
+    note_write(ctx, &written);
+    Ok(())
 }
 
-/// What was found and could not be said is found again: status is the only one that remembers it.
-fn look_again<C>(ctx: &Context<C>, class: &ECRRepositoryClass) {
+fn note_write<C>(ctx: &Context<C>, written: &ECRRepositoryClass) {
+    remember(ctx, written, |memory| {
+        memory.written = version(written).or(memory.written);
+    });
+}
+
+fn remember<C>(ctx: &Context<C>, class: &ECRRepositoryClass, note: impl FnOnce(&mut Memory)) {
     let uid = class.uid().unwrap_or_default();
-    let memory = ctx.memories.recall(&uid);
-    ctx.memories.keep(
-        &uid,
-        Memory {
-            due: None,
-            ..memory
-        },
-    );
+    let mut memory = ctx.memories.recall(&uid);
+    note(&mut memory);
+    ctx.memories.keep(&uid, memory);
 }
 
 /// What a look at AWS brought.

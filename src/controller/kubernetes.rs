@@ -40,8 +40,21 @@ pub async fn cluster_uid(client: &Client) -> Result<ClusterUid, kube::Error> {
 
 /// The resource version as a number: since Kubernetes 1.35 two of them may be compared
 /// (KEP-5504).
-pub(super) fn version(object: &ECRRepository) -> Option<u64> {
+pub(super) fn version(object: &impl Own) -> Option<u64> {
     object.resource_version()?.parse().ok()
+}
+
+/// The cache may lag behind our own last write, and what it lacks would be forgotten: an object that is
+/// older than what was `written` is read again.
+pub(super) async fn fresh<K: Own>(
+    client: &Client,
+    object: K,
+    written: Option<u64>,
+) -> Result<Option<K>, Error> {
+    match (version(&object), written) {
+        (Some(cached), Some(written)) if cached < written => live(client, &object).await,
+        _ => Ok(Some(object)),
+    }
 }
 
 /// The object as it is now; `None` where it is gone or has been replaced by another of its name.

@@ -13,7 +13,7 @@ use super::{
     context::{Context, jittered},
     delete, enforce,
     error::Error,
-    kubernetes::{live, version},
+    kubernetes::fresh,
     pass::{Failures, Pass},
     shown::key_of,
     watched::Watched,
@@ -135,7 +135,7 @@ fn unreadable<C>(object: &Watched, why: &str, ctx: &Context<C>) -> Duration {
 async fn one_pass<C: Clients>(ctx: &Context<C>, object: ECRRepository) -> Result<Passed, Error> {
     let uid = object.uid().unwrap_or_default();
     let memory = ctx.memories.recall(&uid);
-    let Some(object) = fresh(ctx, object, memory.written).await? else {
+    let Some(object) = fresh(&ctx.client, object, memory.written).await? else {
         ctx.memories.forget(&uid);
         return Ok(Passed {
             next: None,
@@ -176,19 +176,6 @@ fn is_watched<C>(ctx: &Context<C>, uid: &str, object: &ECRRepository) -> bool {
         .store
         .get(&ObjectRef::new(&object.name_any()).within(&namespace));
     watched.is_some_and(|watched| watched.uid().as_deref() == Some(uid))
-}
-
-/// The cache may lag behind our own last write, and what it lacks would be forgotten: an object
-/// that is older than that is read again.
-async fn fresh<C>(
-    ctx: &Context<C>,
-    object: ECRRepository,
-    written: Option<u64>,
-) -> Result<Option<ECRRepository>, Error> {
-    match (version(&object), written) {
-        (Some(cached), Some(written)) if cached < written => live(&ctx.client, &object).await,
-        _ => Ok(Some(object)),
-    }
 }
 
 /// When to try again after Kubernetes said no.
