@@ -136,8 +136,8 @@ impl Snapshot {
         self.with(|state| {
             if let Some(known) = state.repositories.get_mut(name) {
                 known.agreed = Some(digest);
-                if let Last::Seen(seen) = &known.last {
-                    known.last = known.compare(Some((**seen).clone()));
+                if matches!(&known.last, Last::Seen(seen) if known.agrees(seen)) {
+                    known.last = Last::Agreed;
                 }
             }
         });
@@ -230,13 +230,15 @@ impl Snapshot {
 }
 
 impl Known {
+    /// Whether this was agreed with. Without the tags nothing is proved.
+    fn agrees(&self, sight: &Sight) -> bool {
+        sight.tags.is_some() && self.agreed == Some(sight.digest())
+    }
+
     fn compare(&self, seen: Option<Sight>) -> Last {
         match seen {
             None => Last::Unlisted,
-            // Without the tags nothing is proved.
-            Some(sight) if sight.tags.is_some() && self.agreed == Some(sight.digest()) => {
-                Last::Agreed
-            }
+            Some(sight) if self.agrees(&sight) => Last::Agreed,
             Some(sight) => Last::Seen(Box::new(sight)),
         }
     }

@@ -103,5 +103,5 @@ impl Veil {
 fn names(input: &Value) -> impl Iterator<Item = &str> {
     let many = input.get("repositoryNames").and_then(Value::as_array);
     let many = many.into_iter().flatten().filter_map(Value::as_str);
-    many.chain(crate::world::addressed(input))
+    many.chain(crate::world::named(input))
 }

@@ -327,16 +327,19 @@ fn injected(request: &Request, fate: &Fate) -> Option<Error> {
     })
 }
 
-/// The repository that an input addresses, by name or by ARN.
+/// The one repository that an input addresses, by name, by ARN or alone in a list.
 pub(crate) fn addressed(input: &Value) -> Option<&str> {
-    let text = |name: &str| input.get(name).and_then(Value::as_str);
     let alone = || match input.get("repositoryNames")?.as_array()?.as_slice() {
         [name] => name.as_str(),
         _ => None,
     };
-    text("repositoryName")
-        .or_else(|| Some(api::parse_arn(text("resourceArn")?)?.name))
-        .or_else(alone)
+    named(input).or_else(alone)
+}
+
+/// The same, but for what stands in a list.
+pub(crate) fn named(input: &Value) -> Option<&str> {
+    let text = |name: &str| input.get(name).and_then(Value::as_str);
+    text("repositoryName").or_else(|| Some(api::parse_arn(text("resourceArn")?)?.name))
 }
 
 /// Layer parts and what is longer than any text that ECR takes tell a reader of the log nothing,

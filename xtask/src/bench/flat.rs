@@ -60,18 +60,7 @@ impl Bench {
 
     async fn change(&self, number: u32) -> Result<()> {
         let patch = format!(r#"{{"spec":{{"tags":{{"change":"{number}"}}}}}}"#);
-        let object = name(number % OBJECTS);
-        let patch = [
-            "patch",
-            "ecrrepo",
-            &object,
-            "-n",
-            NAMESPACE,
-            "--type=merge",
-            "-p",
-            &patch,
-        ];
-        self.kubectl.run(&patch).await.map(drop)
+        self.patch(NAMESPACE, &name(number % OBJECTS), &patch).await
     }
 }
 

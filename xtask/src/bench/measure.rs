@@ -234,6 +234,14 @@ impl Bench {
         Ok(())
     }
 
+    /// Merges a patch into an object, as a person would.
+    pub(super) async fn patch(&self, namespace: &str, object: &str, patch: &str) -> Result<()> {
+        let resource = ["patch", "ecrrepo", object, "-n", namespace];
+        let merge = ["--type=merge", "-p", patch];
+        let patch = [resource.as_slice(), merge.as_slice()].concat();
+        self.kubectl.run(&patch).await.map(drop)
+    }
+
     /// Sets the counters to zero.
     pub(super) async fn zero(&self) -> Result<Audit> {
         self.stack.emulator.reset().await?;

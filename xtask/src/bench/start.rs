@@ -55,18 +55,7 @@ impl Bench {
 
     async fn change_last(&self) -> Result<()> {
         let patch = r#"{"spec":{"tags":{"team":"another"}}}"#;
-        let object = name(OBJECTS - 1);
-        let patch = [
-            "patch",
-            "ecrrepo",
-            &object,
-            "-n",
-            NAMESPACE,
-            "--type=merge",
-            "-p",
-            patch,
-        ];
-        self.kubectl.run(&patch).await.map(drop)
+        self.patch(NAMESPACE, &name(OBJECTS - 1), patch).await
     }
 }
 
