@@ -11,6 +11,7 @@ use kube::{
 };
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet};
+use xtask::install::NAMESPACE;
 
 use crate::world::{Operator, World, assert_says, closed_port, forward_while, is_write};
 
@@ -33,10 +34,10 @@ impl Pair {
         let mut world = World::without_operator(name).await;
         let namespace = world.namespace.clone();
         world.flag("--leader-elect");
-        world.flag(&format!("--lease-namespace={namespace}"));
+        world.flag(&format!("--lease-namespace={NAMESPACE}"));
         let lease = format!("ecr-operator-{namespace}");
         let rights = rights(&lease).to_string();
-        let apply = ["apply", "-n", &namespace, "-f", "-"];
+        let apply = ["apply", "-n", NAMESPACE, "-f", "-"];
         let kubectl = &world.server.kubectl;
         kubectl.run_with(&apply, &rights).await.unwrap();
         let busy = keep_busy(&world);
@@ -52,7 +53,7 @@ impl Pair {
             "metadata": {"name": pair.lease, "labels": {"kept": "by-us"}},
             "spec": {"holderIdentity": "", "leaseDurationSeconds": 1},
         });
-        let create = ["create", "-n", &pair.world.namespace, "-f", "-"];
+        let create = ["create", "-n", NAMESPACE, "-f", "-"];
         let kubectl = &pair.world.server.kubectl;
         kubectl
             .run_with(&create, &given_back.to_string())
@@ -78,7 +79,7 @@ impl Pair {
     }
 
     fn leases(&self) -> Api<Lease> {
-        Api::namespaced(self.world.client.clone(), &self.world.namespace)
+        Api::namespaced(self.world.client.clone(), NAMESPACE)
     }
 
     fn count(&self, name: &str) -> usize {
@@ -139,7 +140,7 @@ fn keep_busy(world: &World) -> JoinSet<()> {
     busy
 }
 
-/// What deploy/kustomize/rbac grants, for the lease of one namespace.
+/// What deploy/kustomize/rbac grants, for the lease of an operator that watches one namespace.
 fn rights(lease: &str) -> Value {
     let group = "rbac.authorization.k8s.io";
     let account = json!({"kind": "ServiceAccount", "name": "ecr-operator", "namespace": "ecr-operator-system"});
@@ -151,12 +152,12 @@ fn rights(lease: &str) -> Value {
     };
     json!({"apiVersion": "v1", "kind": "List", "items": [
         {
-            "apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": "lease"},
+            "apiVersion": format!("{group}/v1"), "kind": "Role", "metadata": {"name": lease},
             "rules": [rule(&[], &["create"]), rule(&[lease], &["get", "update"])],
         },
         {
-            "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": "lease"},
-            "roleRef": {"apiGroup": group, "kind": "Role", "name": "lease"},
+            "apiVersion": format!("{group}/v1"), "kind": "RoleBinding", "metadata": {"name": lease},
+            "roleRef": {"apiGroup": group, "kind": "Role", "name": lease},
             "subjects": [account],
         },
     ]})
@@ -305,7 +306,7 @@ async fn a_leader_that_is_stopped_orderly_hands_over_at_once() {
 async fn without_the_right_to_its_lease_it_says_what_to_grant() {
     let mut world = World::without_operator("lead-forbidden").await;
     world.flag("--leader-elect");
-    world.flag("--lease-namespace=default");
+    world.flag(&format!("--lease-namespace={NAMESPACE}"));
     let operator = world.spawn_operator(&[]);
     operator
         .readiness(|status, body| status == 503 && body.contains("grant the operator's RBAC"))
