@@ -7,7 +7,11 @@ use crate::domain::retry::Moment;
 
 /// What has gathered while nobody called goes out at this many times the rate: others have to do with
 /// AWS's bucket too, and what is throttled is told before all of it is gone.
-const SPREAD: f64 = 1.25;
+const SPREAD: f64 = 1.1;
+
+/// The most that gathers, in seconds. It is less than what comes in one, since calls that were let go in time
+/// come to AWS closer together than they went.
+const GATHERS: f64 = 0.8;
 
 /// As late as timers may be without loss.
 const SLACK: Duration = Duration::from_millis(10);
@@ -15,7 +19,7 @@ const SLACK: Duration = Duration::from_millis(10);
 /// One token, but for what is lost in rounding.
 const ENOUGH: f64 = 1.0 - 1e-9;
 
-/// The tokens of one operation: as many as a second brings, and at least one.
+/// The tokens of one operation: no more than most of a second brings, and at least one.
 #[derive(Clone, Debug)]
 pub(super) struct Bucket {
     rate: Rate,
@@ -45,11 +49,15 @@ pub(super) enum Answered {
     Unknown,
 }
 
+fn most(rate: f64) -> f64 {
+    (GATHERS * rate).max(1.0)
+}
+
 impl Bucket {
     pub(super) fn full(budget: f64, now: Moment) -> Self {
         Self {
             rate: Rate::of(budget),
-            tokens: budget.max(1.0),
+            tokens: most(budget),
             filled: now,
             next: now,
             slowed: 0,
@@ -65,14 +73,14 @@ impl Bucket {
         if self.rate.budget().total_cmp(&budget).is_ne() {
             self.fill(now);
             self.rate = Rate::of(budget);
-            self.tokens = self.tokens.min(budget.max(1.0));
+            self.tokens = self.tokens.min(most(budget));
         }
     }
 
     fn fill(&mut self, now: Moment) {
         let rate = self.rate.at(now);
         let gained = self.filled.until(now).as_secs_f64() * rate;
-        self.tokens = (self.tokens + gained).min(rate.max(1.0));
+        self.tokens = (self.tokens + gained).min(most(rate));
         self.filled = self.filled.max(now);
     }
 

@@ -104,7 +104,7 @@ fn make(calls: u32, budget: f64, mut theirs: Theirs, latency: f64) -> Went {
 const CALLS: u32 = 500;
 
 /// Budget, AWS's rate and burst.
-const WORLDS: [(f64, f64, f64); 20] = [
+const WORLDS: [(f64, f64, f64); 22] = [
     (10.0, 20.0, 20.0),
     (10.0, 10.0, 10.0),
     (20.0, 19.5, 20.0),
@@ -120,7 +120,9 @@ const WORLDS: [(f64, f64, f64); 20] = [
     (10.0, 8.0, 8.0),
     (10.0, 5.0, 5.0),
     (10.0, 3.0, 3.0),
+    (5.0, 5.0, 5.0),
     (5.0, 4.0, 4.0),
+    (5.0, 3.0, 3.0),
     (5.0, 2.0, 2.0),
     (5.0, 1.0, 5.0),
     (50.0, 10.0, 10.0),
@@ -138,9 +140,9 @@ fn five_hundred_calls_whatever_aws_grants() {
             let best = f64::from(CALLS) / rate.min(budget);
             let share = 100.0 * f64::from(went.throttled) / f64::from(CALLS + went.throttled);
             let (late, much) = (went.seconds > 1.1 * best, share > 1.0);
-            // Both limits hold, where the budget is no more than twice what AWS grants. Elsewhere the
-            // table marks what is missed.
-            let usual = (10.0..=20.0).contains(&budget) && burst >= rate && 2.0 * rate >= budget;
+            // Both limits hold where AWS grants two fifths of the budget or more. Elsewhere the table
+            // marks what is missed.
+            let usual = budget <= 20.0 && burst >= rate && rate >= 0.4 * budget;
             assert!(
                 !usual || !(late || much),
                 "{budget} {rate} {burst}: {latency}"

@@ -1,29 +1,44 @@
-//! How fast one operation is called: at its budget until AWS throttles, then at half of that, and back
-//! as calls succeed. Pure: the time is passed in.
+//! How fast one operation is called: at its budget until AWS throttles, then at less than half of that, and
+//! back as calls succeed. Pure: the time is passed in.
 //!
 //! What AWS grants is not published. Where it throttles, its own bucket has just been empty, so between two such
 //! moments AWS took as many calls as it grants: that is learnt, and the rate then stays just below it
-//! and rises the slower the nearer it is. The recovery goes by calls and not by seconds, so that
+//! and rises the slower the nearer it is. Until the first of them it took what had gathered as well, so
+//! what it grants is guessed. The recovery goes by calls and not by seconds, so that
 //! few are throttled at any rate. `docs/pacing.md` has the curve.
 
 use std::time::Duration;
 
 use crate::domain::retry::Moment;
 
-/// Calls until the rate is back from half to just below what AWS is known to grant.
-const RETURNS: f64 = 5.0;
+/// Right after, of the rate that was too fast.
+const DROP: f64 = 0.4;
 
-/// What is just below.
+/// Calls until the rate is back to just below what AWS grants.
+const RETURNS: f64 = 8.0;
+
+/// What is just below, where what AWS grants is learnt and where it is a guess.
 const BELOW: f64 = 0.95;
+const BELOW_GUESS: f64 = 0.9;
 
-/// Calls until a rate that AWS is known to grant is doubled, and one that is only a guess.
-const PROBES: f64 = 400.0;
-const SEARCHES: f64 = 30.0;
+/// Calls until a rate that AWS is known to grant is doubled. One that is a guess rises in this many, and
+/// in so many more for each second that it was made from.
+const PROBES: f64 = 800.0;
+const SEARCHES: f64 = 20.0;
+const SEARCHES_A_SECOND: f64 = 200.0;
 
-/// Calls between two throttled ones from which what AWS grants is learnt. With many of them also where
-/// AWS's bucket was full at first.
-const FEW: f64 = 8.0;
-const MANY: f64 = 100.0;
+/// Calls between two throttled ones from which what AWS grants is told, and learnt.
+const FEW: f64 = 4.0;
+const MANY: f64 = 8.0;
+
+/// AWS's bucket was full at first. How full is not known: of what it brings in a second, which is told
+/// apart from the rate after two.
+const GATHERED: f64 = 1.0;
+const SURE: f64 = 2.0;
+
+/// The least that is guessed, of the rate that was too fast, at first and where too few calls were taken.
+const HALF: f64 = 0.5;
+const LESS: f64 = 0.7;
 
 /// After so long without being throttled the rate rises with time alone, also without a call, and this
 /// much later it is back at the budget.
@@ -40,8 +55,10 @@ pub(super) struct Rate {
     slowed: Option<Slowed>,
     /// Calls that AWS took since it throttled last.
     taken: f64,
-    /// How many seconds they had between them.
+    /// The seconds between them, but for those in which nobody called.
     seconds: f64,
+    /// When AWS answered last.
+    answered: Option<Moment>,
 }
 
 /// AWS has throttled.
@@ -52,8 +69,10 @@ struct Slowed {
     from: f64,
     /// What AWS grants, as far as is known.
     granted: f64,
-    /// Whether that was learnt or is only a guess.
-    is_learnt: bool,
+    /// The rate that is just below.
+    below: f64,
+    /// In how many calls it doubles from there.
+    doubles: f64,
 }
 
 impl Rate {
@@ -63,6 +82,7 @@ impl Rate {
             slowed: None,
             taken: 0.0,
             seconds: 0.0,
+            answered: None,
         }
     }
 
@@ -89,30 +109,53 @@ impl Rate {
 
     /// AWS took a call.
     pub(super) fn took(&mut self, now: Moment) {
-        self.seconds += self.at(now).recip();
+        self.seconds += self.gap(now);
         self.taken += 1.0;
+        self.answered = Some(now);
+    }
+
+    /// The seconds since AWS answered last: no more than lie between two calls at this rate.
+    fn gap(&self, now: Moment) -> f64 {
+        self.answered.map_or(0.0, |last| {
+            last.until(now).as_secs_f64().min(self.at(now).recip())
+        })
     }
 
     /// AWS throttled one. All that were under way by then count as one.
     pub(super) fn throttled(&mut self, now: Moment) {
         let rate = self.at(now);
-        // Over all of the time since: the call that was throttled had its share of it.
-        let granted = self.taken / (self.seconds + rate.recip());
-        let is_learnt = self.taken >= MANY || (self.slowed.is_some() && self.taken >= FEW);
-        let granted = if is_learnt {
-            granted.min(rate)
-        } else {
-            rate / 2.0
+        let seconds = self.seconds + self.gap(now);
+        let granted = self.granted(rate, seconds);
+        let is_learnt = match self.slowed {
+            Some(_) => self.taken >= MANY,
+            None => seconds >= SURE,
         };
-        let granted = granted.max(self.floor());
+        let (below, doubles) = if is_learnt {
+            (BELOW, PROBES)
+        } else {
+            (BELOW_GUESS, SEARCHES + SEARCHES_A_SECOND * seconds)
+        };
+        let below = below * granted;
         self.slowed = Some(Slowed {
             at: now,
-            from: (rate / 2.0).min(BELOW * granted),
+            from: (DROP * rate).min(below),
             granted,
-            is_learnt,
+            below,
+            doubles: doubles.min(PROBES),
         });
         self.taken = 0.0;
         self.seconds = 0.0;
+        self.answered = Some(now);
+    }
+
+    /// What AWS grants, by what it took until it throttled at this rate.
+    fn granted(&self, rate: f64, seconds: f64) -> f64 {
+        let granted = match &self.slowed {
+            None => ((self.taken + 1.0) / (seconds + GATHERED)).max(HALF * rate),
+            Some(_) if self.taken >= FEW => self.taken / seconds,
+            Some(slowed) => LESS * slowed.granted,
+        };
+        granted.min(rate).max(self.floor())
     }
 }
 
@@ -120,12 +163,10 @@ impl Slowed {
     /// The rate after so many calls that AWS took: straight back to just below what it grants, and
     /// from there slowly at first.
     fn after(&self, calls: f64) -> f64 {
-        let below = BELOW * self.granted;
         if calls < RETURNS {
-            return self.from + (below - self.from) * calls / RETURNS;
+            return self.from + (self.below - self.from) * calls / RETURNS;
         }
         let beyond = calls - RETURNS;
-        let doubles = if self.is_learnt { PROBES } else { SEARCHES };
-        self.granted * (BELOW + beyond / 2000.0 + (beyond / doubles).powi(3))
+        self.below + self.granted * (beyond / 2000.0 + (beyond / self.doubles).powi(3))
     }
 }
