@@ -224,7 +224,20 @@ async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind() {
         has(&kubectl, &class).await,
         "an upgrade makes the default class"
     );
+    let changed = json!({"spec": {
+        "allowedNamespaces": {"matchLabels": {"team": "payments"}},
+        "allowedNames": ["**"],
+    }})
+    .to_string();
+    let patch = ["patch", "ecrclass", "default", "--type=merge", "-p"];
+    let patch = [patch.as_slice(), &[&changed]].concat();
+    kubectl.run(&patch).await.unwrap();
+    let spec = ["get", "ecrclass", "default", "-o", "jsonpath={.spec}"];
+    let before = kubectl.run(&spec).await.unwrap();
     run("upgrade", &chart(), kubeconfig);
+    let after = kubectl.run(&spec).await.unwrap();
+    assert_eq!(after, before, "what was changed in the class stays");
+    assert!(after.contains("payments"), "{after}");
 
     done(&["uninstall", RELEASE, "-n", NAMESPACE], Some(kubeconfig));
     assert!(!has(&kubectl, &["deployment", "-n", NAMESPACE, RELEASE]).await);

@@ -1,6 +1,7 @@
 //! Two operators and one lease, on the real API server: whatever happens to the leader, the two never
-//! write side by side, and the other takes over. Each process has an access key of its own, by which
-//! ECR's log tells them apart; `world::invariants` sees to it that none writes once another has.
+//! write side by side, and the other takes over. Each process has an access key and a token of its own,
+//! by which ECR's log and the API server's audit log tell them apart; `world::invariants` and
+//! `world::audit` see to it that none writes once another has.
 
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinSet};
 use xtask::install::NAMESPACE;
 
-use crate::world::{Operator, World, assert_says, closed_port, forward_while, is_write};
+use crate::world::{
+    Operator, Server, World, assert_says, audit, closed_port, forward_while, is_write,
+};
 
 /// The lease of 15 seconds, a retry, and what a busy machine needs beside.
 const WITHIN: Duration = Duration::from_secs(30);
@@ -65,17 +68,23 @@ impl Pair {
     /// A leader `a` that writes, and `b`, which stands by and is ready.
     async fn leading(name: &str) -> (Self, Operator, Operator) {
         let pair = Self::with_lease(name).await;
-        let a = pair.spawn("a");
+        let a = pair.spawn("a").await;
         pair.writes("a", WITHIN).await;
-        let b = pair.spawn("b");
+        let b = pair.spawn("b").await;
         stands_by(&b, "a").await;
         (pair, a, b)
     }
 
-    fn spawn(&self, name: &str) -> Operator {
+    async fn spawn(&self, name: &str) -> Operator {
+        let file = format!("{}-{name}.kubeconfig", self.lease);
+        let server = self.world.server.with_own_token(&file).await;
+        self.spawn_on(&server, name)
+    }
+
+    fn spawn_on(&self, server: &Server, name: &str) -> Operator {
         let key = key(name);
         let environment = [("AWS_ACCESS_KEY_ID", key.as_str()), ("POD_NAME", name)];
-        self.world.spawn_operator(&environment)
+        self.world.spawn_operator_on(server, &environment)
     }
 
     fn leases(&self) -> Api<Lease> {
@@ -97,7 +106,7 @@ impl Pair {
         assert!(written.is_ok(), "{name} does not write within {within:?}");
     }
 
-    /// Ends with the one that leads now.
+    /// Ends with the one that leads now. Who writes to ECR writes to Kubernetes as well.
     async fn finish(mut self, leader: Operator) {
         self.busy.shutdown().await;
         leader.ready().await;
@@ -105,6 +114,9 @@ impl Pair {
         for name in NAMES {
             self.world.ready(name).await;
         }
+        let in_ecr = ["a", "b"].map(|name| usize::from(self.count(name) > 0));
+        let in_kubernetes = audit::one_writer(&self.world).await;
+        assert_eq!(in_kubernetes, in_ecr.iter().sum::<usize>());
         self.world.finish().await;
     }
 }
@@ -203,23 +215,15 @@ async fn a_leader_that_stood_still_writes_no_more_when_it_goes_on() {
 
 #[tokio::test]
 async fn a_leader_that_is_cut_off_from_kubernetes_ends_while_ecr_still_answers() {
-    let mut pair = Pair::with_lease("lead-cut").await;
-    let real = pair.world.server.operator.clone();
-    let text = std::fs::read_to_string(&real).unwrap();
-    let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
-    let url = &mut kubeconfig["clusters"][0]["cluster"]["server"];
-    let to = url.as_str().unwrap().replace("https://", "");
+    let pair = Pair::with_lease("lead-cut").await;
     let port = closed_port();
-    *url = json!(format!("https://{port}"));
-    let file = tempfile::NamedTempFile::new().unwrap();
-    std::fs::write(file.path(), kubeconfig.to_string()).unwrap();
+    let file = format!("{}-a.kubeconfig", pair.lease);
+    let (server, to) = pair.world.server.through(port, &file).await;
     let (open, is_open) = watch::channel(true);
     let _proxy = forward_while(port, &to, is_open).await;
-    file.path().clone_into(&mut pair.world.server.operator);
-    let a = pair.spawn("a");
-    pair.world.server.operator = real;
+    let a = pair.spawn_on(&server, "a");
     pair.writes("a", WITHIN).await;
-    let b = pair.spawn("b");
+    let b = pair.spawn("b").await;
     stands_by(&b, "a").await;
     open.send(false).unwrap();
     lost(a, "could not be renewed in time").await;
@@ -273,7 +277,7 @@ async fn a_lease_that_is_given_to_another_by_hand_ends_its_leader() {
 #[tokio::test]
 async fn of_two_that_start_at_once_one_leads() {
     let pair = Pair::new("lead-both").await;
-    let (a, b) = (pair.spawn("a"), pair.spawn("b"));
+    let (a, b) = (pair.spawn("a").await, pair.spawn("b").await);
     let writing = pair
         .world
         .until("one to write", |_| pair.count("a") + pair.count("b") > 0);

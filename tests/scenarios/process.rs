@@ -1,4 +1,4 @@
-//! The process: how it stops, what it logs, and the traces that it sends.
+//! The process: whether it is alive, how it stops, what it logs, and the traces that it sends.
 
 use std::{fs, time::Duration};
 
@@ -13,7 +13,9 @@ use prost::Message as _;
 use serde_json::json;
 use tokio::{net::TcpListener, sync::mpsc};
 
-use crate::world::{KEY, SECRET, World, assert_says, closed_port, operations};
+use crate::world::{
+    KEY, Operator, PATIENCE, SECRET, World, assert_says, closed_port, forward, operations,
+};
 
 fn with_lifecycle() -> serde_json::Value {
     let rule = json!({
@@ -194,5 +196,57 @@ async fn a_collector_that_is_not_there_stops_nothing_and_shows() {
             world.operator().log().contains("traces are lost")
         })
         .await;
+    world.finish().await;
+}
+
+/// What a probe waits for an answer where its manifest says nothing else.
+const PROBE: Duration = Duration::from_secs(1);
+
+async fn alive(operator: &Operator) {
+    let answer = operator.livez(PATIENCE).await;
+    assert_eq!(answer, Some((200, "ok\n".to_owned())));
+}
+
+#[tokio::test]
+async fn it_is_alive_while_nobody_answers_it_and_not_while_it_hangs() {
+    let mut world = World::without_operator("alive").await;
+    let port = closed_port();
+    let file = format!("{}.kubeconfig", world.namespace);
+    let (server, real) = world.server.through(port, &file).await;
+    let operator = world.spawn_operator_on(&server, &[]);
+    operator.readiness(|status, _| status == 503).await;
+    alive(&operator).await;
+    let proxy = forward(port, &real).await;
+    operator.ready().await;
+    alive(&operator).await;
+
+    // AWS holds on to a call.
+    let fault = Fault::on("CreateRepository");
+    world.emulator.inject(fault.delay(Duration::from_secs(3)));
+    world.apply("api", json!({})).await;
+    world.struck().await;
+    alive(&operator).await;
+    assert!(world.repository("api").is_none());
+    world.ready("api").await;
+
+    // The API server hangs up, and is not there any more.
+    drop(proxy);
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let failing = async {
+        while operator.watch_errors().await == 0 {
+            ticks.tick().await;
+        }
+    };
+    world.patiently("the watches to fail", failing).await;
+    alive(&operator).await;
+    let _proxy = forward(port, &real).await;
+    world.apply("web", json!({})).await;
+    world.ready("web").await;
+
+    operator.signal("STOP");
+    assert_eq!(operator.livez(PROBE).await, None);
+    operator.signal("CONT");
+    alive(&operator).await;
+    world.adopt_operator(operator);
     world.finish().await;
 }

@@ -1,6 +1,7 @@
 //! The world of one scenario: a namespace of its own, an ECR of its own, an operator of its own, on
 //! the one API server that all share.
 
+pub(crate) mod audit;
 mod canary;
 mod crash;
 pub(crate) mod estate;
@@ -147,9 +148,18 @@ impl World {
 
     /// An operator process of this world, which may not become ready; `environment` comes on top.
     pub(crate) fn spawn_operator(&self, environment: &[(&str, &str)]) -> Operator {
+        self.spawn_operator_on(&self.server, environment)
+    }
+
+    /// The same by another way to the API server.
+    pub(crate) fn spawn_operator_on(
+        &self,
+        server: &Server,
+        environment: &[(&str, &str)],
+    ) -> Operator {
         let environment = [&[("AWS_ACCESS_KEY_ID", self.key.as_str())], environment].concat();
         let url = self.emulator.url();
-        Operator::spawn(&self.server, &url, &self.all_flags(), &environment)
+        Operator::spawn(server, &url, &self.all_flags(), &environment)
     }
 
     /// Starts the operator by a command that ends in the program and knows the way to Kubernetes.

@@ -84,6 +84,13 @@ impl Operator {
         http::get(&self.admin()?, "/readyz").await
     }
 
+    /// The answer of /livez, if it comes within this time.
+    pub(crate) async fn livez(&self, within: Duration) -> Option<(u16, String)> {
+        let admin = self.admin()?;
+        let asked = http::get(&admin, "/livez");
+        tokio::time::timeout(within, asked).await.ok()?
+    }
+
     /// All that its admin server tells, by path.
     pub(crate) async fn pages(&self) -> Vec<(&'static str, String)> {
         let admin = self.admin().unwrap();

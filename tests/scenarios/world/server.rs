@@ -1,11 +1,15 @@
 //! The one API server that all scenarios share, with the CRDs and the operator's own rights.
 
-use std::path::{Path, PathBuf};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use kube::{
     Client, Config,
     config::{KubeConfigOptions, Kubeconfig},
 };
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use xtask::{
     control_plane::ControlPlane,
@@ -58,6 +62,28 @@ impl Server {
             operator,
             kubectl: control_plane.kubectl().unwrap(),
         }
+    }
+
+    /// The same with a token of its own, by which the audit log tells one process from another.
+    pub(crate) async fn with_own_token(&self, name: &str) -> Self {
+        let operator = self.operator.with_file_name(name);
+        operator_kubeconfig(&self.admin, &operator).await.unwrap();
+        Self {
+            operator,
+            ..self.clone()
+        }
+    }
+
+    /// The same by another address, where the scenario may forward to the real one, which this gives too.
+    pub(crate) async fn through(&self, port: SocketAddr, name: &str) -> (Self, String) {
+        let server = self.with_own_token(name).await;
+        let text = std::fs::read_to_string(&server.operator).unwrap();
+        let mut kubeconfig: Value = serde_json::from_str(&text).unwrap();
+        let url = &mut kubeconfig["clusters"][0]["cluster"]["server"];
+        let real = url.as_str().unwrap().replace("https://", "");
+        *url = json!(format!("https://{port}"));
+        std::fs::write(&server.operator, kubeconfig.to_string()).unwrap();
+        (server, real)
     }
 
     /// A client of the running test's own: connections end with the runtime that they began in.
