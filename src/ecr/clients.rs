@@ -224,7 +224,7 @@ mod tests {
         assert_eq!(failure.class, Class::Throttled);
         assert_eq!(emulator.log().len(), 1, "{:?}", emulator.log());
         let text = metrics.text();
-        let rate = "ecr_operator_aws_rate{operation=\"DescribeRepositories\"} 4.75";
+        let rate = "ecr_operator_aws_rate{operation=\"DescribeRepositories\"} 4.0";
         assert!(text.contains(rate), "{text}");
     }
 }
