@@ -8,6 +8,7 @@ use super::{
     sweep,
 };
 use crate::{
+    api::ManagementPolicy,
     domain::{
         desired::Desired,
         failure::Failure,
@@ -82,7 +83,10 @@ impl<C: Clients> Pass<'_, C> {
     pub(super) async fn rest(&mut self, desired: &Desired) -> Result<Rest, Failure> {
         let name = desired.identity.name.as_str();
         let wanted = desired.hashes();
-        if !self.is_routine() || !is_applied(&self.before, &wanted) || !self.names_its_tags(desired)
+        if !self.is_routine()
+            || !is_applied(&self.before, &wanted)
+            || !self.names_its_tags(desired)
+            || !self.names_its_cluster(desired)
         {
             return Ok(self.looks(name, None));
         }
@@ -122,6 +126,12 @@ impl<C: Clients> Pass<'_, C> {
     fn names_its_tags(&self, desired: &Desired) -> bool {
         let tags = desired.tags.as_ref();
         tags.is_ok_and(|tags| tags.keys().eq(&self.before.tag_keys))
+    }
+
+    /// While the API server takes up a newer definition, a watch that began before it still leaves out what the
+    /// older one lacked: a look puts the cluster back, and without it the next status would lose it.
+    fn names_its_cluster(&self, desired: &Desired) -> bool {
+        desired.management == ManagementPolicy::Observe || self.before.cluster_uid.is_some()
     }
 
     /// Whether a repository is ours and needs no write, but for its documents, and is the one that it was.
