@@ -8,11 +8,11 @@ use kube::{
     api::{ApiResource, DynamicObject, Patch, PatchParams},
 };
 use serde_json::{Value, json};
-use xtask::control_plane::ControlPlane;
+use xtask::{control_plane::ControlPlane, install};
 
 use crate::{
     installation::{CRD, change, installed},
-    world::{Server, World, condition, operations},
+    world::{Server, World, audit::READS, condition, operations},
 };
 
 const NAMES: [&str; 3] = ["full", "plain", "deletes"];
@@ -38,10 +38,10 @@ fn writes_since(server: &Server, mark: usize) -> Vec<String> {
     let events = whole
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let operator = "system:serviceaccount:ecr-operator-system:ecr-operator";
+    let operator = install::user();
     events
         .filter(|event| event["user"]["username"] == operator)
-        .filter(|event| !["get", "list", "watch"].contains(&event["verb"].as_str().unwrap()))
+        .filter(|event| !READS.contains(&event["verb"].as_str().unwrap()))
         .map(|event| format!("{} {}", event["verb"], event["objectRef"]))
         .collect()
 }

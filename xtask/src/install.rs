@@ -16,6 +16,12 @@ pub const NAMESPACE: &str = "ecr-operator-system";
 /// The operator's `ServiceAccount` there.
 pub const SERVICE_ACCOUNT: &str = "ecr-operator";
 
+/// The name by which the API server knows it.
+#[must_use]
+pub fn user() -> String {
+    format!("system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}")
+}
+
 const EFFECTIVE_WITHIN: Duration = Duration::from_mins(1);
 
 /// Applies crds/ and the operator's namespace, `ServiceAccount` and RBAC, and waits until all of it
@@ -82,7 +88,7 @@ pub async fn apply_local_class(kubeconfig: &Path) -> Result<()> {
 
 /// The authoriser reads roles through a watch: until it has seen ours, a first call would be refused.
 async fn wait_until_permitted(kubectl: &Kubectl) -> Result<()> {
-    let user = format!("--as=system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}");
+    let user = format!("--as={}", user());
     let question = [
         "auth",
         "can-i",

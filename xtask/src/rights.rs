@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::install::{NAMESPACE, SERVICE_ACCOUNT};
+use crate::install::user;
 
 /// One verb on one kind of resource.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -186,11 +186,11 @@ struct ResponseStatus {
     code: u16,
 }
 
-/// What the operator's account asked for, by every audit log below a directory.
+/// The lines of every audit log below a directory, each one event.
 ///
 /// # Errors
-/// When there is none, or one can't be read.
-pub fn requests(directory: &Path) -> Result<BTreeSet<Request>> {
+/// When there is no log, or one can't be read.
+pub fn logged(directory: &Path) -> Result<Vec<String>> {
     // The API server begins a new file when one is full, and puts the time into the old one's name.
     let is_log = |path: &Path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -202,23 +202,31 @@ pub fn requests(directory: &Path) -> Result<BTreeSet<Request>> {
         "no audit log below {}: run the scenarios first",
         directory.display()
     );
-    let mut requests = BTreeSet::new();
+    let mut lines = Vec::new();
     for log in logs {
         let text = std::fs::read_to_string(&log)?;
-        // A server that was stopped may have left half a line.
+        // One that is being written, or whose server was stopped, may end in half a line.
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        for line in whole.lines() {
-            let event = serde_json::from_str(line)
-                .with_context(|| format!("a line of {}: {line}", log.display()))?;
-            requests.extend(request(event));
-        }
+        lines.extend(whole.lines().map(str::to_owned));
+    }
+    Ok(lines)
+}
+
+/// What the operator's account asked for, by every audit log below a directory.
+///
+/// # Errors
+/// When there is none, or one can't be read.
+pub fn requests(directory: &Path) -> Result<BTreeSet<Request>> {
+    let mut requests = BTreeSet::new();
+    for line in logged(directory)? {
+        let event = serde_json::from_str(&line).with_context(|| format!("an audit log: {line}"))?;
+        requests.extend(request(event));
     }
     Ok(requests)
 }
 
 fn request(event: Event) -> Option<Request> {
-    let operator = format!("system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}");
-    if event.user.username != operator {
+    if event.user.username != user() {
         return None;
     }
     let object = event.object_ref?;

@@ -3,18 +3,17 @@
 
 use std::{
     collections::BTreeSet,
-    path::Path,
     time::{SystemTime, UNIX_EPOCH},
 };
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::Api;
 use serde::Deserialize;
-use xtask::install::{NAMESPACE, SERVICE_ACCOUNT};
+use xtask::{install, rights};
 
 use super::World;
 
-const READS: [&str; 3] = ["get", "list", "watch"];
+pub(crate) const READS: [&str; 3] = ["get", "list", "watch"];
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -52,7 +51,7 @@ struct Object {
 /// namespace; one that is refused counts too. The lease, which two may ask for, is elsewhere. Gives how
 /// many processes wrote, each of which has a token of its own.
 pub(crate) async fn one_writer(world: &World) -> usize {
-    let operator = format!("system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}");
+    let operator = install::user();
     let mut entries = entries(world).await;
     entries.retain(|it| {
         it.user.username == operator
@@ -87,26 +86,11 @@ async fn entries(world: &World) -> Vec<Entry> {
     let mark = format!("mark-{}", now.as_nanos());
     let maps: Api<ConfigMap> = Api::namespaced(world.client.clone(), &world.namespace);
     assert!(maps.get_opt(&mark).await.unwrap().is_none());
-    let is_mark = |entry: &Entry| entry.object_ref.name == mark;
-    let logged = |_: &World| logged(directory, &world.namespace).iter().any(is_mark);
-    world.until("the audit log to be written", logged).await;
-    self::logged(directory, &world.namespace)
-}
-
-/// The API server begins a new file when one is full, and puts the time into the old one's name.
-fn logged(directory: &Path, namespace: &str) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    for file in std::fs::read_dir(directory).unwrap() {
-        let path = file.unwrap().path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        if !name.starts_with("audit") || path.extension().is_none_or(|it| it != "log") {
-            continue;
-        }
-        let text = std::fs::read_to_string(&path).unwrap();
-        // The last line may be half written.
-        let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
-        let of_world = whole.lines().filter(|line| line.contains(namespace));
-        entries.extend(of_world.map(|line| serde_json::from_str::<Entry>(line).unwrap()));
-    }
-    entries
+    let logged = || rights::logged(directory).unwrap();
+    let has_mark = |_: &World| logged().iter().any(|line| line.contains(&mark));
+    world.until("the audit log to be written", has_mark).await;
+    let lines = logged().into_iter();
+    let of_world = lines.filter(|line| line.contains(&world.namespace));
+    let read = |line: String| serde_json::from_str(&line).unwrap();
+    of_world.map(read).collect()
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use jiff::Timestamp;
 use serde::Deserialize;
-use xtask::install::{NAMESPACE, SERVICE_ACCOUNT};
+use xtask::install::user;
 
 /// The log, read from where it ended when this was made.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl Seen {
             event.verb.as_str(),
             "create" | "update" | "patch" | "delete"
         );
-        let operator = format!("system:serviceaccount:{NAMESPACE}:{SERVICE_ACCOUNT}");
+        let operator = user();
         // A watch that goes on has begun and is not complete.
         let begins = event.verb == "watch" && event.stage == "ResponseStarted";
         let ends = event.verb != "watch" && event.stage == "ResponseComplete";
