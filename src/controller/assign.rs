@@ -8,8 +8,8 @@ use std::{
 use kube::{Resource as _, ResourceExt as _};
 
 use super::{
-    admission::errand,
     context::Context,
+    errand::errand,
     pass::Pass,
     surroundings::{WatchedClass, is_default},
     watching::digest,

@@ -15,7 +15,7 @@ use kube::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    admission::Admission, assign::Parsed, events::Events, memory::Memories, roll_call::RollCall,
+    assign::Parsed, events::Events, memory::Memories, roll_call::RollCall,
     surroundings::Surroundings, sweep::Wanted, watched::Watched,
 };
 use crate::{
@@ -70,7 +70,6 @@ pub(super) struct Context<C> {
     pub(super) parsed: Parsed,
     /// As of which version of the classes the calls to a registry are paced.
     pub(super) paced: Mutex<HashMap<Registry, u64>>,
-    pub(super) admission: Admission,
     pub(super) memories: Memories,
     pub(super) roll_call: RollCall,
     /// Asks for sweeps.

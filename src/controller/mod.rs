@@ -2,13 +2,13 @@
 //!
 //! Parse, observe, plan, execute, status: `enforce` and `delete` are the two ways through it.
 
-mod admission;
 mod assign;
 mod class;
 mod context;
 mod delete;
 mod documents;
 mod enforce;
+mod errand;
 mod error;
 mod events;
 mod execute;
@@ -19,6 +19,8 @@ mod memory;
 mod observe;
 mod ownership;
 mod pass;
+mod passes;
+mod queue;
 mod reconcile;
 mod rest;
 mod roll_call;

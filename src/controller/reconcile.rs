@@ -2,16 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::{
-    ResourceExt as _,
-    runtime::{controller::Action as Requeue, reflector::ObjectRef},
-};
+use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
 use tracing::Instrument as _;
 
 use super::{
-    admission::errand,
     context::{Context, jittered},
     delete, enforce,
+    errand::errand,
     error::Error,
     kubernetes::fresh,
     pass::{Failures, Pass},
@@ -31,47 +28,20 @@ const LONGEST: Duration = Duration::from_mins(2);
 /// How long a pass under way may go on once the process is to stop.
 const LAST_GRACE: Duration = Duration::from_secs(15);
 
-/// One pass over one object.
+/// One pass over one object; after what time the next one comes. `None`: when somebody asks for it.
 pub(super) async fn reconcile<C: Clients>(
     object: Arc<Watched>,
     ctx: Arc<Context<C>>,
-) -> Result<Requeue, Error> {
-    let leave = {
-        let stopping = ctx.shutdown.cancelled();
-        ctx.admission.admit(&object, stopping).await
-    };
-    if leave.is_none() {
-        // The process is stopping, and nothing has begun.
-        return Ok(Requeue::await_change());
-    }
-    // It may have waited long: this is about the object as it is now.
-    let found = ctx.store.get(&ObjectRef::from_obj(object.as_ref()));
-    drop(object);
-    // All that is large is made once it is admitted.
-    let outcome = Box::pin(admitted(found, ctx)).await;
-    drop(leave);
-    outcome
-}
-
-/// The pass, once it is its turn. `None`: the object is gone.
-async fn admitted<C: Clients>(
-    object: Option<Arc<Watched>>,
-    ctx: Arc<Context<C>>,
-) -> Result<Requeue, Error> {
-    let Some(object) = object else {
-        return Ok(Requeue::await_change());
-    };
-    let key = key_of(object.as_ref());
-    let running = ctx.objects.begins(key);
+) -> Option<Duration> {
+    let running = ctx.objects.begins(key_of(object.as_ref()));
     let object = match object.read() {
         Ok(object) => object,
         Err(why) => {
             running.ends(Outcome::Later);
-            let next = unreadable(&object, &why, &ctx);
-            ctx.objects.later(key, next);
-            return Ok(Requeue::requeue(next));
+            return Some(unreadable(&object, &why, &ctx));
         }
     };
+    let uid = object.uid().unwrap_or_default();
     let span = tracing::info_span!(
         "pass",
         result = tracing::field::Empty,
@@ -90,11 +60,10 @@ async fn admitted<C: Clients>(
     let ended = ended(&outcome);
     span.record("result", tracing::field::debug(ended));
     running.ends(ended);
-    let next = outcome?.next;
-    if let Some(next) = next {
-        ctx.objects.later(key, next);
+    match outcome {
+        Ok(passed) => passed.next,
+        Err(error) => Some(again(&uid, &error, &ctx)),
     }
-    Ok(next.map_or_else(Requeue::await_change, Requeue::requeue))
 }
 
 async fn stopping<C>(ctx: &Context<C>) {
@@ -176,13 +145,6 @@ fn is_watched<C>(ctx: &Context<C>, uid: &str, object: &ECRRepository) -> bool {
         .store
         .get(&ObjectRef::new(&object.name_any()).within(&namespace));
     watched.is_some_and(|watched| watched.uid().as_deref() == Some(uid))
-}
-
-/// When to try again after Kubernetes said no.
-pub(super) fn on_error<C>(object: &Arc<Watched>, error: &Error, ctx: &Arc<Context<C>>) -> Requeue {
-    let next = again(&object.uid().unwrap_or_default(), error, ctx);
-    ctx.objects.later(key_of(object.as_ref()), next);
-    Requeue::requeue(next)
 }
 
 /// When a pass over an object or a class is made again.

@@ -1,4 +1,4 @@
-//! The watches, and the loop that turns their events into passes.
+//! The watches, and what their events ask for.
 
 use std::{
     collections::{BTreeSet, HashSet},
@@ -20,13 +20,13 @@ use kube::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    admission::{Admission, OF_A_CLASS},
     assign::Parsed,
     class::{on_class_error, reconcile_class},
     context::{Cluster, Context, Settings},
     events::Events,
     memory::Memories,
-    reconcile::{on_error, reconcile},
+    passes::{Wanted, passes},
+    queue::{OF_A_CLASS, Why},
     roll_call::RollCall,
     shown::{self, key, key_of},
     surroundings::{self, Looks},
@@ -39,10 +39,7 @@ use crate::{
     telemetry::{Health, Metrics},
 };
 
-/// The controller begins each pass at once; `Admission` says when it goes on.
-const UNBOUNDED: u16 = 0;
-
-/// The same for classes.
+/// How many classes are worked on at the same time.
 const CLASS_CONCURRENCY: u16 = 8;
 
 /// How long classes wait for more to be counted: many objects that come or go at once are one write
@@ -73,7 +70,6 @@ pub async fn run<C: Clients>(
         surroundings,
         parsed: Parsed::default(),
         paced: Mutex::default(),
-        admission: Admission::default(),
         memories: Memories::default(),
         roll_call: RollCall::default(),
         sweeps,
@@ -90,33 +86,14 @@ pub async fn run<C: Clients>(
     };
     let users = {
         let ctx = Arc::clone(&ctx);
-        touched.flat_map(move |touched| {
-            let users = ctx.users_of(&touched);
-            for user in &users {
-                ctx.objects.wanted(key(user));
-            }
-            futures::stream::iter(users)
-        })
+        touched.flat_map(move |touched| futures::stream::iter(ctx.users_of(&touched)))
     };
+    let looked_at = futures::stream::select(users, sweep::news(Arc::clone(&ctx), wanted));
+    let changed = changes(api, writer, Arc::clone(&ctx), watches);
+    let asked = futures::stream::select(changed, looked_at.map(|object| (object, Why::Look)));
     let classes = classes(&ctx, namespace.is_none().then_some(looks));
-    let repositories =
-        Controller::for_stream(changes(api, writer, Arc::clone(&ctx), watches), reader)
-            .with_config(Config::default().concurrency(UNBOUNDED))
-            .reconcile_on(users)
-            .reconcile_on(sweep::news(Arc::clone(&ctx), wanted))
-            .graceful_shutdown_on(shutdown.cancelled_owned())
-            .run(
-                reconcile,
-                |object, error, ctx| on_error(&object, error, &ctx),
-                Arc::clone(&ctx),
-            )
-            .for_each(|outcome| {
-                if let Err(error) = outcome {
-                    tracing::debug!(%error, "a pass ended early");
-                }
-                future::ready(())
-            });
-    futures::join!(repositories, classes);
+    let passes = Box::pin(passes(Arc::clone(&ctx), asked));
+    futures::join!(passes, classes);
 }
 
 /// The passes over classes. One who sees one namespace alone can't tell how many objects are of a
@@ -166,9 +143,8 @@ fn changes<C: Clients>(
     writer: Writer<Watched>,
     ctx: Arc<Context<C>>,
     watches: (Metrics, Health),
-) -> impl Stream<Item = Result<Watched, watcher::Error>> + Send + 'static {
+) -> impl Stream<Item = Wanted> + Send + 'static {
     let source = watcher::watcher(api, config());
-    let (work, hastens) = (ctx.objects.clone(), Arc::clone(&ctx));
     let mut known = Asked::by(asked);
     events(source, REPOSITORIES, writer, watches)
         .inspect_ok(move |event| match event {
@@ -186,10 +162,9 @@ fn changes<C: Clients>(
             }
             Event::Init => {}
         })
-        .try_filter_map(move |event| future::ready(Ok(known.news(event))))
-        .inspect_ok(move |object| {
-            work.wanted(key_of(object));
-            hastens.admission.hasten(&ObjectRef::from_obj(object));
+        .filter_map(move |event| {
+            let news = event.ok().and_then(|event| known.news(event));
+            future::ready(news.map(|object| (ObjectRef::from_obj(&object), Why::Changed)))
         })
 }
 

@@ -9,7 +9,7 @@ use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::{admission::is_at_rest, shown::Stands};
+use super::{errand::is_at_rest, shown::Stands};
 use crate::api::{
     APPROVE_LIFECYCLE_ANNOTATION, APPROVE_RECREATE_ANNOTATION, ECRRepository, ECRRepositorySpec,
     ECRRepositoryStatus, Loss, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,

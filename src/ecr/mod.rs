@@ -17,6 +17,5 @@ mod write;
 pub use aws::Aws;
 pub use clients::{Access, AwsClients, Clients};
 pub use fence::{Closed, Fence, Open, Permit, fenced};
-pub(crate) use pacing::{Line, Place, Supply};
 pub use port::{Ecr, ImageCount, Preview, Swept};
 pub use snapshot::{Glance, Sight, Snapshot};

@@ -2,7 +2,7 @@
 
 use std::{collections::BinaryHeap, fmt::Write as _};
 
-use super::*;
+use super::{line::Supply as _, *};
 use crate::domain::retry::Moment;
 
 /// AWS's own bucket.

@@ -11,7 +11,7 @@ use crate::domain::{
 };
 
 /// What those in line wait for.
-pub(crate) trait Supply {
+pub(super) trait Supply {
     /// What each of them gets.
     type Share;
 
@@ -23,7 +23,7 @@ pub(crate) trait Supply {
 }
 
 /// A supply, and those who wait for it.
-pub(crate) struct Line<S: Supply> {
+pub(super) struct Line<S: Supply> {
     began: Instant,
     state: Mutex<State<S>>,
 }
@@ -34,7 +34,7 @@ struct State<S: Supply> {
 }
 
 impl<S: Supply> Line<S> {
-    pub(crate) fn new(supply: impl FnOnce(Moment) -> S) -> Self {
+    pub(super) fn new(supply: impl FnOnce(Moment) -> S) -> Self {
         Self {
             began: Instant::now(),
             state: Mutex::new(State {
@@ -54,7 +54,7 @@ impl<S: Supply> Line<S> {
     }
 
     /// Changes or asks the supply, and gives out what there is then.
-    pub(crate) fn with<T>(&self, change: impl FnOnce(&mut S, Moment) -> T) -> T {
+    pub(super) fn with<T>(&self, change: impl FnOnce(&mut S, Moment) -> T) -> T {
         let now = self.now();
         let mut state = self.lock();
         let changed = change(&mut state.supply, now);
@@ -63,7 +63,7 @@ impl<S: Supply> Line<S> {
     }
 
     /// When there is something to give out, as the supply tells it; `None` where nobody waits.
-    pub(crate) fn ready(&self, tells: impl FnOnce(&S, Moment) -> Moment) -> Option<Instant> {
+    pub(super) fn ready(&self, tells: impl FnOnce(&S, Moment) -> Moment) -> Option<Instant> {
         let now = self.now();
         let mut state = self.lock();
         state.give_out(now);
@@ -72,7 +72,7 @@ impl<S: Supply> Line<S> {
     }
 
     /// Takes a place at the end.
-    pub(crate) fn join(self: &Arc<Self>, errand: &Errand) -> Place<S> {
+    pub(super) fn join(self: &Arc<Self>, errand: &Errand) -> Place<S> {
         let (sender, receiver) = oneshot::channel();
         let mut state = self.lock();
         let ticket = state.turns.join(errand, sender);
@@ -83,11 +83,6 @@ impl<S: Supply> Line<S> {
             ticket,
             receiver,
         }
-    }
-
-    /// What was drift has become somebody's concern.
-    pub(crate) fn hasten(&self, ticket: &Ticket) {
-        self.lock().turns.hasten(ticket);
     }
 }
 
@@ -109,19 +104,15 @@ impl<S: Supply> State<S> {
 }
 
 /// A place in line. Dropping it leaves the line.
-pub(crate) struct Place<S: Supply> {
+pub(super) struct Place<S: Supply> {
     line: Arc<Line<S>>,
-    ticket: Ticket,
+    pub(super) ticket: Ticket,
     receiver: oneshot::Receiver<S::Share>,
 }
 
 impl<S: Supply> Place<S> {
-    pub(crate) fn ticket(&self) -> &Ticket {
-        &self.ticket
-    }
-
     /// Waits for a share. Whoever keeps it too long alone is to blame if others wait.
-    pub(crate) async fn turn(&mut self) -> S::Share {
+    pub(super) async fn turn(&mut self) -> S::Share {
         match (&mut self.receiver).await {
             Ok(share) => share,
             // The line outlives each place in it, so this does not come.

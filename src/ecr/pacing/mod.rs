@@ -23,8 +23,10 @@ use std::{
 
 use tokio::time::Instant;
 
-use self::bucket::{Answered, Bucket, Leave};
-pub(crate) use self::line::{Line, Place, Supply};
+use self::{
+    bucket::{Answered, Bucket, Leave},
+    line::Line,
+};
 use crate::domain::{
     class::Budget,
     failure::{Class, Failure},

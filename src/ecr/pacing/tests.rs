@@ -3,7 +3,7 @@ use std::{collections::BTreeSet, future::Future, task::Poll};
 use futures::{FutureExt as _, future::poll_fn};
 use proptest::prelude::*;
 
-use super::*;
+use super::{line::Supply, *};
 use crate::domain::{
     identity::{Region, RegistryId},
     retry::Moment,
@@ -289,7 +289,7 @@ proptest! {
                 2 if !places.is_empty() => {
                     let mut place = places.remove(n % places.len());
                     if place.turn().now_or_never().is_some() {
-                        prop_assert!(served.insert(place.ticket().clone()));
+                        prop_assert!(served.insert(place.ticket.clone()));
                         held += 1;
                     }
                 }

@@ -1,0 +1,123 @@
+//! The loop that begins passes: over what somebody asks for, and over what is due.
+//!
+//! kube's own looks at each pass that it has begun whenever anything happens (kube-runtime,
+//! `FutureHashMap`). With thousands of objects that wait for their turn at AWS's pace that was most of
+//! what the process did.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use futures::{Stream, StreamExt as _};
+use kube::runtime::reflector::ObjectRef;
+use tokio::task::{JoinError, JoinSet};
+
+use super::{
+    context::Context,
+    queue::{Object, Queue, Why},
+    reconcile::reconcile,
+    shown::key,
+    watched::Watched,
+};
+use crate::ecr::Clients;
+
+/// An object that is to have a pass.
+pub(super) type Wanted = (ObjectRef<Watched>, Why);
+
+/// What has happened.
+enum Happened {
+    /// The first list is there.
+    Listed,
+    Wanted(Wanted),
+    Due(Object),
+    Ended(Ended),
+}
+
+/// A pass that has ended, and when the next one is to come.
+type Ended = Result<(Object, Option<Duration>), JoinError>;
+
+/// Makes passes until the process is to stop, and waits for those under way.
+pub(super) async fn passes<C: Clients>(ctx: Arc<Context<C>>, wanted: impl Stream<Item = Wanted>) {
+    let mut wanted = pin!(wanted);
+    let mut listed = pin!(ctx.store.wait_until_ready());
+    let mut is_listed = false;
+    let mut work = Work {
+        ctx: &ctx,
+        queue: Queue::default(),
+        passes: JoinSet::new(),
+    };
+    loop {
+        let happened = tokio::select! {
+            () = ctx.shutdown.cancelled() => break,
+            Ok(()) = &mut listed, if !is_listed => Happened::Listed,
+            Some(it) = wanted.next() => Happened::Wanted(it),
+            Some(it) = work.queue.due() => Happened::Due(it),
+            Some(it) = work.passes.join_next() => Happened::Ended(it),
+            else => break,
+        };
+        match happened {
+            Happened::Listed => {
+                is_listed = true;
+                work.begins();
+            }
+            Happened::Wanted(it) if is_listed => work.wants(&it.0, it.1),
+            // All that the first list shows have a pass once it is whole.
+            Happened::Wanted(_) => {}
+            Happened::Due(it) => work.wants(&it, Why::Look),
+            Happened::Ended(it) => work.ended(it),
+        }
+        work.begin();
+    }
+    while let Some(ended) = work.passes.join_next().await {
+        work.ended(ended);
+    }
+}
+
+struct Work<'a, C> {
+    ctx: &'a Arc<Context<C>>,
+    queue: Queue,
+    passes: JoinSet<(Object, Option<Duration>)>,
+}
+
+impl<C: Clients> Work<'_, C> {
+    fn begins(&mut self) {
+        for object in self.ctx.store.state() {
+            self.wants(&ObjectRef::from_obj(object.as_ref()), Why::Look);
+        }
+    }
+
+    fn wants(&mut self, name: &ObjectRef<Watched>, why: Why) {
+        // Whoever is gone meanwhile has had its last event.
+        if let Some(object) = self.ctx.store.get(name) {
+            self.ctx.objects.wanted(key(name));
+            self.queue.wants(&object, why);
+        }
+    }
+
+    fn begin(&mut self) {
+        while let Some(name) = self.queue.begins() {
+            // It may have waited long: the pass is over the object as it is now.
+            let Some(object) = self.ctx.store.get(&name) else {
+                self.queue.ended(&name, None, None);
+                continue;
+            };
+            let ctx = Arc::clone(self.ctx);
+            self.passes
+                .spawn(async move { (name, reconcile(object, ctx).await) });
+        }
+    }
+
+    fn ended(&mut self, ended: Ended) {
+        let (name, next) = match ended {
+            Ok(ended) => ended,
+            // Nobody cancels a pass.
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(_) => return,
+            },
+        };
+        let object = self.ctx.store.get(&name);
+        if let (Some(_), Some(next)) = (&object, next) {
+            self.ctx.objects.later(key(&name), next);
+        }
+        self.queue.ended(&name, next, object.as_deref());
+    }
+}
