@@ -79,6 +79,11 @@ pub(super) struct Flags {
     #[arg(long, env = "ECR_OPERATOR_WATCH_NAMESPACE")]
     watch_namespace: Option<String>,
 
+    /// Make the class `default` where there is no class at all: the operator's own account and region, for
+    /// every namespace.
+    #[arg(long, env = "ECR_OPERATOR_CREATE_DEFAULT_CLASS", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    create_default_class: bool,
+
     /// Run only while holding a lease, so that several replicas may stand by.
     #[arg(long, env = "ECR_OPERATOR_LEADER_ELECT", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     leader_elect: bool,
@@ -137,8 +142,8 @@ enum Format {
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
     let lease = lease(&flags)?;
-    // One thread: all passes are one task anyway, and waking other threads for the connections costs
-    // a third more of CPU, and memory for each (docs/performance.md).
+    // One thread: most of the work is waiting, and waking other threads costs a third more of CPU, and
+    // memory for each (docs/performance.md).
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -327,6 +332,7 @@ async fn work(
         resync: Duration::from_secs(flags.resync_seconds),
         policy_resync: Duration::from_secs(flags.policy_resync_seconds),
         stalled_retry: Duration::from_secs(flags.stalled_retry_seconds),
+        create_default_class: flags.create_default_class,
     };
     let namespace = flags.watch_namespace.as_deref();
     controller::run(

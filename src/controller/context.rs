@@ -39,7 +39,7 @@ pub struct Cluster {
     pub uid: ClusterUid,
 }
 
-/// How often things are done.
+/// What the flags say.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
     /// Between two looks at settings and tags.
@@ -48,6 +48,8 @@ pub struct Settings {
     pub policy_resync: Duration,
     /// Between two attempts where only a person can help.
     pub stalled_retry: Duration,
+    /// Whether the class `default` is made where there is no class at all.
+    pub create_default_class: bool,
 }
 
 impl Settings {

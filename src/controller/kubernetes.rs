@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The field manager of everything that we write.
-const MANAGER: &str = "ecr-operator";
+pub(super) const MANAGER: &str = "ecr-operator";
 
 fn api(client: &Client, namespace: &str) -> Api<ECRRepository> {
     Api::namespaced(client.clone(), namespace)

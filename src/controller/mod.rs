@@ -5,6 +5,7 @@
 mod assign;
 mod class;
 mod context;
+mod default_class;
 mod delete;
 mod documents;
 mod enforce;

@@ -23,6 +23,7 @@ use super::{
     assign::Parsed,
     class::{on_class_error, reconcile_class},
     context::{Cluster, Context, Settings},
+    default_class::make_where_there_is_none,
     events::Events,
     memory::Memories,
     passes::{Wanted, passes},
@@ -92,8 +93,14 @@ pub async fn run<C: Clients>(
     let changed = changes(api, writer, Arc::clone(&ctx), watches);
     let asked = futures::stream::select(changed, looked_at.map(|object| (object, Why::Look)));
     let classes = classes(&ctx, namespace.is_none().then_some(looks));
+    let first_class = async {
+        if settings.create_default_class {
+            let made = make_where_there_is_none(&ctx);
+            shutdown.run_until_cancelled(made).await;
+        }
+    };
     let passes = Box::pin(passes(Arc::clone(&ctx), asked));
-    futures::join!(passes, classes);
+    futures::join!(passes, classes, first_class);
 }
 
 /// The passes over classes. One who sees one namespace alone can't tell how many objects are of a

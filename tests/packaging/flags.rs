@@ -5,7 +5,7 @@ use std::process::Command;
 use serde_json::{Map, Value, json};
 
 /// Flags that have a place of their own among the values.
-const ELSEWHERE: [&str; 2] = ["cluster-name", "watch-namespace"];
+const ELSEWHERE: [&str; 3] = ["cluster-name", "create-default-class", "watch-namespace"];
 
 /// What the chart sets otherwise than the program, and why.
 const SET: [(&str, &str, &str); 2] = [

@@ -72,10 +72,13 @@ fn normal(value: &mut Value) {
 fn objects(text: &str) -> BTreeMap<String, Value> {
     let hashed = documents(text).into_iter().find_map(|it| {
         let name = it["metadata"]["name"].as_str()?;
-        let ours = it["kind"] == "ConfigMap" && name.starts_with("ecr-operator-");
+        let ours = it["kind"] == "ConfigMap" && name.starts_with("ecr-operator-config-");
         (ours && it["data"]["ECR_OPERATOR_CLUSTER_NAME"].is_string()).then(|| name.to_owned())
     });
-    let text = hashed.map_or_else(|| text.to_owned(), |it| text.replace(&it, "ecr-operator"));
+    let text = hashed.map_or_else(
+        || text.to_owned(),
+        |it| text.replace(&it, "ecr-operator-config"),
+    );
     let objects = documents(&text).into_iter();
     objects
         .filter(|it| it["kind"] != "Namespace")
@@ -101,7 +104,7 @@ fn same(kustomize: &str, helm: &str) {
     }
 }
 
-const AS_BASE: [&str; 2] = ["crds.install=false", "fullnameOverride=ecr-operator"];
+pub(crate) const AS_BASE: [&str; 2] = ["crds.install=false", "fullnameOverride=ecr-operator"];
 
 #[test]
 fn the_base_is_what_the_chart_installs() {

@@ -6,12 +6,15 @@ use ecr_emulator::Emulator;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use xtask::{
-    control_plane::ControlPlane, install::operator_kubeconfig, kubectl::Kubectl, paths::workspace,
+    control_plane::ControlPlane,
+    install::{SERVICE_ACCOUNT, operator_kubeconfig},
+    kubectl::Kubectl,
+    paths::workspace,
 };
 
 use crate::{
     helm::{NAMESPACE, RELEASE, VARIANTS, chart, documents, done, template, values},
-    kustomize::kustomize,
+    kustomize::{AS_BASE, kustomize},
 };
 
 const CRD: &str = "ecrrepositories.ecr-operator.dev";
@@ -192,8 +195,6 @@ async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind() {
     run("install", older.path(), kubeconfig);
     established(&kubectl).await;
     assert!(!knows_suspend(&kubectl).await);
-    let class = ["ecrclass", "default"];
-    assert!(!has(&kubectl, &class).await, "its kind has only just come");
     let pod = [
         "wait",
         "--for=create",
@@ -220,30 +221,10 @@ async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind() {
         knows_suspend(&kubectl).await,
         "an upgrade upgrades the definitions"
     );
-    assert!(
-        has(&kubectl, &class).await,
-        "an upgrade makes the default class"
-    );
-    let changed = json!({"spec": {
-        "allowedNamespaces": {"matchLabels": {"team": "payments"}},
-        "allowedNames": ["**"],
-    }})
-    .to_string();
-    let patch = ["patch", "ecrclass", "default", "--type=merge", "-p"];
-    let patch = [patch.as_slice(), &[&changed]].concat();
-    kubectl.run(&patch).await.unwrap();
-    let spec = ["get", "ecrclass", "default", "-o", "jsonpath={.spec}"];
-    let before = kubectl.run(&spec).await.unwrap();
-    run("upgrade", &chart(), kubeconfig);
-    let after = kubectl.run(&spec).await.unwrap();
-    assert_eq!(after, before, "what was changed in the class stays");
-    assert!(after.contains("payments"), "{after}");
-
     done(&["uninstall", RELEASE, "-n", NAMESPACE], Some(kubeconfig));
     assert!(!has(&kubectl, &["deployment", "-n", NAMESPACE, RELEASE]).await);
     for kept in [
         ["crd", CRD].as_slice(),
-        &class,
         &["ecrrepo", "api", "-n", "payments"],
     ] {
         assert!(has(&kubectl, kept).await, "{kept:?} outlives the release");
@@ -252,16 +233,42 @@ async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind() {
     assert!(has(&kubectl, &["deployment", "-n", NAMESPACE, RELEASE]).await);
 }
 
-/// The operator under the rights of the namespaced overlay, beside the cluster.
-#[tokio::test]
-async fn one_namespace_needs_no_more_than_its_role() {
+/// Arguments and environment of the container, as a manifest has them.
+fn command(text: &str) -> tokio::process::Command {
+    let all = documents(text);
+    let of = |kind: &str, name: &str| {
+        let is = |it: &&Value| it["kind"] == kind && it["metadata"]["name"] == name;
+        all.iter().find(is).unwrap()
+    };
+    let pod = &of("Deployment", "ecr-operator")["spec"]["template"]["spec"];
+    assert_eq!(pod["serviceAccountName"], SERVICE_ACCOUNT);
+    let container = &pod["containers"][0];
+    let args = container["args"].as_array().unwrap().iter();
+    let args = args.map(|it| it.as_str().unwrap());
+    let config = &container["envFrom"][0]["configMapRef"]["name"];
+    let config = of("ConfigMap", config.as_str().unwrap());
+    let environment = config["data"].as_object().unwrap().iter();
+    let environment = environment.map(|(name, value)| (name, value.as_str().unwrap()));
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_ecr-operator"));
+    command
+        .args(args.filter(|it| !it.starts_with("--admin-addr")))
+        .arg("--admin-addr=127.0.0.1:0")
+        .envs(environment)
+        .env("POD_NAMESPACE", NAMESPACE)
+        .env("POD_NAME", "one");
+    command
+}
+
+/// The operator as a manifest has it: its account's rights, its arguments and its environment. It runs beside the
+/// cluster, which has no nodes.
+async fn works(text: &str) {
+    let text = &text.replace("SET_THE_NAME_OF_THIS_CLUSTER", "production-eu");
     let (control_plane, kubectl, dir) = server().await;
     apply_definitions(&kubectl).await;
-    let overlay = kustomize("deploy/kustomize/namespaced");
     kubectl
         .run_with(
             &["apply", "--server-side", "--force-conflicts", "-f", "-"],
-            &overlay,
+            text,
         )
         .await
         .unwrap();
@@ -272,8 +279,7 @@ async fn one_namespace_needs_no_more_than_its_role() {
     let emulator = Emulator::start(([127, 0, 0, 1], 0).into()).await.unwrap();
     let log = dir.path().join("operator.log");
     let output = fs::File::create(&log).unwrap();
-    let _operator = tokio::process::Command::new(env!("CARGO_BIN_EXE_ecr-operator"))
-        .args(["run", "--cluster-name=test", "--watch-namespace=payments"])
+    let _operator = command(text)
         .env("KUBECONFIG", &kubeconfig)
         .env("AWS_ENDPOINT_URL", emulator.url())
         .env("AWS_REGION", "eu-west-1")
@@ -313,4 +319,20 @@ async fn one_namespace_needs_no_more_than_its_role() {
     let told = kubectl.run(&[event.as_slice(), &by].concat()).await;
     told.unwrap_or_else(|why| panic!("{why}: {}", said()));
     assert!(!said().contains("cannot "), "{}", said());
+    assert!(said().contains("made, as there was no class"), "{}", said());
+}
+
+#[tokio::test]
+async fn the_base_needs_no_more_than_its_rights() {
+    works(&kustomize("deploy/kustomize/base")).await;
+}
+
+#[tokio::test]
+async fn one_namespace_needs_no_more_than_its_role() {
+    works(&kustomize("deploy/kustomize/namespaced")).await;
+}
+
+#[tokio::test]
+async fn the_chart_needs_no_more_than_its_rights() {
+    works(&template("default", &AS_BASE)).await;
 }

@@ -7,7 +7,7 @@ use kube::ResourceExt as _;
 use serde_json::{Value, json};
 use xtask::{
     control_plane::ControlPlane,
-    install::{apply_install, apply_local_class},
+    install::{LOCAL_CLASS, apply_install, apply_local_class, user},
     kubectl::Kubectl,
 };
 
@@ -16,12 +16,18 @@ use crate::world::{Operator, SECRET, Server, World, assert_says, closed_port, co
 pub(crate) const ROLE: [&str; 2] = ["clusterrole", "ecr-operator"];
 pub(crate) const CRD: [&str; 2] = ["crd", "ecrrepositories.ecr-operator.dev"];
 
-/// A server of the scenario's own with all that an administrator installs.
-pub(crate) async fn installed(name: &str) -> (ControlPlane, Server) {
+/// A server of the scenario's own with all that an administrator installs, and no class.
+async fn without_class(name: &str) -> (ControlPlane, Server) {
     let (control_plane, dir) = Server::bare(name).await;
     apply_install(control_plane.kubeconfig()).await.unwrap();
-    apply_local_class(control_plane.kubeconfig()).await.unwrap();
     let server = Server::of(&control_plane, &dir).await;
+    (control_plane, server)
+}
+
+/// The same with a class.
+pub(crate) async fn installed(name: &str) -> (ControlPlane, Server) {
+    let (control_plane, server) = without_class(name).await;
+    apply_local_class(control_plane.kubeconfig()).await.unwrap();
     (control_plane, server)
 }
 
@@ -139,6 +145,91 @@ async fn a_missing_permission_stops_it_and_shows() {
         "nothing is written that status does not know"
     );
     put(&kubectl, role).await;
+    world.ready("api").await;
+    world.finish().await;
+}
+
+/// The names and specs of all classes.
+async fn classes(kubectl: &Kubectl) -> Vec<(Value, Value)> {
+    let text = kubectl
+        .run(&["get", "ecrclass", "-o", "json"])
+        .await
+        .unwrap();
+    let list: Value = serde_json::from_str(&text).unwrap();
+    let items = list["items"].as_array().unwrap().iter();
+    items
+        .map(|it| (it["metadata"]["name"].clone(), it["spec"].clone()))
+        .collect()
+}
+
+#[tokio::test]
+async fn the_first_class_is_made_and_is_the_administrators_from_then_on() {
+    let (control_plane, server) = without_class("first-class").await;
+    let kubectl = server.kubectl.clone();
+    let mut world = World::on(server, "first-class").await;
+    world.flag("--create-default-class");
+    world.start_operator().await;
+    world.apply("api", json!({})).await;
+    world.ready("api").await;
+    let mut spec = json!({"allowedNamespaces": {}});
+    assert_eq!(classes(&kubectl).await, [(json!("default"), spec.clone())]);
+
+    world.stop_operator().await;
+    spec["allowedNames"] = json!(["**"]);
+    change(&kubectl, ["ecrclass", "default"], |class| {
+        class["spec"] = spec.clone();
+    })
+    .await;
+    world.start_operator().await;
+    world.apply("web", json!({})).await;
+    world.ready("web").await;
+    assert_eq!(classes(&kubectl).await, [(json!("default"), spec)]);
+
+    world.stop_operator().await;
+    kubectl
+        .run(&["delete", "ecrclass", "default"])
+        .await
+        .unwrap();
+    apply_local_class(control_plane.kubeconfig()).await.unwrap();
+    world.start_operator().await;
+    world.apply("jobs", json!({})).await;
+    world.ready("jobs").await;
+    let names = classes(&kubectl).await.into_iter().map(|it| it.0);
+    assert_eq!(names.collect::<Vec<_>>(), [LOCAL_CLASS], "there is one");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn without_the_right_to_make_a_class_it_says_so_and_waits_for_one() {
+    let (control_plane, server) = without_class("no-right-to-classes").await;
+    let kubectl = server.kubectl.clone();
+    change(&kubectl, ROLE, |role| {
+        for rule in role["rules"].as_array_mut().unwrap() {
+            if rule["resources"] == json!(["ecrrepositoryclasses"]) {
+                let verbs = rule["verbs"].as_array_mut().unwrap();
+                verbs.retain(|verb| verb != "create");
+            }
+        }
+    })
+    .await;
+    let user = format!("--as={}", user());
+    let may = ["auth", "can-i", "create", "ecrrepositoryclasses", &user];
+    let mut ticks = tokio::time::interval(Duration::from_millis(50));
+    while kubectl.run(&may).await.is_ok() {
+        ticks.tick().await;
+    }
+    let mut world = World::on(server, "no-right-to-classes").await;
+    world.flag("--create-default-class");
+    world.start_operator().await;
+    world.apply("api", json!({})).await;
+    world
+        .until("the log to name what is missing", |world| {
+            let log = world.operator().log();
+            log.contains("grant create on ecrrepositoryclasses")
+        })
+        .await;
+    assert_eq!(classes(&kubectl).await, []);
+    apply_local_class(control_plane.kubeconfig()).await.unwrap();
     world.ready("api").await;
     world.finish().await;
 }

@@ -88,9 +88,3 @@ namespace: {{ .Release.Namespace }}
   resources: [ecrrepositories/status]
   verbs: [patch]
 {{- end }}
-
-{{/* Whether the default class is wanted and its kind is there. */}}
-{{- define "ecr-operator.defaultClass" -}}
-{{- $known := .Capabilities.APIVersions.Has "ecr-operator.dev/v1alpha1/ECRRepositoryClass" }}
-{{- if and .Values.defaultClass.create (or $known (not .Values.crds.install)) }}yes{{ end }}
-{{- end }}
