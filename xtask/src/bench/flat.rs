@@ -24,7 +24,7 @@ impl Bench {
     pub(super) async fn flat(&mut self, whole: Duration) -> Result<()> {
         let minutes = whole.as_secs() / 60;
         println!("· one change a second for {minutes} minutes");
-        let operator = self.populated(NAMESPACE, OBJECTS).await?;
+        let (operator, _) = self.populated(NAMESPACE, OBJECTS).await?;
         let mut tick = interval(Duration::from_secs(1));
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let clock = Instant::now();

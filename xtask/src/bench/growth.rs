@@ -10,6 +10,7 @@ use xtask::operator::Operator;
 use xtask::patience::eventually;
 use xtask::processes;
 
+use super::exponents::Cost;
 use super::measure::{Bench, QUIET, cpu_millis, megabytes, real};
 use super::table::Row;
 use super::{fast_class, fast_manifests};
@@ -27,13 +28,28 @@ impl Bench {
     pub(super) async fn growth(&mut self, objects: u32) -> Result<()> {
         println!("· {objects} objects, and a restart");
         let namespace = format!("growth-{objects}");
-        let operator = self.populated(&namespace, objects).await?;
+        let (operator, made) = self.populated(&namespace, objects).await?;
         operator.stop().await?;
-        self.restarted(&namespace, objects).await
+        self.rows.extend(made.rows());
+        let (restart_cpu, restart_memory) = self.restarted(&namespace, objects).await?;
+        self.costs.push(Cost {
+            objects,
+            calls: made.calls,
+            seconds: made.seconds,
+            cpu: made.cpu,
+            memory: made.memory,
+            restart_cpu,
+            restart_memory,
+        });
+        Ok(())
     }
 
     /// Makes objects of the class `fast` in a new namespace, and measures that.
-    pub(super) async fn populated(&mut self, namespace: &str, objects: u32) -> Result<Operator> {
+    pub(super) async fn populated(
+        &mut self,
+        namespace: &str,
+        objects: u32,
+    ) -> Result<(Operator, Made)> {
         self.kubectl
             .run(&["create", "namespace", namespace])
             .await?;
@@ -53,25 +69,15 @@ impl Bench {
         }
         self.have_policies(objects).await?;
         self.quiet().await?;
-        let took = clock.elapsed().saturating_sub(QUIET).as_secs_f64();
-        let cpu = cpu_millis(&operator)? - cpu;
-        let calls = self.calls().await?;
-        let writes = real(audit.seen_without_refusals()?.writes);
-        let resident = megabytes(processes::resident(operator.pid())?);
-        let each = f64::from(objects);
-        self.rows.extend([
-            Row::noted(
-                &format!("{objects} objects: ECR calls to create all"),
-                calls,
-                "calls",
-            ),
-            Row::noted("  Kubernetes writes for each", writes / each, "writes"),
-            Row::noted("  until all were there, as fast as kubectl is", took, "s"),
-            Row::noted("  CPU for all", cpu / 1000.0, "s"),
-            Row::noted("  CPU for each", cpu / each, "ms"),
-            memory("  resident memory", resident, objects),
-        ]);
-        Ok(operator)
+        let made = Made {
+            objects,
+            seconds: clock.elapsed().saturating_sub(QUIET).as_secs_f64(),
+            cpu: (cpu_millis(&operator)? - cpu) / 1000.0,
+            calls: self.calls().await?,
+            writes: real(audit.seen_without_refusals()?.writes),
+            memory: megabytes(processes::resident(operator.pid())?),
+        };
+        Ok((operator, made))
     }
 
     /// Waits until as many repositories have the last thing that is written to them.
@@ -85,7 +91,8 @@ impl Bench {
         .await
     }
 
-    async fn restarted(&mut self, namespace: &str, objects: u32) -> Result<()> {
+    /// Seconds of CPU of a restart, and memory after it.
+    async fn restarted(&mut self, namespace: &str, objects: u32) -> Result<(f64, f64)> {
         let audit = self.zero().await?;
         let clock = Instant::now();
         let operator = self.start(&["--watch-namespace", namespace]).await?;
@@ -93,7 +100,7 @@ impl Bench {
         self.quiet().await?;
         let took = clock.elapsed().saturating_sub(QUIET).as_secs_f64();
         let (calls, seen) = (self.calls().await?, audit.seen_without_refusals()?);
-        let cpu = cpu_millis(&operator)?;
+        let cpu = cpu_millis(&operator)? / 1000.0;
         let resident = megabytes(processes::resident(operator.pid())?);
         operator.stop().await?;
         let each = f64::from(objects);
@@ -114,10 +121,10 @@ impl Bench {
             ),
             Row::noted("  from its start until it is ready", ready, "s"),
             Row::noted("  from its start until it rests", took, "s"),
-            Row::noted("  CPU of a restart", cpu / 1000.0, "s"),
+            Row::noted("  CPU of a restart", cpu, "s"),
             memory("  resident memory after it", resident, objects),
         ]);
-        Ok(())
+        Ok((cpu, resident))
     }
 
     /// Sets the budget of the default class.
@@ -141,6 +148,41 @@ impl Bench {
             .run_with(&apply, &list.to_string())
             .await
             .map(drop)
+    }
+}
+
+/// What it took to make objects.
+pub(super) struct Made {
+    objects: u32,
+    calls: f64,
+    writes: f64,
+    seconds: f64,
+    /// Seconds of CPU.
+    cpu: f64,
+    /// In MB.
+    memory: f64,
+}
+
+impl Made {
+    fn rows(&self) -> [Row; 6] {
+        let objects = self.objects;
+        let each = f64::from(objects);
+        [
+            Row::noted(
+                &format!("{objects} objects: ECR calls to create all"),
+                self.calls,
+                "calls",
+            ),
+            Row::noted("  Kubernetes writes for each", self.writes / each, "writes"),
+            Row::noted(
+                "  until all were there, as fast as kubectl is",
+                self.seconds,
+                "s",
+            ),
+            Row::noted("  CPU for all", self.cpu, "s"),
+            Row::noted("  CPU for each", 1000.0 * self.cpu / each, "ms"),
+            memory("  resident memory", self.memory, objects),
+        ]
     }
 }
 

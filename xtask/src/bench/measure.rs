@@ -11,6 +11,7 @@ use xtask::stack::Stack;
 use xtask::{paths, processes};
 
 use super::audit::Audit;
+use super::exponents::Cost;
 use super::table::Row;
 use super::{OBJECTS, manifests};
 use crate::narration::seconds;
@@ -32,6 +33,9 @@ const PATIENCE: Duration = Duration::from_mins(5);
 /// pace that ECR is asked for.
 const RESYNC: u64 = 100;
 
+/// At the default of one resync in five minutes.
+const SWEEPS_A_DAY: f64 = 288.0;
+
 /// The writes of one operation that ECR is asked for in a second, unless a class says otherwise.
 pub(super) const WRITES_PER_SECOND: f64 = 5.0;
 
@@ -40,6 +44,7 @@ pub(super) struct Bench {
     pub(super) stack: Stack,
     pub(super) kubectl: Kubectl,
     pub(super) rows: Vec<Row>,
+    pub(super) costs: Vec<Cost>,
 }
 
 impl Bench {
@@ -49,6 +54,7 @@ impl Bench {
             stack,
             kubectl,
             rows: Vec::new(),
+            costs: Vec::new(),
         })
     }
 
@@ -201,6 +207,14 @@ impl Bench {
         Ok(operator)
     }
 
+    /// The reads of policies among the calls. Whose turn it is to have them is chance: two of each object in
+    /// eight hours.
+    pub(super) async fn policy_reads(&self) -> Result<f64> {
+        let all = self.stack.emulator.calls().await?;
+        let reads = ["GetLifecyclePolicy", "GetRepositoryPolicy"];
+        Ok(real(reads.iter().filter_map(|it| all.get(*it)).sum()))
+    }
+
     /// Counts over as long as from one resync to the next: each object has its own exactly once then,
     /// no matter when the first one comes.
     pub(super) async fn resync(&mut self, operator: &Operator) -> Result<()> {
@@ -214,18 +228,22 @@ impl Bench {
         let objects = f64::from(OBJECTS - 1);
         // A page of 1,000 repositories, and a page of tags for each 100 that are ours.
         let sweep = (objects / 1000.0).ceil() + (objects / 100.0).ceil();
-        // Whose turn it is to have its policies read is chance: two of each object in eight hours.
-        let all = self.stack.emulator.calls().await?;
-        let reads = ["GetLifecyclePolicy", "GetRepositoryPolicy"];
-        let policies = reads.iter().filter_map(|it| all.get(*it)).sum::<u64>();
+        let policies = self.policy_reads().await?;
+        let swept = calls - policies;
         self.rows.extend([
             Row::limited(
                 "ECR calls per repository and resync",
-                (calls - real(policies)) / objects,
+                swept / objects,
                 sweep / objects,
                 "calls",
             ),
-            Row::noted("  policies whose turn it was", real(policies), "calls"),
+            Row::noted("  policies whose turn it was", policies, "calls"),
+            Row::limited(
+                "  that is a day, every 5 minutes, with 6 reads of policies",
+                SWEEPS_A_DAY * swept / objects + 6.0,
+                10.0,
+                "calls",
+            ),
             Row::limited(
                 "Kubernetes writes of a resync",
                 real(seen.writes),

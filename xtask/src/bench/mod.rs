@@ -5,6 +5,7 @@ mod api_server;
 mod audit;
 mod buckets;
 mod classes;
+mod exponents;
 mod failing;
 mod flat;
 mod growth;
@@ -82,7 +83,7 @@ pub(crate) async fn run(parts: &[Part], long: bool) -> Result<()> {
     if long {
         parts.extend(LONGER);
     }
-    let mut rows = Vec::new();
+    let (mut rows, mut costs) = (Vec::new(), Vec::new());
     for part in parts {
         let _ = std::fs::remove_file(dir.join("audit.log"));
         let mut bench = Bench::new(Stack::start(&dir, &["--audit"]).await?)?;
@@ -90,8 +91,10 @@ pub(crate) async fn run(parts: &[Part], long: bool) -> Result<()> {
             .await
             .with_context(|| format!("the bench stopped; the logs are in {}", dir.display()))?;
         rows.append(&mut bench.rows);
+        costs.append(&mut bench.costs);
     }
     table::print(&rows, Ink::of_stdout());
+    exponents::print(&costs, Ink::of_stdout());
     table::judge(&rows)
 }
 

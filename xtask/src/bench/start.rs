@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_mins(5);
 impl Bench {
     pub(super) async fn first_reconcile(&mut self) -> Result<()> {
         println!("· starting under {OBJECTS} objects, one of which changes meanwhile");
-        let operator = self.populated(NAMESPACE, OBJECTS).await?;
+        let (operator, _) = self.populated(NAMESPACE, OBJECTS).await?;
         // What was made is not what is measured here.
         self.rows.clear();
         operator.stop().await?;

@@ -100,7 +100,7 @@ pub(super) fn judge(rows: &[Row]) -> Result<()> {
 }
 
 /// As few digits as tell it: 3, 0.012, 3.05, 18.4.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let digits = match value.abs() {
         small if small < 1.0 => 3,
         small if small < 10.0 => 2,
