@@ -47,7 +47,11 @@ pub(super) async fn passes<C: Clients>(ctx: Arc<Context<C>>, wanted: impl Stream
     loop {
         let happened = tokio::select! {
             () = ctx.shutdown.cancelled() => break,
-            Ok(()) = &mut listed, if !is_listed => Happened::Listed,
+            it = &mut listed, if !is_listed => match it {
+                Ok(()) => Happened::Listed,
+                // The watch has ended, and with it all work.
+                Err(_) => break,
+            },
             Some(it) = wanted.next() => Happened::Wanted(it),
             Some(it) = work.queue.due() => Happened::Due(it),
             Some(it) = work.passes.join_next() => Happened::Ended(it),
@@ -56,7 +60,7 @@ pub(super) async fn passes<C: Clients>(ctx: Arc<Context<C>>, wanted: impl Stream
         match happened {
             Happened::Listed => {
                 is_listed = true;
-                work.begins();
+                work.wants_all();
             }
             Happened::Wanted(it) if is_listed => work.wants(&it.0, it.1),
             // All that the first list shows have a pass once it is whole.
@@ -78,7 +82,7 @@ struct Work<'a, C> {
 }
 
 impl<C: Clients> Work<'_, C> {
-    fn begins(&mut self) {
+    fn wants_all(&mut self) {
         for object in self.ctx.store.state() {
             self.wants(&ObjectRef::from_obj(object.as_ref()), Why::Look);
         }

@@ -1,7 +1,7 @@
 //! What controllers have to do, by the names that controller-runtime and client-go gave it.
 //!
-//! kube's queue can't be looked into. What it does is told from what goes in and comes out: it keeps
-//! each object once, by the earliest time that it was asked for (kube-runtime, `scheduler`).
+//! No queue is looked into. What one does is told from what goes in and comes out: each keeps an object
+//! once, by the earliest time that it was asked for (`controller::queue`; kube-runtime, `scheduler`).
 
 use std::{
     collections::HashMap,
