@@ -2,29 +2,26 @@
 
 use std::fmt::Write as _;
 
+use super::growth::Made;
 use super::table::number;
 use crate::narration::Ink;
 
-/// What so many objects cost.
+/// What so many objects cost: to be made, and at a restart.
 pub(super) struct Cost {
-    pub(super) objects: u32,
-    pub(super) calls: f64,
-    pub(super) seconds: f64,
+    pub(super) made: Made,
     /// Seconds of CPU.
-    pub(super) cpu: f64,
-    /// In MB.
-    pub(super) memory: f64,
     pub(super) restart_cpu: f64,
+    /// In MB.
     pub(super) restart_memory: f64,
 }
 
 type Measure = (&'static str, fn(&Cost) -> f64);
 
 const MEASURES: [Measure; 6] = [
-    ("ECR calls to create all", |it| it.calls),
-    ("seconds to create all", |it| it.seconds),
-    ("seconds of CPU to create all", |it| it.cpu),
-    ("resident memory then, MB", |it| it.memory),
+    ("ECR calls to create all", |it| it.made.calls),
+    ("seconds to create all", |it| it.made.seconds),
+    ("seconds of CPU to create all", |it| it.made.cpu),
+    ("resident memory then, MB", |it| it.made.memory),
     ("seconds of CPU of a restart", |it| it.restart_cpu),
     ("resident memory after it, MB", |it| it.restart_memory),
 ];
@@ -37,7 +34,7 @@ pub(super) fn print(costs: &[Cost], ink: Ink) {
     }
     let mut head = format!("  {:<32}", "objects");
     for cost in costs {
-        let _ = write!(head, "{:>10}", cost.objects);
+        let _ = write!(head, "{:>10}", cost.made.objects);
     }
     println!("\n{}", ink.bold(&format!("{head}  exponents")));
     for measure in MEASURES {
@@ -59,7 +56,7 @@ fn line(costs: &[Cost], (what, of): Measure) -> String {
 }
 
 fn exponent(smaller: &Cost, larger: &Cost, of: fn(&Cost) -> f64) -> f64 {
-    let times = f64::from(larger.objects) / f64::from(smaller.objects);
+    let times = f64::from(larger.made.objects) / f64::from(smaller.made.objects);
     (of(larger) / of(smaller)).log(times)
 }
 
@@ -68,13 +65,16 @@ mod tests {
     use super::*;
 
     fn cost(objects: u32, cpu: f64) -> Cost {
-        let (calls, memory) = (f64::from(3 * objects), 20.0);
+        let memory = 20.0;
         Cost {
-            objects,
-            calls,
-            seconds: 1.0,
-            cpu,
-            memory,
+            made: Made {
+                objects,
+                calls: f64::from(3 * objects),
+                writes: 0.0,
+                seconds: 1.0,
+                cpu,
+                memory,
+            },
             restart_cpu: cpu,
             restart_memory: memory,
         }

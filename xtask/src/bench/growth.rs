@@ -33,11 +33,7 @@ impl Bench {
         self.rows.extend(made.rows());
         let (restart_cpu, restart_memory) = self.restarted(&namespace, objects).await?;
         self.costs.push(Cost {
-            objects,
-            calls: made.calls,
-            seconds: made.seconds,
-            cpu: made.cpu,
-            memory: made.memory,
+            made,
             restart_cpu,
             restart_memory,
         });
@@ -153,14 +149,14 @@ impl Bench {
 
 /// What it took to make objects.
 pub(super) struct Made {
-    objects: u32,
-    calls: f64,
-    writes: f64,
-    seconds: f64,
+    pub(super) objects: u32,
+    pub(super) calls: f64,
+    pub(super) writes: f64,
+    pub(super) seconds: f64,
     /// Seconds of CPU.
-    cpu: f64,
+    pub(super) cpu: f64,
     /// In MB.
-    memory: f64,
+    pub(super) memory: f64,
 }
 
 impl Made {
