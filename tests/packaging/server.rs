@@ -336,3 +336,57 @@ async fn one_namespace_needs_no_more_than_its_role() {
 async fn the_chart_needs_no_more_than_its_rights() {
     works(&template("default", &AS_BASE)).await;
 }
+
+/// The rules come to view, edit and admin by a controller, a moment later.
+#[tokio::test]
+async fn who_may_edit_a_namespace_may_have_repositories_there_and_no_more() {
+    let (_control_plane, kubectl, _dir) = server().await;
+    apply_definitions(&kubectl).await;
+    let base = kustomize("deploy/kustomize/base");
+    let apply = ["apply", "--server-side", "-f", "-"];
+    kubectl.run_with(&apply, &base).await.unwrap();
+    for (role, user) in [("view", "reader"), ("edit", "writer")] {
+        let (role, user) = (format!("--clusterrole={role}"), format!("--user={user}"));
+        let bind = [
+            "create",
+            "rolebinding",
+            &user[7..],
+            "-n",
+            "payments",
+            &role,
+            &user,
+        ];
+        kubectl.run(&bind).await.unwrap();
+    }
+    let may = async |user: &str, verb: &str, what: &str, namespace: &str| {
+        let user = format!("--as={user}");
+        let ask = ["auth", "can-i", verb, "-n", namespace, &user];
+        let what: Vec<_> = what.split(' ').collect();
+        kubectl.run(&[ask.as_slice(), &what].concat()).await.is_ok()
+    };
+    for (user, verb) in [("reader", "list"), ("writer", "create")] {
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(100));
+        let waiting = async {
+            while !may(user, verb, "ecrrepositories", "payments").await {
+                ticks.tick().await;
+            }
+        };
+        let minute = std::time::Duration::from_mins(1);
+        tokio::time::timeout(minute, waiting).await.unwrap();
+    }
+    for (user, verb, what, namespace) in [
+        ("reader", "create", "ecrrepositories", "payments"),
+        ("writer", "create", "ecrrepositories", "leases"),
+        (
+            "writer",
+            "patch",
+            "ecrrepositories --subresource=status",
+            "payments",
+        ),
+        ("writer", "create", "ecrrepositoryclasses", "payments"),
+    ] {
+        let can = may(user, verb, what, namespace).await;
+        assert!(!can, "{user} {verb} {what} in {namespace}");
+    }
+    assert!(may("writer", "list", "ecrrepositories", "payments").await);
+}
