@@ -209,7 +209,8 @@ async fn serve_logged(flags: Flags, lease: Option<LeaseOf>) -> anyhow::Result<()
     } else {
         &PARTS
     };
-    let (health, metrics) = (Health::of(parts.iter().copied()), Metrics::default());
+    let health = Health::of(parts.iter().copied());
+    let metrics = Metrics::of(&lease_name(flags.watch_namespace.as_deref()));
     let listener = TcpListener::bind(flags.admin_addr)
         .await
         .with_context(|| format!("--admin-addr {} can't be listened on", flags.admin_addr))?;
@@ -291,7 +292,7 @@ fn client(config: Config, fence: Arc<dyn Fence>, metrics: &Metrics) -> anyhow::R
     let host = url.authority().map_or("", |authority| authority.as_str());
     let counted = CountRequests::of(metrics.clone(), host);
     let builder = ClientBuilder::try_from(config)
-        .context("no way to the Kubernetes API: check the certificates in KUBECONFIG")?;
+        .context("no way to the Kubernetes API: check the certificates in KUBECONFIG, and unset HTTPS_PROXY for it")?;
     let in_time = builder.with_layer(&TimeoutLayer::new(KUBERNETES_TIMEOUT));
     let fenced = in_time.with_layer(&FenceLayer::new(fence));
     Ok(fenced.with_layer(&counted).build())

@@ -213,7 +213,7 @@ mod tests {
             .credentials_provider(credentials)
             .region(aws_config::Region::new("eu-central-1"));
         let cluster = ClusterName::parse("prod").unwrap();
-        let metrics = Metrics::default();
+        let metrics = Metrics::of("ecr-operator");
         let clients = AwsClients::of(chain, cluster, Arc::new(Open), metrics.clone()).await;
         let registry = Registry {
             id: RegistryId::parse("123456789012").unwrap(),

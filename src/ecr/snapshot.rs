@@ -89,12 +89,18 @@ struct State {
     outcome: Outcome,
     /// Whether any sweep has ended well.
     has_swept: bool,
-    /// Whether nobody may list the tags of many.
+    /// Whether nobody can list the tags of many.
     lacks_tags: bool,
+    /// How often in a row that has failed.
+    tags_failed: u32,
     /// Whether somebody sweeps.
     has_sweeper: bool,
     repositories: HashMap<String, Known>,
 }
+
+/// So often in a row the tags of many may fail to be listed before a sweep goes on without them: with back-off,
+/// a quarter of a minute and more.
+const TAG_TRIES: u32 = 3;
 
 /// What the sweeps of one registry, by one role, have seen.
 #[derive(Debug, Default)]
@@ -266,7 +272,7 @@ pub(super) struct Sweep<'a> {
     bound: &'a BTreeSet<String>,
     /// The first one keeps whatever has an object: all will ask.
     is_first: bool,
-    /// The tags of those that have our tag; `None` where nobody may list them.
+    /// The tags of those that have our tag; `None` where nobody can list them.
     tags: Option<HashMap<String, Tags>>,
     seen: HashMap<String, Sight>,
 }
@@ -280,7 +286,15 @@ impl Sweep<'_> {
         (self.is_first && self.bound.contains(name)) || self.snapshot.with(known)
     }
 
-    /// Nobody may list the tags of many. Whether that is news.
+    /// The tags of many could not be listed. Whether that was so the last times, too.
+    pub(super) fn tags_fail_again(&self) -> bool {
+        self.snapshot.with(|state| {
+            state.tags_failed = state.tags_failed.saturating_add(1);
+            state.tags_failed > TAG_TRIES
+        })
+    }
+
+    /// Nobody can list the tags of many. Whether that is news.
     pub(super) fn without_tags(&mut self) -> bool {
         self.tags = None;
         self.snapshot
@@ -319,6 +333,10 @@ impl Sweep<'_> {
             state.outcome = Outcome::Swept;
             state.has_swept = true;
             state.lacks_tags = self.tags.is_none();
+            // Where it ended well without them, the next one asks once, and goes on without.
+            if self.tags.is_some() {
+                state.tags_failed = 0;
+            }
             state.drop_unbound(bound);
             for name in bound.iter().filter(|_| self.is_first) {
                 let known = state.repositories.entry(name.clone()).or_default();

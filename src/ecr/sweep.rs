@@ -25,6 +25,7 @@ impl Aws {
         registry: &Registry,
         bound: &BTreeSet<String>,
     ) -> Swept {
+        self.metrics.sweeps(&registry.to_string());
         let mut sweep = self.snapshot.sweep(bound);
         match self.fill(registry, &mut sweep).await {
             Ok(listed) => {
@@ -36,6 +37,10 @@ impl Aws {
             }
             Err(failure) => {
                 let news = self.snapshot.failed(&failure);
+                if failure.class == Class::Denied {
+                    // Each repository is looked at by itself then: nothing grows old.
+                    self.metrics.no_longer_swept(&registry.to_string());
+                }
                 if failure.class == Class::Denied && !news.is_empty() {
                     tracing::warn!(
                         account = %registry.id, region = %registry.region, said = %failure.said,
@@ -55,12 +60,13 @@ impl Aws {
     async fn fill(&self, registry: &Registry, sweep: &mut Sweep<'_>) -> Result<usize, Failure> {
         match self.tagged(registry, sweep).await {
             Ok(()) => {}
-            Err(failure) if failure.class == Class::Denied => {
+            Err(failure) if is_to_do_without(&failure, sweep) => {
                 if sweep.without_tags() {
                     tracing::warn!(
                         account = %registry.id, region = %registry.region, said = %failure.said,
                         "the tags of each repository are read by themselves: allow tag:GetResources \
-                         (deploy/iam), and one call reads a hundred"
+                         (deploy/iam) and open a way to the tagging API, in a VPC without one the endpoint \
+                         `tagging`, and one call reads a hundred"
                     );
                 }
             }
@@ -142,5 +148,26 @@ impl Aws {
                 return Ok(());
             }
         }
+    }
+}
+
+/// Whether a sweep goes on without the tags of many: where they are denied, and where the tagging API has failed
+/// before, as it does where there is no way to it. Once may be a lost answer, and the other way costs a call for
+/// each repository.
+fn is_to_do_without(failure: &Failure, sweep: &Sweep<'_>) -> bool {
+    match failure.class {
+        Class::Denied => true,
+        Class::Unavailable | Class::Invalid | Class::Gone | Class::Limit | Class::Altered => {
+            sweep.tags_fail_again()
+        }
+        // What is wrong is not the tagging API, or is over soon.
+        Class::Throttled
+        | Class::Credentials
+        | Class::WrongAccount
+        | Class::PolicyRefused
+        | Class::Kms
+        | Class::Exists
+        | Class::NotEmpty
+        | Class::NotLeading => false,
     }
 }

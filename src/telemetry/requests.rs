@@ -89,7 +89,7 @@ mod tests {
 
     #[tokio::test]
     async fn answers_are_counted_by_code_and_failures_as_such() {
-        let metrics = Metrics::default();
+        let metrics = Metrics::of("ecr-operator");
         let counted = CountRequests::of(metrics.clone(), "api:443");
         let mut answers = counted.layer(service_fn(async |_: Request<()>| {
             Ok::<_, Infallible>(Response::builder().status(409).body(()).unwrap())

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{
     looking::{FLUX, called, is_about, told, writes},
     samples::{keep_last, pull_by, whole},
-    world::{World, is_sweep, is_write, operations},
+    world::{World, assert_says, is_sweep, is_write, operations},
 };
 
 /// Objects at rest, and how many calls were made until then.
@@ -227,6 +227,30 @@ async fn who_may_not_list_tags_reads_those_of_each() {
     let other = json!([{"Key": "team", "Value": "other"}]);
     world.outside("TagResource", json!({"resourceArn": arn, "tags": other}));
     world.event("api-1", "DriftRepaired").await;
+    world.finish().await;
+}
+
+/// As in a VPC without an endpoint for it.
+#[tokio::test]
+async fn without_a_way_to_the_tagging_api_drift_is_seen_all_the_same() {
+    let mut world = without_rota("no-tagging").await;
+    world.start_operator().await;
+    let names = fleet(2);
+    let mark = resting(&world, &names).await;
+    world
+        .emulator
+        .inject(Fault::on("GetResources").forever().drop_call());
+    let arn = world.repository("api-1").unwrap().arn;
+    let other = json!([{"Key": "team", "Value": "other"}]);
+    world.outside("TagResource", json!({"resourceArn": arn, "tags": other}));
+    world.event("api-1", "DriftRepaired").await;
+    assert_says(&world.operator().log(), "open a way to the tagging API");
+    let calls = world.calls().split_off(mark);
+    let tried = calls.iter().filter(|it| it.operation == "GetResources");
+    assert!(
+        tried.count() >= 4,
+        "one lost answer is no reason: {calls:?}"
+    );
     world.finish().await;
 }
 

@@ -78,7 +78,7 @@ struct OfKind {
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Named {
-    name: &'static str,
+    name: Arc<str>,
 }
 
 /// A request to the API server, by client-go's names.
@@ -112,14 +112,18 @@ pub struct Metrics {
     conflicts: Family<Reason, Counter>,
     losses: Family<Reason, Counter>,
     deletes: Family<Images, Counter>,
+    /// The name of the lease.
+    lease: Arc<str>,
     leader: Family<Named, Gauge<i64, AtomicI64>>,
     works: Arc<Works>,
     resources: Arc<Resources>,
     snapshots: Arc<Snapshots>,
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
+impl Metrics {
+    /// The metrics of a process that writes while it holds the lease of this name, or without any.
+    #[must_use]
+    pub fn of(lease: &str) -> Self {
         let metrics = Self {
             registry: Arc::default(),
             calls: Family::default(),
@@ -136,6 +140,7 @@ impl Default for Metrics {
             conflicts: Family::default(),
             losses: Family::default(),
             deletes: Family::default(),
+            lease: lease.into(),
             leader: Family::default(),
             works: Arc::default(),
             resources: Arc::default(),
@@ -151,9 +156,7 @@ impl Default for Metrics {
             ..metrics
         }
     }
-}
 
-impl Metrics {
     fn register(&self) -> Registry {
         let mut registry = Registry::default();
         self.works.register(&mut registry);
@@ -313,10 +316,15 @@ impl Metrics {
 
     /// Whether this process is the one that writes.
     pub fn leading(&self, is_leading: bool) {
-        let name = "ecr-operator";
+        let name = Arc::clone(&self.lease);
         self.leader
             .get_or_create(&Named { name })
             .set(i64::from(is_leading));
+    }
+
+    /// A registry is about to be read whole: how old what is known of it is counts from the first time.
+    pub fn sweeps(&self, registry: &str) {
+        self.snapshots.begins(registry);
     }
 
     /// All repositories of a registry have just been read: so many.

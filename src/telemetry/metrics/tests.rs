@@ -31,7 +31,7 @@ fn queue(metrics: &Metrics, name: &str) -> f64 {
 
 #[test]
 fn an_object_waits_once_however_often_it_is_asked_for() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::of("ecr-operator");
     let work = metrics.work("it", 4);
     assert_eq!(queue(&metrics, "depth"), 0.0);
     for key in [1, 1, 2] {
@@ -55,7 +55,7 @@ fn an_object_waits_once_however_often_it_is_asked_for() {
 
 #[test]
 fn what_comes_by_time_counts_once_it_is_due() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::of("ecr-operator");
     let work = metrics.work("it", 4);
     work.later(1, Duration::from_hours(1));
     work.later(2, Duration::ZERO);
@@ -76,7 +76,7 @@ fn what_comes_by_time_counts_once_it_is_due() {
 
 #[test]
 fn objects_that_are_gone_wait_no_more() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::of("ecr-operator");
     let work = metrics.work("it", 4);
     for key in [1, 2, 3] {
         work.wanted(key);
@@ -91,7 +91,7 @@ fn objects_that_are_gone_wait_no_more() {
 
 #[test]
 fn passes_are_counted_by_how_they_end() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::of("ecr-operator");
     let work = metrics.work("it", 4);
     for outcome in [
         Outcome::Done,
@@ -127,7 +127,7 @@ fn passes_are_counted_by_how_they_end() {
 
 #[test]
 fn a_pass_that_hangs_shows_how_long() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::of("ecr-operator");
     let work = metrics.work("it", 4);
     assert_eq!(queue(&metrics, "longest_running_processor_seconds"), 0.0);
     let hangs = work.begins(1);
@@ -141,7 +141,7 @@ fn a_pass_that_hangs_shows_how_long() {
 
 #[test]
 fn throttles_are_counted_by_operation_whatever_their_code() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::of("ecr-operator");
     let second = Duration::from_secs(1);
     metrics.called("TagResource", OK, second, second);
     let throttles = r#"ecr_operator_aws_throttles_total{operation="TagResource"}"#;
@@ -157,7 +157,7 @@ fn throttles_are_counted_by_operation_whatever_their_code() {
 
 #[test]
 fn objects_are_counted_at_each_scrape() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::of("ecr-operator");
     let unready = Shown {
         kind: Kind::Repository,
         ready: "False",
@@ -189,13 +189,15 @@ fn objects_are_counted_at_each_scrape() {
 
 #[test]
 fn a_registry_that_nobody_asks_for_has_no_age() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::of("ecr-operator");
     metrics.swept("one", 3);
     metrics.swept("other", 4);
     let count = r#"ecr_operator_snapshot_repositories{registry="one"}"#;
     assert_eq!(value(&metrics, count), 3.0);
     let age = r#"ecr_operator_snapshot_age_seconds{registry="one"}"#;
     assert!(value(&metrics, age) >= 0.0);
+    metrics.sweeps("one");
+    assert_eq!(value(&metrics, count), 3.0, "it was read already");
     metrics.no_longer_swept("one");
     assert!(!metrics.text().contains(r#"registry="one""#));
     metrics.no_longer_swept("other");
@@ -203,8 +205,16 @@ fn a_registry_that_nobody_asks_for_has_no_age() {
 }
 
 #[test]
+fn a_registry_that_was_never_read_grows_old_all_the_same() {
+    let metrics = Metrics::of("ecr-operator");
+    metrics.sweeps("one");
+    let age = r#"ecr_operator_snapshot_age_seconds{registry="one"}"#;
+    assert!(value(&metrics, age) >= 0.0);
+}
+
+#[test]
 fn without_an_election_it_leads() {
-    let metrics = Metrics::default();
+    let metrics = Metrics::of("ecr-operator");
     let leader = r#"leader_election_master_status{name="ecr-operator"}"#;
     assert_eq!(value(&metrics, leader), 1.0);
     metrics.leading(false);
