@@ -58,7 +58,7 @@ async fn it_may_do_what_it_needs_and_no_more(admin: &Kubectl) -> Result<()> {
     let expected = [
         "ecrrepositories.ecr-operator.dev [] [] [get list watch patch]",
         "ecrrepositories.ecr-operator.dev/status [] [] [patch]",
-        "ecrrepositoryclasses.ecr-operator.dev [] [] [get list watch patch]",
+        "ecrrepositoryclasses.ecr-operator.dev [] [] [get list watch patch create]",
         "ecrrepositoryclasses.ecr-operator.dev/status [] [] [patch]",
         "events.events.k8s.io [] [] [create]",
         "leases.coordination.k8s.io [] [] [create]",
