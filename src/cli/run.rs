@@ -291,8 +291,10 @@ fn client(config: Config, fence: Arc<dyn Fence>, metrics: &Metrics) -> anyhow::R
     let url = &config.cluster_url;
     let host = url.authority().map_or("", |authority| authority.as_str());
     let counted = CountRequests::of(metrics.clone(), host);
-    let builder = ClientBuilder::try_from(config)
-        .context("no way to the Kubernetes API: check the certificates in KUBECONFIG, and unset HTTPS_PROXY for it")?;
+    let builder = ClientBuilder::try_from(config).context(
+        "no way to the Kubernetes API: check the certificates in KUBECONFIG, and unset \
+             HTTPS_PROXY for it",
+    )?;
     let in_time = builder.with_layer(&TimeoutLayer::new(KUBERNETES_TIMEOUT));
     let fenced = in_time.with_layer(&FenceLayer::new(fence));
     Ok(fenced.with_layer(&counted).build())

@@ -1,6 +1,6 @@
 //! On whose behalf an object is worked on, as far as it tells by itself.
 
-use kube::{ResourceExt as _, api::ObjectMeta};
+use kube::api::ObjectMeta;
 
 use super::watched::Watched;
 use crate::{
@@ -10,25 +10,22 @@ use crate::{
 
 /// The errand of a pass under way.
 pub(super) fn errand(object: &ECRRepository) -> Errand {
-    Errand {
-        lane: lane(is_at_rest(&object.metadata, object.status.as_ref())),
-        namespace: object.namespace().unwrap_or_default().into(),
-    }
+    of(object, is_at_rest(&object.metadata, object.status.as_ref()))
 }
 
 /// The same of an object that waits for its pass.
 pub(super) fn errand_of(object: &Watched) -> Errand {
-    Errand {
-        lane: lane(object.is_at_rest()),
-        namespace: object.namespace().unwrap_or_default().into(),
-    }
+    of(object, object.is_at_rest())
 }
 
-fn lane(is_at_rest: bool) -> Lane {
-    if is_at_rest {
-        Lane::Drift
-    } else {
-        Lane::Person
+fn of(object: &impl kube::ResourceExt, is_at_rest: bool) -> Errand {
+    Errand {
+        lane: if is_at_rest {
+            Lane::Drift
+        } else {
+            Lane::Person
+        },
+        namespace: object.namespace().unwrap_or_default().into(),
     }
 }
 

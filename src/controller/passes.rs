@@ -14,7 +14,7 @@ use super::{
     context::Context,
     queue::{Object, Queue, Why},
     reconcile::reconcile,
-    shown::key,
+    shown::{key, key_of},
     watched::Watched,
 };
 use crate::ecr::Clients;
@@ -84,16 +84,20 @@ struct Work<'a, C> {
 impl<C: Clients> Work<'_, C> {
     fn wants_all(&mut self) {
         for object in self.ctx.store.state() {
-            self.wants(&ObjectRef::from_obj(object.as_ref()), Why::Look);
+            self.joins(&object, Why::Look);
         }
     }
 
     fn wants(&mut self, name: &ObjectRef<Watched>, why: Why) {
         // Whoever is gone meanwhile has had its last event.
         if let Some(object) = self.ctx.store.get(name) {
-            self.ctx.objects.wanted(key(name));
-            self.queue.wants(&object, why);
+            self.joins(&object, why);
         }
+    }
+
+    fn joins(&mut self, object: &Watched, why: Why) {
+        self.ctx.objects.wanted(key_of(object));
+        self.queue.wants(object, why);
     }
 
     fn begin(&mut self) {

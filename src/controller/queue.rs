@@ -157,6 +157,7 @@ impl Queue {
     }
 }
 
+/// Not by `ObjectRef::from_obj`, which keeps uid and version as well, for each of thousands.
 fn name(object: &Watched) -> ObjectRef<Watched> {
     ObjectRef::new(&object.name_any()).within(&object.namespace().unwrap_or_default())
 }

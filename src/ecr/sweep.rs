@@ -40,13 +40,13 @@ impl Aws {
                 if failure.class == Class::Denied {
                     // Each repository is looked at by itself then: nothing grows old.
                     self.metrics.no_longer_swept(&registry.to_string());
-                }
-                if failure.class == Class::Denied && !news.is_empty() {
-                    tracing::warn!(
-                        account = %registry.id, region = %registry.region, said = %failure.said,
-                        "each repository is looked at by itself: allow ecr:DescribeRepositories on \
-                         repository/* (deploy/iam), and one call lists a thousand"
-                    );
+                    if !news.is_empty() {
+                        tracing::warn!(
+                            account = %registry.id, region = %registry.region, said = %failure.said,
+                            "each repository is looked at by itself: allow ecr:DescribeRepositories on \
+                             repository/* (deploy/iam), and one call lists a thousand"
+                        );
+                    }
                 }
                 Swept {
                     news,
@@ -58,19 +58,19 @@ impl Aws {
 
     /// Makes the calls; tells how many repositories there are.
     async fn fill(&self, registry: &Registry, sweep: &mut Sweep<'_>) -> Result<usize, Failure> {
-        match self.tagged(registry, sweep).await {
-            Ok(()) => {}
-            Err(failure) if is_to_do_without(&failure, sweep) => {
-                if sweep.without_tags() {
-                    tracing::warn!(
-                        account = %registry.id, region = %registry.region, said = %failure.said,
-                        "the tags of each repository are read by themselves: allow tag:GetResources \
-                         (deploy/iam) and open a way to the tagging API, in a VPC without one the endpoint \
-                         `tagging`, and one call reads a hundred"
-                    );
-                }
+        if let Err(failure) = self.tagged(registry, sweep).await {
+            let lasts = is_of_the_tagging_api(failure.class) && sweep.tags_fail_again();
+            if failure.class != Class::Denied && !lasts {
+                return Err(failure);
             }
-            Err(failure) => return Err(failure),
+            if sweep.without_tags() {
+                tracing::warn!(
+                    account = %registry.id, region = %registry.region, said = %failure.said,
+                    "the tags of each repository are read by themselves: allow tag:GetResources \
+                     (deploy/iam) and open a way to the tagging API, in a VPC without one the endpoint \
+                     `tagging`, and one call reads a hundred"
+                );
+            }
         }
         let mut listed = 0;
         self.each_repository(registry, |name, it| {
@@ -151,17 +151,14 @@ impl Aws {
     }
 }
 
-/// Whether a sweep goes on without the tags of many: where they are denied, and where the tagging API has failed
-/// before, as it does where there is no way to it. Once may be a lost answer, and the other way costs a call for
-/// each repository.
-fn is_to_do_without(failure: &Failure, sweep: &Sweep<'_>) -> bool {
-    match failure.class {
-        Class::Denied => true,
-        Class::Unavailable | Class::Invalid | Class::Gone | Class::Limit | Class::Altered => {
-            sweep.tags_fail_again()
-        }
-        // What is wrong is not the tagging API, or is over soon.
-        Class::Throttled
+/// Whether a failure may be that of the tagging API alone, as it is where there is no way to it. Once may be a lost
+/// answer, and to do without costs a call for each repository.
+fn is_of_the_tagging_api(class: Class) -> bool {
+    match class {
+        Class::Unavailable | Class::Invalid | Class::Gone | Class::Limit | Class::Altered => true,
+        // What is wrong is something else, is over soon, or is known for good.
+        Class::Denied
+        | Class::Throttled
         | Class::Credentials
         | Class::WrongAccount
         | Class::PolicyRefused

@@ -19,14 +19,11 @@ struct OfRegistry {
 }
 
 /// When each registry was last read whole, and how much there was; or when that was first tried.
-type Read = (Instant, Option<usize>);
-
-/// All registries that are read whole.
 #[derive(Debug, Default)]
-pub(super) struct Snapshots(Mutex<BTreeMap<String, Read>>);
+pub(super) struct Snapshots(Mutex<BTreeMap<String, (Instant, usize)>>);
 
 impl Snapshots {
-    fn with<T>(&self, change: impl FnOnce(&mut BTreeMap<String, Read>) -> T) -> T {
+    fn with<T>(&self, change: impl FnOnce(&mut BTreeMap<String, (Instant, usize)>) -> T) -> T {
         // A map is whole after any panic.
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -34,12 +31,12 @@ impl Snapshots {
     pub(super) fn begins(&self, registry: &str) {
         self.with(|all| {
             all.entry(registry.to_owned())
-                .or_insert((Instant::now(), None));
+                .or_insert((Instant::now(), 0));
         });
     }
 
     pub(super) fn swept(&self, registry: &str, entries: usize) {
-        self.with(|all| all.insert(registry.to_owned(), (Instant::now(), Some(entries))));
+        self.with(|all| all.insert(registry.to_owned(), (Instant::now(), entries)));
     }
 
     pub(super) fn forget(&self, registry: &str) {
@@ -67,8 +64,7 @@ impl Collector for Snapshots {
         let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
         for (registry, (_, entries)) in &all {
             let registry = registry.clone();
-            let entries = entries.unwrap_or_default();
-            let count = ConstGauge::new(i64::try_from(entries).unwrap_or(i64::MAX));
+            let count = ConstGauge::new(i64::try_from(*entries).unwrap_or(i64::MAX));
             count.encode(family.encode_family(&OfRegistry { registry })?)?;
         }
         Ok(())
