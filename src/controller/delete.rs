@@ -2,22 +2,26 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{assign::Course, error::Error, kubernetes::live, pass::Pass};
+use super::{
+    assign::Course,
+    error::Error,
+    pass::Pass,
+    prove::{Right, TRIES, slow},
+};
 use crate::{
     api::{DeletionPolicy, FINALIZER},
     domain::{
         action::Action,
-        desired::Adoption,
         failure::Class,
         identity::Identity,
         observed::Tags,
-        ownership::{Conflict, OwnerObject, Rights, judge},
+        ownership::{Conflict, Rights},
         plan::{Plan, Step},
         reason::Reason,
         retry::Slot,
         status::{Problem, binding},
     },
-    ecr::{Clients, Ecr},
+    ecr::{Clients, Ecr, Proof},
 };
 use kube::ResourceExt as _;
 
@@ -85,29 +89,64 @@ async fn remove_repository<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Left, E
             return Ok(Left::Waits);
         }
     }
-    let Some(force) = permitted(pass, policy).await? else {
-        return Err(Error::Superseded);
-    };
-    let tags = match pass.aws.tags(&at).await {
-        Ok(Some(tags)) => tags,
-        Ok(None) => return Ok(Left::Nothing),
-        Err(failure) => {
-            pass.failed(Slot::Look, "", "ListTagsForResource", failure);
+    in_turn(pass, &at, policy).await
+}
+
+/// Deletes the repository once it is its turn, by what is true then.
+async fn in_turn<C: Clients>(
+    pass: &mut Pass<'_, C>,
+    at: &Identity,
+    asked: DeletionPolicy,
+) -> Result<Left, Error> {
+    let force = asked == DeletionPolicy::DeleteWithImages;
+    let action = Action::DeleteRepository { force };
+    if pass.is_held_back(&action) {
+        count_images(pass, at).await;
+        return Ok(Left::Waits);
+    }
+    let turn = pass.turn(at, &action).await?;
+    // The class may permit something else by now.
+    match policy(pass).await {
+        Some(policy) if policy == asked => {}
+        Some(_) => return Err(Error::Superseded),
+        None => return Ok(Left::Waits),
+    }
+    for _ in 0..TRIES {
+        let tagged = match pass.aws.tags(at).await {
+            Ok(Some(tagged)) => tagged,
+            Ok(None) => return Ok(Left::Nothing),
+            Err(failure) => {
+                pass.failed(Slot::Look, "", "ListTagsForResource", failure);
+                return Ok(Left::Waits);
+            }
+        };
+        pass.memory.attempts.succeeded(Slot::Look, "");
+        match pass.rights_by_tags(&tagged.tags) {
+            Rights::Ours { stamps } if !stamps.is_empty() => {
+                return claim(pass, at, stamps, Proof::ours(tagged.read)).await;
+            }
+            Rights::Ours { .. } => {}
+            Rights::Refused(Conflict::TwoClusters) => {
+                pass.problems.push(two_clusters());
+                return Ok(Left::Waits);
+            }
+            // Not ours: there is nothing of ours to delete.
+            Rights::Refused(Conflict::AlreadyExists | Conflict::OtherOwner)
+            | Rights::MayAdopt { .. }
+            | Rights::LookUp(_) => return Ok(Left::Nothing),
+        }
+        let proof = Proof::deletable(tagged.read, pass.still_goes().await?);
+        if proof.serves() {
+            pass.write_one(at, action, turn, &proof).await;
+            if pass.problems.is_empty() {
+                return Ok(Left::Nothing);
+            }
+            count_images(pass, at).await;
             return Ok(Left::Waits);
         }
-    };
-    pass.memory.attempts.succeeded(Slot::Look, "");
-    match rights(pass, &tags) {
-        Rights::Ours { stamps } => delete_ours(pass, &at, stamps, force).await,
-        Rights::Refused(Conflict::TwoClusters) => {
-            pass.problems.push(two_clusters());
-            Ok(Left::Waits)
-        }
-        // Not ours: there is nothing of ours to delete.
-        Rights::Refused(Conflict::AlreadyExists | Conflict::OtherOwner)
-        | Rights::MayAdopt { .. }
-        | Rights::LookUp(_) => Ok(Left::Nothing),
     }
+    pass.failed(Slot::Look, "", "ListTagsForResource", slow());
+    Ok(Left::Waits)
 }
 
 /// What becomes of the repository, as object and class say. None where that is not clear or not
@@ -128,60 +167,22 @@ async fn policy<C: Clients>(pass: &mut Pass<'_, C>) -> Option<DeletionPolicy> {
     }
 }
 
-/// Whether the object, as it is now and not as a cache has it, still asks for deletion; and if so,
-/// whether with all images.
-async fn permitted<C: Clients>(
-    pass: &Pass<'_, C>,
-    policy: DeletionPolicy,
-) -> Result<Option<bool>, Error> {
-    match policy {
-        DeletionPolicy::Retain => Ok(None),
-        DeletionPolicy::Delete => Ok(Some(false)),
-        DeletionPolicy::DeleteWithImages => {
-            let live = live(&pass.ctx.client, &pass.object).await?;
-            let still = live.is_some_and(|live| {
-                live.metadata.deletion_timestamp.is_some()
-                    && live.metadata.generation == pass.object.metadata.generation
-            });
-            Ok(still.then_some(true))
-        }
-    }
-}
-
-fn rights<C: Clients>(pass: &Pass<'_, C>, tags: &Tags) -> Rights {
-    let owner = pass.owner();
-    judge(
-        tags,
-        &pass.claim(&owner, &Adoption::Never),
-        OwnerObject::Alive,
-    )
-}
-
-/// The tags prove that the repository is ours. One whose cluster uid is not ours yet is stamped
-/// first, as by a rebuilt cluster, and deleted in the next pass by a fresh proof.
-async fn delete_ours<C: Clients>(
+/// The repository is ours, but for the cluster's uid, as after a cluster was rebuilt: that is written first,
+/// and the repository is deleted in the next pass by another proof.
+async fn claim<C: Clients>(
     pass: &mut Pass<'_, C>,
     at: &Identity,
     stamps: Tags,
-    force: bool,
+    proof: Proof,
 ) -> Result<Left, Error> {
-    let action = if stamps.is_empty() {
-        Action::DeleteRepository { force }
-    } else {
-        Action::TagResource(stamps)
-    };
-    let deletes = matches!(action, Action::DeleteRepository { .. });
     let plan = Plan {
-        steps: vec![Step::new(action, String::new())],
+        steps: vec![Step::new(Action::TagResource(stamps), String::new())],
         refusals: Vec::new(),
     };
-    pass.execute(at, plan, &BTreeMap::new()).await;
+    let right = (Right::Ownership, Some(proof));
+    pass.execute(at, plan, &BTreeMap::new(), right).await?;
     if !pass.problems.is_empty() {
-        count_images(pass, at).await;
         return Ok(Left::Waits);
-    }
-    if deletes {
-        return Ok(Left::Nothing);
     }
     pass.status.cluster_uid = Some(pass.ctx.cluster.uid.to_string());
     pass.save().await?;

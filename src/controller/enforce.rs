@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    assign::Course, documents::Documents, error::Error, execute::Executed, pass::Pass, rest::Rest,
+    assign::Course, documents::Documents, error::Error, execute::Executed, pass::Pass,
+    prove::Right, rest::Rest,
 };
 use crate::{
     api::{Aspect, CLUSTER_UID_TAG, ManagementPolicy},
@@ -14,17 +15,17 @@ use crate::{
         failure::Failure,
         identity::{Bound, Identity, bind},
         observed::{Described, Observed, Reading, Tags},
-        ownership::{Conflict, OwnerObject, Rights, judge},
+        ownership::{Conflict, Rights},
         plan::{Plan, Step, plan as plan_repository, plan_creation},
         reason::Reason,
         retry::Slot,
         status::{Problem, Standing, binding, record_applied, record_binding, record_repository},
     },
-    ecr::{Clients, Ecr},
+    ecr::{Clients, Ecr, Proof, Tagged},
 };
 
 /// What ECR holds, and whose it is.
-type Found = Option<(Described, Tags)>;
+type Found = Option<(Described, Tagged)>;
 
 /// One pass over an object that lives.
 pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, Error> {
@@ -112,13 +113,7 @@ async fn bound<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> bool {
                     return false;
                 }
             };
-            let is_ours = found.is_some_and(|tags| {
-                let claim = pass.claim(&desired.owner, &desired.adoption);
-                matches!(
-                    judge(&tags, &claim, OwnerObject::Alive),
-                    Rights::Ours { .. }
-                )
-            });
+            let is_ours = found.is_some_and(|found| pass.is_ours(&found.tags));
             is_ours.then(|| identity_changed(&old, &new))
         }
     };
@@ -232,10 +227,10 @@ async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result
     }
     remember_tag_keys(pass, &plan);
     pass.begin().await?;
-    pass.still_wanted().await?;
+    let (wanted, right) = (desired.hashes(), (Right::Creation, None));
     let executed = pass
-        .execute(&desired.identity, plan, &desired.hashes())
-        .await;
+        .execute(&desired.identity, plan, &wanted, right)
+        .await?;
     if executed.exists {
         // It exists after all: lost answer, lag, or somebody else's. Its tags decide.
         pass.status.last_loss.clone_from(&pass.before.last_loss);
@@ -263,7 +258,7 @@ async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result
 async fn manage<C: Clients>(
     pass: &mut Pass<'_, C>,
     desired: &Desired,
-    (described, tags): (Described, Tags),
+    (described, Tagged { tags, read }): (Described, Tagged),
     documents: Option<Documents>,
 ) -> Result<Duration, Error> {
     let rights = match pass.rights(desired, &tags).await {
@@ -318,9 +313,14 @@ async fn manage<C: Clients>(
         pass.guard_lifecycle(&desired.identity, &mut plan, most)
             .await;
     }
+    let right = if is_ours {
+        (Right::Ownership, Some(Proof::ours(read)))
+    } else {
+        (Right::Adoption(desired), None)
+    };
     let executed = pass
-        .execute(&desired.identity, plan, &desired.hashes())
-        .await;
+        .execute(&desired.identity, plan, &desired.hashes(), right)
+        .await?;
     if !is_ours {
         return pass.adopted().await;
     }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{documents::write_of, pass::Pass};
+use tokio::time::Instant;
+
+use super::{documents::write_of, error::Error, pass::Pass, prove::Right};
 use crate::{
     api::Aspect,
     domain::{
@@ -18,7 +20,7 @@ use crate::{
         retry::Slot,
         status::Problem,
     },
-    ecr::{Clients, Ecr},
+    ecr::{Clients, Ecr, Proof, Turn},
 };
 
 /// What came of a plan.
@@ -30,61 +32,161 @@ pub(super) struct Executed {
     pub(super) exists: bool,
 }
 
+/// A step that is due, and what it is tried as.
+struct Due {
+    step: Step,
+    slot: Slot,
+    request: String,
+}
+
+/// What came of one step.
+enum Written {
+    Done(Answer),
+    /// The repository was to be created and exists.
+    Exists,
+    Failed {
+        failure: Failure,
+        /// Whether the steps after it would fail alike.
+        ends: bool,
+    },
+}
+
 impl<C: Clients> Pass<'_, C> {
-    /// Carries out all steps that are due. `wanted` tells what each aspect is asked to be.
+    /// Carries out all steps that are due: first the turns of all of them, then the proof, then the calls.
+    /// `wanted` tells what each aspect is asked to be, `known` is what was proved on the way here.
     pub(super) async fn execute(
         &mut self,
         at: &Identity,
         plan: Plan,
         wanted: &BTreeMap<Aspect, String>,
-    ) -> Executed {
+        (mut right, mut known): (Right<'_>, Option<Proof>),
+    ) -> Result<Executed, Error> {
         let mut executed = Executed::default();
         for (aspect, refusal) in plan.refusals {
             self.refused(aspect, aspect.map_or("CreateRepository", write_of), refusal);
         }
-        let mut steps = plan.steps.into_iter();
+        let due = self.due(plan.steps, wanted);
+        let turns = self.turns(at, due.iter().map(|it| &it.step.action)).await?;
+        let mut steps = due.into_iter().zip(turns);
+        while let Some((due, turn)) = steps.next() {
+            let proof = match self.proof(at, right, known).await? {
+                Ok(proof) => proof,
+                Err(failure) => {
+                    self.failed(Slot::Look, "", "ListTagsForResource", failure.clone());
+                    let left = std::iter::once(due).chain(steps.map(|(due, _)| due));
+                    self.postpone(left.map(|it| it.step), &failure);
+                    break;
+                }
+            };
+            known = Some(proof);
+            match self.write(at, due, (turn, &proof), wanted).await {
+                Written::Done(Answer::Created(described)) => {
+                    executed.created = Some(described);
+                    // With our tags: nothing proves it better.
+                    (right, known) = (Right::Ownership, Some(Proof::ours(Instant::now())));
+                }
+                Written::Done(
+                    Answer::Done | Answer::StoredLifecycle(_) | Answer::StoredPolicy(_),
+                )
+                | Written::Failed { ends: false, .. } => {}
+                Written::Exists => {
+                    executed.exists = true;
+                    break;
+                }
+                Written::Failed {
+                    failure,
+                    ends: true,
+                } => {
+                    self.postpone(steps.map(|(due, _)| due.step), &failure);
+                    break;
+                }
+            }
+        }
+        Ok(executed)
+    }
+
+    /// The steps whose time it is. What is held back stays a problem.
+    fn due(&mut self, steps: Vec<Step>, wanted: &BTreeMap<Aspect, String>) -> Vec<Due> {
+        let creates = |step: &Step| matches!(step.action, Action::CreateRepository(_));
+        let is_new = steps.iter().any(creates);
+        let mut all_due = Vec::new();
+        let mut steps = steps.into_iter();
         while let Some(step) = steps.next() {
             let (slot, request) = (slot(&step.action), request(&step.action, wanted));
-            let operation = step.action.operation();
-            if let Some(failure) = self.held_back(slot, &request, operation) {
+            if let Some(failure) = self.held_back(slot, &request, step.action.operation()) {
                 if slot == Slot::Repository {
                     self.postpone(steps, &failure);
                     break;
                 }
-                continue;
-            }
-            if self.is_fought_over(&step.action, wanted) {
-                continue;
-            }
-            match self.aws.write(at, &step.action).await {
-                Ok(answer) => {
-                    self.memory.attempts.succeeded(slot, &request);
-                    if let Some(failure) = altered(&step.action, &answer) {
-                        self.failed(slot, &request, operation, failure);
-                    }
-                    if let Answer::Created(described) = answer {
-                        executed.created = Some(described);
-                    }
-                    self.note_done(step, wanted);
-                }
-                Err(failure) if failure.class == Class::Exists && slot == Slot::Repository => {
-                    executed.exists = true;
-                    return executed;
-                }
-                Err(mut failure) => {
-                    if let (Class::PolicyRefused, Some(hint)) = (failure.class, &step.hint) {
-                        failure.said = format!("{}; {hint}", failure.said);
-                    }
-                    let ends = slot == Slot::Repository || failure.class.ends_the_pass();
-                    self.failed(slot, &request, operation, failure.clone());
-                    if ends {
-                        self.postpone(steps, &failure);
-                        break;
-                    }
-                }
+            } else if is_new || !self.is_fought_over(&step.action, wanted) {
+                all_due.push(Due {
+                    step,
+                    slot,
+                    request,
+                });
             }
         }
-        executed
+        all_due
+    }
+
+    /// Makes the write of one step, and notes what came of it.
+    async fn write(
+        &mut self,
+        at: &Identity,
+        due: Due,
+        (turn, proof): (Turn, &Proof),
+        wanted: &BTreeMap<Aspect, String>,
+    ) -> Written {
+        let Due {
+            step,
+            slot,
+            request,
+        } = due;
+        let operation = step.action.operation();
+        match self.aws.write(at, &step.action, turn, proof).await {
+            Ok(answer) => {
+                self.memory.attempts.succeeded(slot, &request);
+                if let Some(failure) = altered(&step.action, &answer) {
+                    self.failed(slot, &request, operation, failure);
+                }
+                self.note_done(step, wanted);
+                Written::Done(answer)
+            }
+            Err(failure) if failure.class == Class::Exists && slot == Slot::Repository => {
+                Written::Exists
+            }
+            Err(mut failure) => {
+                if let (Class::PolicyRefused, Some(hint)) = (failure.class, &step.hint) {
+                    failure.said = format!("{}; {hint}", failure.said);
+                }
+                self.failed(slot, &request, operation, failure.clone());
+                let ends = slot == Slot::Repository || failure.class.ends_the_pass();
+                Written::Failed { failure, ends }
+            }
+        }
+    }
+
+    /// Whether a write of the repository itself is not yet due again; its problem stays.
+    pub(super) fn is_held_back(&mut self, action: &Action) -> bool {
+        let request = request(action, &BTreeMap::new());
+        let held = self.held_back(slot(action), &request, action.operation());
+        held.is_some()
+    }
+
+    /// Makes one write that has its turn and its proof.
+    pub(super) async fn write_one(
+        &mut self,
+        at: &Identity,
+        action: Action,
+        turn: Turn,
+        proof: &Proof,
+    ) {
+        let due = Due {
+            slot: slot(&action),
+            request: request(&action, &BTreeMap::new()),
+            step: Step::new(action, String::new()),
+        };
+        self.write(at, due, (turn, proof), &BTreeMap::new()).await;
     }
 
     fn note_done(&mut self, step: Step, wanted: &BTreeMap<Aspect, String>) {

@@ -21,6 +21,7 @@ mod observe;
 mod ownership;
 mod pass;
 mod passes;
+mod prove;
 mod queue;
 mod reconcile;
 mod rest;

@@ -12,12 +12,13 @@ use crate::{
         reason::Reason,
         status::{Problem, Standing},
     },
-    ecr::Clients,
+    ecr::{Clients, LONGEST_WRITE},
 };
 
-/// How long an adoption waits before it reads its own tag back: longer than any call of another
-/// adopter that read before us may still be under way.
-const ADOPTION_WAIT: Duration = Duration::from_secs(12);
+/// How long an adoption waits before it reads its own tag back. Another adopter whose proof is from before
+/// our tag has made its call by then, and has its answer, or never will; a second more is for clocks that
+/// go at another speed.
+const ADOPTION_WAIT: Duration = LONGEST_WRITE.saturating_add(Duration::from_secs(1));
 
 impl<C: Clients> Pass<'_, C> {
     /// Judges by the tags; whether another owner of our own cluster lives is asked of Kubernetes.

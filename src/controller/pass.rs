@@ -8,11 +8,12 @@ use std::{
 
 use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
+use tokio_util::sync::CancellationToken;
 
 use super::{
     context::{Context, jittered},
     error::Error,
-    kubernetes::{live, set_finalizer, version, write_status},
+    kubernetes::{set_finalizer, version, write_status},
     memory::Memory,
     rest::REST,
     shown,
@@ -67,6 +68,8 @@ pub(super) struct Pass<'a, C: Clients> {
     pub(super) seen_to: SeenTo,
     /// Whether this process has had no pass over the object before.
     pub(super) is_first: bool,
+    /// Somebody has changed the object since the pass began.
+    pub(super) changed: CancellationToken,
 }
 
 /// How often something failed.
@@ -102,6 +105,7 @@ impl<'a, C: Clients> Pass<'a, C> {
         object: ECRRepository,
         memory: Memory,
         (aws, access): (Arc<C::Ecr>, Access),
+        changed: CancellationToken,
     ) -> Self {
         let before = object.status.clone().unwrap_or_default();
         let mut pass = Self {
@@ -122,6 +126,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             class_approval: None,
             seen_to: SeenTo::ByItself,
             is_first: false,
+            changed,
         };
         pass.note_request();
         pass
@@ -230,18 +235,6 @@ impl<'a, C: Clients> Pass<'a, C> {
         }
         self.stand(Standing::Beginning);
         self.save().await
-    }
-
-    /// A fresh look at the object, before what must not happen to one that is going.
-    pub(super) async fn still_wanted(&mut self) -> Result<(), Error> {
-        let live = live(&self.ctx.client, &self.object)
-            .await?
-            .ok_or(Error::Superseded)?;
-        if live.metadata.generation != self.object.metadata.generation {
-            return Err(Error::Superseded);
-        }
-        self.object = live;
-        Ok(())
     }
 
     /// Ends the pass: status, events, and when to come back.

@@ -4,11 +4,12 @@
 //! `FutureHashMap`). With thousands of objects that wait for their turn at AWS's pace that was most of
 //! what the process did.
 
-use std::{pin::pin, sync::Arc, time::Duration};
+use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt as _};
 use kube::runtime::reflector::ObjectRef;
 use tokio::task::{JoinError, JoinSet};
+use tokio_util::sync::CancellationToken;
 
 use super::{
     context::Context,
@@ -43,6 +44,7 @@ pub(super) async fn passes<C: Clients>(ctx: Arc<Context<C>>, wanted: impl Stream
         ctx: &ctx,
         queue: Queue::default(),
         passes: JoinSet::new(),
+        running: HashMap::new(),
     };
     loop {
         let happened = tokio::select! {
@@ -79,6 +81,8 @@ struct Work<'a, C> {
     ctx: &'a Arc<Context<C>>,
     queue: Queue,
     passes: JoinSet<(Object, Option<Duration>)>,
+    /// Tells the passes under way that their object has changed.
+    running: HashMap<Object, CancellationToken>,
 }
 
 impl<C: Clients> Work<'_, C> {
@@ -89,6 +93,9 @@ impl<C: Clients> Work<'_, C> {
     }
 
     fn wants(&mut self, name: &ObjectRef<Watched>, why: Why) {
+        if let (Why::Changed, Some(changed)) = (why, self.running.get(name)) {
+            changed.cancel();
+        }
         // Whoever is gone meanwhile has had its last event.
         if let Some(object) = self.ctx.store.get(name) {
             self.joins(&object, why);
@@ -108,8 +115,10 @@ impl<C: Clients> Work<'_, C> {
                 continue;
             };
             let ctx = Arc::clone(self.ctx);
+            let changed = CancellationToken::new();
+            self.running.insert(Arc::clone(&name), changed.clone());
             self.passes
-                .spawn(async move { (name, reconcile(object, ctx).await) });
+                .spawn(async move { (name, reconcile(object, ctx, changed).await) });
         }
     }
 
@@ -122,6 +131,7 @@ impl<C: Clients> Work<'_, C> {
                 Err(_) => return,
             },
         };
+        self.running.remove(&name);
         let object = self.ctx.store.get(&name);
         if let (Some(_), Some(next)) = (&object, next) {
             self.ctx.objects.later(key(&name), next);

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
+use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::{
@@ -22,8 +23,9 @@ use crate::{
     telemetry::Outcome,
 };
 
-/// How long one pass may take once it is admitted; every request in it has a shorter limit of its own.
-const LONGEST: Duration = Duration::from_mins(2);
+/// How long one pass may take once it is admitted. Every request in it has a shorter limit of its own; most of a
+/// long one is waiting for turns, which an operation that AWS throttles gives out one a second.
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// How long a pass under way may go on once the process is to stop.
 const LAST_GRACE: Duration = Duration::from_secs(15);
@@ -32,6 +34,7 @@ const LAST_GRACE: Duration = Duration::from_secs(15);
 pub(super) async fn reconcile<C: Clients>(
     object: Arc<Watched>,
     ctx: Arc<Context<C>>,
+    changed: CancellationToken,
 ) -> Option<Duration> {
     let running = ctx.objects.begins(key_of(object.as_ref()));
     let object = match object.read() {
@@ -51,7 +54,7 @@ pub(super) async fn reconcile<C: Clients>(
             object.name_any()
         )
     );
-    let pass = one_pass(&ctx, object).instrument(span.clone());
+    let pass = one_pass(&ctx, object, changed).instrument(span.clone());
     let outcome = tokio::select! {
         outcome = pass => outcome,
         () = tokio::time::sleep(LONGEST) => Err(Error::TimedOut),
@@ -101,7 +104,11 @@ fn unreadable<C>(object: &Watched, why: &str, ctx: &Context<C>) -> Duration {
     jittered(ctx.settings.resync)
 }
 
-async fn one_pass<C: Clients>(ctx: &Context<C>, object: ECRRepository) -> Result<Passed, Error> {
+async fn one_pass<C: Clients>(
+    ctx: &Context<C>,
+    object: ECRRepository,
+    changed: CancellationToken,
+) -> Result<Passed, Error> {
     let uid = object.uid().unwrap_or_default();
     let memory = ctx.memories.recall(&uid);
     let Some(object) = fresh(&ctx.client, object, memory.written).await? else {
@@ -113,7 +120,7 @@ async fn one_pass<C: Clients>(ctx: &Context<C>, object: ECRRepository) -> Result
     };
     let access = Access::default();
     let aws = ctx.clients.open(&access).await.on_errand(errand(&object));
-    let mut pass = Pass::new(ctx, object, memory, (aws, access));
+    let mut pass = Pass::new(ctx, object, memory, (aws, access), changed);
     let next = if pass.object.metadata.deletion_timestamp.is_some() {
         delete::run(&mut pass).await
     } else {

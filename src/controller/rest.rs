@@ -96,9 +96,11 @@ impl<C: Clients> Pass<'_, C> {
             Glance::Denied | Glance::Unlisted => return Ok(self.looks(name, None)),
             Glance::Unchanged => {}
             Glance::Seen(sight) => {
-                let tags = match &sight.tags {
-                    Some(tags) => Some(tags.clone()),
-                    None => self.aws.tags(&desired.identity).await?,
+                let tags = if sight.tags.is_some() {
+                    sight.tags.clone()
+                } else {
+                    let found = self.aws.tags(&desired.identity).await?;
+                    found.map(|it| it.tags)
                 };
                 if !tags.is_some_and(|tags| self.is_as_asked(desired, &sight.described, tags)) {
                     return Ok(self.looks(name, None));

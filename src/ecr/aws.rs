@@ -31,7 +31,8 @@ use super::{
     fence::{Fence, fenced},
     lookups::Lookups,
     pacing::{Kind, Pacing, Turn},
-    port::{Ecr, ImageCount, Preview, Swept},
+    port::{Ecr, ImageCount, Preview, Swept, Tagged},
+    proof::Proof,
     snapshot::Snapshot,
     write,
 };
@@ -42,7 +43,7 @@ use crate::{
         failure::{Class, Failure},
         identity::{Identity, Region, Registry, RegistryId},
         lifecycle::Lifecycle,
-        observed::{Described, Reading, Tags},
+        observed::{Described, Reading},
         policy::Document,
         turns::Errand,
     },
@@ -129,29 +130,61 @@ impl Aws {
         self.refused.load(Ordering::Relaxed) && self.opened.elapsed() >= ACCOUNT_RETRY
     }
 
-    /// One call of ECR: waits for its turn, counts it, and reads what went wrong. A write asks the fence
-    /// after that wait, last of all.
+    /// One call of ECR that reads: waits for its turn, counts it, and reads what went wrong.
     pub(super) async fn call<T, E>(
         &self,
         registry: &Registry,
-        kind: Kind,
         operation: &'static str,
         send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
     ) -> Result<T, Error>
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
-        let turn = self.pacing.turn(registry, kind, operation, &self.errand);
-        let turn = turn.await;
+        let turn = self.turn_to_read(registry, operation).await;
+        self.call_in_turn(registry, operation, turn, send).await
+    }
+
+    async fn turn_to_read(&self, registry: &Registry, operation: &'static str) -> Turn {
+        let turn = self
+            .pacing
+            .turn(registry, Kind::Read, operation, &self.errand);
+        turn.await
+    }
+
+    async fn call_in_turn<T, E>(
+        &self,
+        registry: &Registry,
+        operation: &'static str,
+        turn: Turn,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Error>
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
+        let span = call_span(operation, registry);
         // The SDK's futures are large, and this one would hold its own twice.
+        let call = Box::pin(self.send(operation, turn.waited, send));
+        let answer = call.instrument(span).await;
+        self.note_rate(operation, turn, &answer);
+        answer
+    }
+
+    /// One call of ECR that writes, in the turn that it was given: it asks the fence last of all.
+    pub(super) async fn write_in_turn<T, E>(
+        &self,
+        registry: &Registry,
+        operation: &'static str,
+        turn: Turn,
+        send: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, Error>
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
         let span = call_span(operation, registry);
         let call = Box::pin(self.send(operation, turn.waited, send)).instrument(span);
-        let answer = match kind {
-            Kind::Read => call.await,
-            Kind::Write => fenced(&*self.fence, call)
-                .await
-                .unwrap_or_else(|closed| Err(Error::not_leading(operation, closed))),
-        };
+        let answer = fenced(&*self.fence, call)
+            .await
+            .unwrap_or_else(|closed| Err(Error::not_leading(operation, closed)));
         self.note_rate(operation, turn, &answer);
         answer
     }
@@ -288,17 +321,21 @@ impl Ecr for Aws {
         self.look_up(at).await
     }
 
-    async fn tags(&self, at: &Identity) -> Result<Option<Tags>, Failure> {
+    async fn tags(&self, at: &Identity) -> Result<Option<Tagged>, Failure> {
+        let operation = "ListTagsForResource";
+        let turn = self.turn_to_read(&at.registry, operation).await;
+        let read = Instant::now();
         let call = self
             .ecr
             .list_tags_for_resource()
             .resource_arn(at.arn())
             .send();
-        let answer = if_there(
-            self.call(&at.registry, Kind::Read, "ListTagsForResource", call)
-                .await,
-        )?;
-        Ok(answer.map(|answer| tags(answer.tags())))
+        let answer = self.call_in_turn(&at.registry, operation, turn, call);
+        let answer = if_there(answer.await)?;
+        Ok(answer.map(|answer| Tagged {
+            tags: tags(answer.tags()),
+            read,
+        }))
     }
 
     async fn lifecycle(&self, at: &Identity) -> Result<Reading<Lifecycle>, Failure> {
@@ -308,9 +345,7 @@ impl Ecr for Aws {
             .registry_id(at.registry.id.as_str())
             .repository_name(at.name.as_str())
             .send();
-        let answer = self
-            .call(&at.registry, Kind::Read, "GetLifecyclePolicy", call)
-            .await;
+        let answer = self.call(&at.registry, "GetLifecyclePolicy", call).await;
         document(answer, NO_LIFECYCLE_POLICY, |answer| {
             answer.lifecycle_policy_text().map(Lifecycle::stored)
         })
@@ -323,9 +358,7 @@ impl Ecr for Aws {
             .registry_id(at.registry.id.as_str())
             .repository_name(at.name.as_str())
             .send();
-        let answer = self
-            .call(&at.registry, Kind::Read, "GetRepositoryPolicy", call)
-            .await;
+        let answer = self.call(&at.registry, "GetRepositoryPolicy", call).await;
         document(answer, NO_REPOSITORY_POLICY, |answer| {
             answer.policy_text().map(Document::stored)
         })
@@ -340,7 +373,7 @@ impl Ecr for Aws {
             .lifecycle_policy_text(policy.text())
             .send();
         let operation = "StartLifecyclePolicyPreview";
-        match self.call(&at.registry, Kind::Read, operation, call).await {
+        match self.call(&at.registry, operation, call).await {
             Err(error) if !error.has_code(PREVIEW_RUNS) => Err(error.failure),
             Ok(_) | Err(_) => Ok(()),
         }
@@ -355,7 +388,7 @@ impl Ecr for Aws {
             .max_results(1)
             .send();
         let operation = "GetLifecyclePolicyPreview";
-        match self.call(&at.registry, Kind::Read, operation, call).await {
+        match self.call(&at.registry, operation, call).await {
             Ok(answer) => previewed(&answer),
             Err(error) if error.has_code(NO_PREVIEW) => Ok(Preview::None),
             Err(error) => Err(error.failure),
@@ -370,9 +403,7 @@ impl Ecr for Aws {
             .repository_name(at.name.as_str())
             .max_results(1000)
             .send();
-        let page = self
-            .call(&at.registry, Kind::Read, "DescribeImages", call)
-            .await?;
+        let page = self.call(&at.registry, "DescribeImages", call).await?;
         let count = page.image_details().len();
         Ok(match page.next_token() {
             None => ImageCount::Exactly(count),
@@ -397,7 +428,21 @@ impl Ecr for Aws {
         self.sweep_registry(registry, bound).await
     }
 
-    async fn write(&self, at: &Identity, action: &Action) -> Result<Answer, Failure> {
-        write::send(self, at, action).await
+    async fn turn(&self, at: &Identity, action: &Action) -> Turn {
+        let operation = action.operation();
+        let turn = self
+            .pacing
+            .turn(&at.registry, Kind::Write, operation, &self.errand);
+        turn.await
+    }
+
+    async fn write(
+        &self,
+        at: &Identity,
+        action: &Action,
+        turn: Turn,
+        proof: &Proof,
+    ) -> Result<Answer, Failure> {
+        write::send(self, at, action, turn, *proof).await
     }
 }

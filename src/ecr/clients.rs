@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// How long one call may take in all.
-const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// As whom and where AWS is called.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -187,11 +187,23 @@ impl Clients for AwsClients {
 
 #[cfg(test)]
 mod tests {
-    use aws_credential_types::Credentials;
+    use aws_credential_types::{
+        Credentials,
+        provider::{ProvideCredentials, future},
+    };
     use ecr_emulator::{Emulator, Fault};
+    use tokio::time::Instant;
 
     use super::*;
-    use crate::{domain::failure::Class, ecr::Open};
+    use crate::{
+        domain::{
+            action::Action,
+            answer::Answer,
+            failure::{Class, Failure},
+            identity::{Identity, RepositoryName},
+        },
+        ecr::{Open, Proof},
+    };
 
     #[test]
     fn session_names_are_those_of_sts() {
@@ -201,6 +213,93 @@ mod tests {
             "ecr-operator@prod.eu-1@team-a"
         );
         assert_eq!(session_name(&cluster, &"x".repeat(128)).len(), 64);
+    }
+
+    fn registry() -> Registry {
+        Registry {
+            id: RegistryId::parse("123456789012").unwrap(),
+            region: Region::parse("eu-central-1").unwrap(),
+        }
+    }
+
+    /// A client of the emulator, whose credentials take so long to come at each call.
+    async fn client(
+        emulator: &Emulator,
+        credentials: impl ProvideCredentials + 'static,
+    ) -> Arc<Aws> {
+        let chain = aws_config::defaults(BehaviorVersion::v2026_01_12())
+            .endpoint_url(emulator.url())
+            .identity_cache(aws_config::identity::IdentityCache::no_cache())
+            .credentials_provider(credentials)
+            .region(aws_config::Region::new("eu-central-1"));
+        let cluster = ClusterName::parse("prod").unwrap();
+        let metrics = Metrics::of("ecr-operator");
+        let clients = AwsClients::of(chain, cluster, Arc::new(Open), metrics).await;
+        clients.open(&Access::default()).await
+    }
+
+    fn at_once() -> Credentials {
+        Credentials::new("AKIA", "secret", None, None, "test")
+    }
+
+    /// Each time later than a proof serves.
+    #[derive(Debug)]
+    struct Late;
+
+    impl ProvideCredentials for Late {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::new(async {
+                tokio::time::sleep(Duration::from_millis(2100)).await;
+                Ok(at_once())
+            })
+        }
+    }
+
+    async fn deletes(client: &Aws, proof: Proof) -> Result<Answer, Failure> {
+        let at = Identity {
+            registry: registry(),
+            name: RepositoryName::parse("team/api").unwrap(),
+        };
+        let action = Action::DeleteRepository { force: true };
+        let turn = client.turn(&at, &action).await;
+        client.write(&at, &action, turn, &proof).await
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_by_a_proof_that_is_too_old_or_of_something_else() {
+        let emulator = Emulator::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let client = client(&emulator, at_once()).await;
+        let now = Instant::now();
+        let old = now - Duration::from_secs(2);
+        for proof in [
+            Proof::deletable(old, now),
+            Proof::deletable(now, old),
+            Proof::wanted(now),
+            Proof::ours(now),
+            Proof::adoptable(now, now),
+        ] {
+            let failure = deletes(&client, proof).await.unwrap_err();
+            assert_eq!(failure.class, Class::Unavailable, "{proof:?}");
+        }
+        assert!(emulator.log().is_empty(), "{:?}", emulator.log());
+        let now = Instant::now();
+        deletes(&client, Proof::deletable(now, now)).await.unwrap();
+        assert_eq!(emulator.log().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_where_credentials_came_later_than_the_proof_serves() {
+        let emulator = Emulator::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let client = client(&emulator, Late).await;
+        let now = Instant::now();
+        let failure = deletes(&client, Proof::deletable(now, now)).await;
+        let failure = failure.unwrap_err();
+        assert_eq!(failure.class, Class::Unavailable);
+        assert!(failure.said.contains("nothing was sent"), "{failure}");
+        assert!(emulator.log().is_empty(), "{:?}", emulator.log());
     }
 
     #[tokio::test]
@@ -215,12 +314,8 @@ mod tests {
         let cluster = ClusterName::parse("prod").unwrap();
         let metrics = Metrics::of("ecr-operator");
         let clients = AwsClients::of(chain, cluster, Arc::new(Open), metrics.clone()).await;
-        let registry = Registry {
-            id: RegistryId::parse("123456789012").unwrap(),
-            region: Region::parse("eu-central-1").unwrap(),
-        };
         let client = clients.open(&Access::default()).await;
-        let failure = client.names(&registry).await.unwrap_err();
+        let failure = client.names(&registry()).await.unwrap_err();
         assert_eq!(failure.class, Class::Throttled);
         assert_eq!(emulator.log().len(), 1, "{:?}", emulator.log());
         let text = metrics.text();

@@ -10,7 +10,7 @@ use aws_sdk_ecr::{
     error::{ProvideErrorMetadata, SdkError},
 };
 
-use super::fence::Closed;
+use super::{fence::Closed, proof::TooOld};
 use crate::domain::failure::{Class, Failure};
 
 /// AWS's word that a repository has no lifecycle policy.
@@ -87,6 +87,9 @@ where
         }
         SdkError::TimeoutError(_) => {
             Error::unavailable("Timeout", format!("{operation}: no answer in time"))
+        }
+        other if is_too_old(other) => {
+            Error::unavailable("NotSent", format!("{operation}: {TooOld}"))
         }
         other => match credentials(other) {
             Some(said) => Error {
@@ -222,6 +225,11 @@ fn classify(operation: &str, status: u16, code: &str, message: &str) -> Class {
         _ if status >= 500 || status == 408 => Class::Unavailable,
         _ => Class::Invalid,
     }
+}
+
+/// Whether nothing was sent because what permits it had grown too old.
+fn is_too_old(error: &(dyn StdError + 'static)) -> bool {
+    chain(error).any(<dyn StdError>::is::<TooOld>)
 }
 
 /// What the credential provider said, if it was that: the SDK reports it as a failed dispatch.

@@ -123,7 +123,7 @@ impl Aws {
             .registry_id(at.registry.id.as_str())
             .repository_names(at.name.as_str())
             .send();
-        let answer = self.call(&at.registry, Kind::Read, OPERATION, call).await;
+        let answer = self.call(&at.registry, OPERATION, call).await;
         let Some(answer) = if_there(answer)? else {
             return Ok(None);
         };

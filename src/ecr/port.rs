@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeSet, future::Future, sync::Arc};
 
-use super::snapshot::Snapshot;
+use tokio::time::Instant;
+
+use super::{pacing::Turn, proof::Proof, snapshot::Snapshot};
 use crate::domain::{
     action::Action,
     answer::Answer,
@@ -51,6 +53,15 @@ pub enum Preview {
     },
 }
 
+/// The tags of a repository.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Tagged {
+    /// What they are.
+    pub tags: Tags,
+    /// When they were asked for: they may have changed since.
+    pub read: Instant,
+}
+
 /// What came of a sweep.
 #[derive(Debug)]
 pub struct Swept {
@@ -84,7 +95,7 @@ pub trait Ecr: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Option<Described>, Failure>> + Send;
 
     /// `ListTagsForResource`: the proof of ownership; `None` where there is no repository.
-    fn tags(&self, at: &Identity) -> impl Future<Output = Result<Option<Tags>, Failure>> + Send;
+    fn tags(&self, at: &Identity) -> impl Future<Output = Result<Option<Tagged>, Failure>> + Send;
 
     /// `GetLifecyclePolicy`.
     fn lifecycle(
@@ -130,10 +141,16 @@ pub trait Ecr: Send + Sync + 'static {
         bound: &BTreeSet<String>,
     ) -> impl Future<Output = Swept> + Send;
 
-    /// One write. What is to be removed and is gone already counts as removed.
+    /// Waits for the turn of a write. What permits it is read after that.
+    fn turn(&self, at: &Identity, action: &Action) -> impl Future<Output = Turn> + Send;
+
+    /// One write. What is to be removed and is gone already counts as removed. Nothing is sent by a proof
+    /// that is none of what the write needs, or no longer serves.
     fn write(
         &self,
         at: &Identity,
         action: &Action,
+        turn: Turn,
+        proof: &Proof,
     ) -> impl Future<Output = Result<Answer, Failure>> + Send;
 }

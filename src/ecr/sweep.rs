@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aws_sdk_ecr::types::Repository;
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 
-use super::{aws::Aws, convert::described, pacing::Kind, port::Swept, snapshot::Sweep};
+use super::{aws::Aws, convert::described, port::Swept, snapshot::Sweep};
 use crate::domain::{
     failure::{Class, Failure},
     identity::{Owner, Registry},
@@ -94,9 +94,7 @@ impl Aws {
                 .resources_per_page(TAGS_A_PAGE)
                 .set_pagination_token(next)
                 .send();
-            let page = self
-                .call(registry, Kind::Read, "GetResources", call)
-                .await?;
+            let page = self.call(registry, "GetResources", call).await?;
             for found in page.resource_tag_mapping_list() {
                 let name = found
                     .resource_arn()
@@ -135,9 +133,7 @@ impl Aws {
                 .max_results(REPOSITORIES_A_PAGE)
                 .set_next_token(next)
                 .send();
-            let page = self
-                .call(registry, Kind::Read, "DescribeRepositories", call)
-                .await?;
+            let page = self.call(registry, "DescribeRepositories", call).await?;
             for repository in page.repositories() {
                 if let Some(name) = repository.repository_name() {
                     take(name, repository);

@@ -4,7 +4,8 @@ use super::{
     aws::Aws,
     convert::{described, to_encryption, to_filters, to_mode, to_scanning, to_tags, unreadable},
     error::{Error, NO_LIFECYCLE_POLICY, NO_REPOSITORY_POLICY},
-    pacing::Kind,
+    pacing::Turn,
+    proof::{Proof, TooOld, WhileItServes},
 };
 use crate::domain::{
     action::{Action, NewRepository},
@@ -18,21 +19,34 @@ use crate::domain::{
 };
 
 /// Makes the call. What is to be removed and is gone already counts as removed.
-pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<Answer, Failure> {
+pub(super) async fn send(
+    aws: &Aws,
+    at: &Identity,
+    action: &Action,
+    turn: Turn,
+    proof: Proof,
+) -> Result<Answer, Failure> {
     let operation = action.operation();
+    if !proof.permits(action) || !proof.serves() {
+        return Err(Failure::unavailable(format!("{operation}: {TooOld}")));
+    }
     let (id, name) = (at.registry.id.as_str(), at.name.as_str());
-    let ecr = &aws.ecr;
+    let (ecr, fresh) = (&aws.ecr, WhileItServes(proof));
     let answer = match action {
-        Action::CreateRepository(new) => return create(aws, at, new).await.map(Answer::Created),
+        Action::CreateRepository(new) => {
+            let created = create(aws, at, new, (turn, fresh)).await;
+            return created.map(Answer::Created);
+        }
         Action::PutImageTagMutability(mutability) => {
-            return put_mutability(aws, at, mutability).await;
+            return put_mutability(aws, at, mutability, (turn, fresh)).await;
         }
         Action::TagResource(tags) => {
             let call = ecr
                 .tag_resource()
                 .resource_arn(at.arn())
                 .set_tags(Some(to_tags(tags)?));
-            aws.call(&at.registry, Kind::Write, operation, call.send())
+            let call = call.customize().interceptor(fresh).send();
+            aws.write_in_turn(&at.registry, operation, turn, call)
                 .await
                 .map(drop)
         }
@@ -42,7 +56,8 @@ pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<An
                 .untag_resource()
                 .resource_arn(at.arn())
                 .set_tag_keys(Some(keys));
-            aws.call(&at.registry, Kind::Write, operation, call.send())
+            let call = call.customize().interceptor(fresh).send();
+            aws.write_in_turn(&at.registry, operation, turn, call)
                 .await
                 .map(drop)
         }
@@ -52,46 +67,34 @@ pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<An
                 .registry_id(id)
                 .repository_name(name);
             let call = call.image_scanning_configuration(to_scanning(*scan));
-            aws.call(&at.registry, Kind::Write, operation, call.send())
+            let call = call.customize().interceptor(fresh).send();
+            aws.write_in_turn(&at.registry, operation, turn, call)
                 .await
                 .map(drop)
         }
         Action::PutLifecyclePolicy(policy) => {
-            let call = ecr
-                .put_lifecycle_policy()
-                .registry_id(id)
-                .repository_name(name);
-            let call = call.lifecycle_policy_text(policy.text()).send();
-            let answer = aws.call(&at.registry, Kind::Write, operation, call).await?;
-            let stored = answer.lifecycle_policy_text().map(Lifecycle::stored);
-            return Ok(stored.map_or(Answer::Done, Answer::StoredLifecycle));
+            return put_lifecycle(aws, at, policy, (turn, fresh)).await;
         }
         Action::DeleteLifecyclePolicy => {
             let call = ecr
                 .delete_lifecycle_policy()
                 .registry_id(id)
                 .repository_name(name);
-            aws.call(&at.registry, Kind::Write, operation, call.send())
+            let call = call.customize().interceptor(fresh).send();
+            aws.write_in_turn(&at.registry, operation, turn, call)
                 .await
                 .map(drop)
         }
         Action::SetRepositoryPolicy(policy) => {
-            // force is never sent: it would let the operator lock itself out.
-            let call = ecr
-                .set_repository_policy()
-                .registry_id(id)
-                .repository_name(name);
-            let call = call.policy_text(policy.text()).send();
-            let answer = aws.call(&at.registry, Kind::Write, operation, call).await?;
-            let stored = answer.policy_text().map(Document::stored);
-            return Ok(stored.map_or(Answer::Done, Answer::StoredPolicy));
+            return set_policy(aws, at, policy, (turn, fresh)).await;
         }
         Action::DeleteRepositoryPolicy => {
             let call = ecr
                 .delete_repository_policy()
                 .registry_id(id)
                 .repository_name(name);
-            aws.call(&at.registry, Kind::Write, operation, call.send())
+            let call = call.customize().interceptor(fresh).send();
+            aws.write_in_turn(&at.registry, operation, turn, call)
                 .await
                 .map(drop)
         }
@@ -101,7 +104,8 @@ pub(super) async fn send(aws: &Aws, at: &Identity, action: &Action) -> Result<An
                 .registry_id(id)
                 .repository_name(name)
                 .force(*force);
-            aws.call(&at.registry, Kind::Write, operation, call.send())
+            let call = call.customize().interceptor(fresh).send();
+            aws.write_in_turn(&at.registry, operation, turn, call)
                 .await
                 .map(drop)
         }
@@ -128,7 +132,12 @@ fn is_removed(action: &Action, error: &Error) -> bool {
     }
 }
 
-async fn create(aws: &Aws, at: &Identity, new: &NewRepository) -> Result<Described, Failure> {
+async fn create(
+    aws: &Aws,
+    at: &Identity,
+    new: &NewRepository,
+    (turn, fresh): (Turn, WhileItServes),
+) -> Result<Described, Failure> {
     let mutability = new.mutability.as_ref();
     let filters = mutability.map(to_filters).transpose()?.flatten();
     let call = aws
@@ -141,8 +150,9 @@ async fn create(aws: &Aws, at: &Identity, new: &NewRepository) -> Result<Describ
         .set_image_tag_mutability_exclusion_filters(filters)
         .set_image_scanning_configuration(new.scan_on_push.map(to_scanning))
         .set_encryption_configuration(new.encryption.as_ref().map(to_encryption).transpose()?);
+    let call = call.customize().interceptor(fresh).send();
     let answer = aws
-        .call(&at.registry, Kind::Write, "CreateRepository", call.send())
+        .write_in_turn(&at.registry, "CreateRepository", turn, call)
         .await?;
     described(
         answer
@@ -155,6 +165,7 @@ async fn put_mutability(
     aws: &Aws,
     at: &Identity,
     mutability: &Mutability,
+    (turn, fresh): (Turn, WhileItServes),
 ) -> Result<Answer, Failure> {
     let call = aws
         .ecr
@@ -163,12 +174,49 @@ async fn put_mutability(
         .repository_name(at.name.as_str())
         .image_tag_mutability(to_mode(mutability.mode))
         .set_image_tag_mutability_exclusion_filters(to_filters(mutability)?);
-    aws.call(
-        &at.registry,
-        Kind::Write,
-        "PutImageTagMutability",
-        call.send(),
-    )
-    .await?;
+    let call = call.customize().interceptor(fresh).send();
+    aws.write_in_turn(&at.registry, "PutImageTagMutability", turn, call)
+        .await?;
     Ok(Answer::Done)
+}
+
+async fn put_lifecycle(
+    aws: &Aws,
+    at: &Identity,
+    policy: &Lifecycle,
+    (turn, fresh): (Turn, WhileItServes),
+) -> Result<Answer, Failure> {
+    let call = aws
+        .ecr
+        .put_lifecycle_policy()
+        .registry_id(at.registry.id.as_str())
+        .repository_name(at.name.as_str())
+        .lifecycle_policy_text(policy.text());
+    let call = call.customize().interceptor(fresh).send();
+    let answer = aws
+        .write_in_turn(&at.registry, "PutLifecyclePolicy", turn, call)
+        .await?;
+    let stored = answer.lifecycle_policy_text().map(Lifecycle::stored);
+    Ok(stored.map_or(Answer::Done, Answer::StoredLifecycle))
+}
+
+/// `force` is never sent: it would let the operator lock itself out.
+async fn set_policy(
+    aws: &Aws,
+    at: &Identity,
+    policy: &Document,
+    (turn, fresh): (Turn, WhileItServes),
+) -> Result<Answer, Failure> {
+    let call = aws
+        .ecr
+        .set_repository_policy()
+        .registry_id(at.registry.id.as_str())
+        .repository_name(at.name.as_str())
+        .policy_text(policy.text());
+    let call = call.customize().interceptor(fresh).send();
+    let answer = aws
+        .write_in_turn(&at.registry, "SetRepositoryPolicy", turn, call)
+        .await?;
+    let stored = answer.policy_text().map(Document::stored);
+    Ok(stored.map_or(Answer::Done, Answer::StoredPolicy))
 }

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 
 use self::{
     bucket::{Answered, Bucket, Leave},
-    line::Line,
+    line::{Line, Supply as _},
 };
 use crate::domain::{
     class::Budget,
@@ -70,10 +70,11 @@ struct Paced {
 #[derive(Default)]
 pub(super) struct Pacing(Mutex<HashMap<Registry, Paced>>);
 
-/// Leave to make one call. How it went is told to it.
-pub(super) struct Turn {
+/// Leave to make one call. How that went is told to it; where none is made, the next in line has it.
+pub struct Turn {
     operation: Arc<Operation>,
-    leave: Leave,
+    /// None once it is used.
+    leave: Option<Leave>,
     /// How long it took to come.
     pub(super) waited: Duration,
 }
@@ -112,7 +113,7 @@ impl Pacing {
         drop(place);
         Turn {
             operation,
-            leave,
+            leave: Some(leave),
             waited: began.elapsed(),
         }
     }
@@ -156,12 +157,33 @@ impl Operation {
 
 impl Turn {
     /// Tells how the call went; the rate from now on.
-    pub(super) fn answered<T>(self, answer: Result<T, &Failure>) -> f64 {
+    pub(super) fn answered<T>(mut self, answer: Result<T, &Failure>) -> f64 {
         let answered = answered(answer.err().map(|failure| failure.class));
+        let leave = self.leave.take();
         self.operation.line.with(|bucket, now| {
-            bucket.answered(self.leave, answered, now);
+            if let Some(leave) = leave {
+                bucket.answered(leave, answered, now);
+            }
             bucket.rate(now)
         })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(leave) = self.leave.take() {
+            self.operation
+                .line
+                .with(|bucket, _| bucket.give_back(leave));
+        }
+    }
+}
+
+impl std::fmt::Debug for Turn {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Turn")
+            .field("waited", &self.waited)
+            .finish_non_exhaustive()
     }
 }
 

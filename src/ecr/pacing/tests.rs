@@ -186,6 +186,19 @@ async fn registries_operations_and_kinds_have_buckets_of_their_own() {
 }
 
 #[tokio::test]
+async fn a_turn_in_which_nobody_called_goes_to_the_next() {
+    let pacing = Pacing::default();
+    let one = registry("111111111111");
+    pacing.set_budget(&one, Budget::of(1, 1));
+    let nobody = Errand::default();
+    drop(read(&pacing, &one, &nobody).await);
+    let operation = pacing.operation(&one, Kind::Read, "Operation");
+    let ready = operation.line.with(|bucket, now| bucket.ready(now));
+    // Not a second later, when another token comes: what is left is the gap between two calls.
+    assert!(ready < seconds(0.95), "{ready:?}");
+}
+
+#[tokio::test]
 async fn a_throttled_operation_slows_down_alone() {
     let pacing = Pacing::default();
     let (one, other) = (registry("111111111111"), registry("222222222222"));

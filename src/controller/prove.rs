@@ -1,0 +1,162 @@
+//! Proofs: what permits a write is read once its turn has come, and serves for a moment only.
+
+use tokio::time::Instant;
+
+use super::{error::Error, kubernetes::live, pass::Pass};
+use crate::{
+    api::ECRRepository,
+    domain::{
+        action::Action,
+        desired::{Adoption, Desired},
+        failure::Failure,
+        identity::Identity,
+        observed::Tags,
+        ownership::{OwnerObject, Rights, judge},
+    },
+    ecr::{Clients, Ecr, Proof, Turn},
+};
+
+/// By what right something is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Right<'a> {
+    /// The object asks for a repository, and there is none.
+    Creation,
+    /// The repository is the object's.
+    Ownership,
+    /// The object may adopt it.
+    Adoption(&'a Desired),
+}
+
+/// How often a proof that grew old while it was read is read again.
+pub(super) const TRIES: u32 = 3;
+
+impl<C: Clients> Pass<'_, C> {
+    /// Waits for the turn of a write, unless the object changes meanwhile: then something else may be
+    /// asked for.
+    pub(super) async fn turn(&self, at: &Identity, action: &Action) -> Result<Turn, Error> {
+        self.unless_changed(self.aws.turn(at, action)).await
+    }
+
+    /// The turns of several, waited for together.
+    pub(super) async fn turns<'b>(
+        &self,
+        at: &Identity,
+        actions: impl Iterator<Item = &'b Action>,
+    ) -> Result<Vec<Turn>, Error> {
+        let turns = actions.map(|action| self.aws.turn(at, action));
+        self.unless_changed(futures::future::join_all(turns)).await
+    }
+
+    async fn unless_changed<T>(&self, turns: impl Future<Output = T>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            turns = turns => Ok(turns),
+            () = self.changed.cancelled() => Err(Error::Superseded),
+        }
+    }
+
+    /// A proof that serves: the one that there is, or another one.
+    ///
+    /// # Errors
+    /// The outer one where the right is gone, or Kubernetes does not tell; the inner one where AWS does not.
+    pub(super) async fn proof(
+        &mut self,
+        at: &Identity,
+        right: Right<'_>,
+        known: Option<Proof>,
+    ) -> Result<Result<Proof, Failure>, Error> {
+        if let Some(known) = known.filter(Proof::serves) {
+            return Ok(Ok(known));
+        }
+        for _ in 0..TRIES {
+            let proof = match self.prove(at, right).await? {
+                Ok(proof) => proof,
+                Err(failure) => return Ok(Err(failure)),
+            };
+            if proof.serves() {
+                return Ok(Ok(proof));
+            }
+        }
+        Ok(Err(slow()))
+    }
+
+    async fn prove(
+        &mut self,
+        at: &Identity,
+        right: Right<'_>,
+    ) -> Result<Result<Proof, Failure>, Error> {
+        match right {
+            Right::Creation => Ok(Ok(Proof::wanted(self.still_asked_for().await?))),
+            Right::Ownership => match self.aws.tags(at).await {
+                Ok(Some(tagged)) if self.is_ours(&tagged.tags) => Ok(Ok(Proof::ours(tagged.read))),
+                Ok(Some(_)) => Err(Error::Superseded),
+                Ok(None) => Ok(Err(vanished())),
+                Err(failure) => Ok(Err(failure)),
+            },
+            Right::Adoption(desired) => {
+                let tagged = match self.aws.tags(at).await {
+                    Ok(Some(tagged)) => tagged,
+                    Ok(None) => return Ok(Err(vanished())),
+                    Err(failure) => return Ok(Err(failure)),
+                };
+                match self.rights(desired, &tagged.tags).await {
+                    Rights::MayAdopt { .. } => {}
+                    Rights::Ours { .. } | Rights::Refused(_) | Rights::LookUp(_) => {
+                        return Err(Error::Superseded);
+                    }
+                }
+                let object = self.still_asked_for().await?;
+                Ok(Ok(Proof::adoptable(tagged.read, object)))
+            }
+        }
+    }
+
+    /// Reads the object live: it is there, is not being deleted, and asks for what it did. Tells when
+    /// that was asked.
+    async fn still_asked_for(&mut self) -> Result<Instant, Error> {
+        let (read, live) = self.live().await?;
+        let live = live.filter(|it| it.metadata.deletion_timestamp.is_none());
+        self.object = live.ok_or(Error::Superseded)?;
+        Ok(read)
+    }
+
+    /// The same of one that is being deleted.
+    pub(super) async fn still_goes(&mut self) -> Result<Instant, Error> {
+        let (read, live) = self.live().await?;
+        let live = live.filter(|it| it.metadata.deletion_timestamp.is_some());
+        self.object = live.ok_or(Error::Superseded)?;
+        Ok(read)
+    }
+
+    async fn live(&self) -> Result<(Instant, Option<ECRRepository>), Error> {
+        let read = Instant::now();
+        let live = live(&self.ctx.client, &self.object).await?;
+        // Its spec, and so suspend, managementPolicy and deletionPolicy, is that of its generation.
+        let same = live.filter(|it| it.metadata.generation == self.object.metadata.generation);
+        Ok((read, same))
+    }
+
+    /// Whether the tags say that the repository is this object's.
+    pub(super) fn is_ours(&self, tags: &Tags) -> bool {
+        matches!(self.rights_by_tags(tags), Rights::Ours { .. })
+    }
+
+    /// What the tags alone permit: nothing is adopted.
+    pub(super) fn rights_by_tags(&self, tags: &Tags) -> Rights {
+        let owner = self.owner();
+        judge(
+            tags,
+            &self.claim(&owner, &Adoption::Never),
+            OwnerObject::Alive,
+        )
+    }
+}
+
+/// AWS takes so long to tell whose the repository is that it may no longer be so.
+pub(super) fn slow() -> Failure {
+    Failure::unavailable("ListTagsForResource: the answer came too late to write by it")
+}
+
+fn vanished() -> Failure {
+    Failure::unavailable("ListTagsForResource does not find the repository that was there before")
+}
