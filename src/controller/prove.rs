@@ -2,7 +2,11 @@
 
 use tokio::time::Instant;
 
-use super::{error::Error, kubernetes::live, pass::Pass};
+use super::{
+    error::Error,
+    kubernetes::{live, version},
+    pass::Pass,
+};
 use crate::{
     api::ECRRepository,
     domain::{
@@ -128,9 +132,11 @@ impl<C: Clients> Pass<'_, C> {
         Ok(read)
     }
 
-    async fn live(&self) -> Result<(Instant, Option<ECRRepository>), Error> {
+    async fn live(&mut self) -> Result<(Instant, Option<ECRRepository>), Error> {
         let read = Instant::now();
         let live = live(&self.ctx.client, &self.object).await?;
+        // Should this end the pass, the next one waits for no watch that may lag: its copy is too old.
+        self.memory.written = live.as_ref().map_or(Some(u64::MAX), version);
         // Its spec, and so suspend, managementPolicy and deletionPolicy, is that of its generation.
         let same = live.filter(|it| it.metadata.generation == self.object.metadata.generation);
         Ok((read, same))

@@ -25,7 +25,7 @@ use crate::{
 
 /// How long one pass may take once it is admitted. Every request in it has a shorter limit of its own; most of a
 /// long one is waiting for turns, which an operation that AWS throttles gives out one a second.
-const LONGEST: Duration = Duration::from_mins(10);
+const LONGEST: Duration = Duration::from_mins(4);
 
 /// How long a pass under way may go on once the process is to stop.
 const LAST_GRACE: Duration = Duration::from_secs(15);
