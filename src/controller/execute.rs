@@ -69,7 +69,8 @@ impl<C: Clients> Pass<'_, C> {
         let turns = self.turns(at, due.iter().map(|it| &it.step.action)).await?;
         let mut steps = due.into_iter().zip(turns);
         while let Some((due, turn)) = steps.next() {
-            let proof = match self.proof(at, right, known).await? {
+            let proof = self.proof(at, (right, known), &due.step.action);
+            let proof = match proof.await? {
                 Ok(proof) => proof,
                 Err(failure) => {
                     self.failed(Slot::Look, "", "ListTagsForResource", failure.clone());
@@ -83,7 +84,7 @@ impl<C: Clients> Pass<'_, C> {
                 Written::Done(Answer::Created(described)) => {
                     executed.created = Some(described);
                     // With our tags: nothing proves it better.
-                    (right, known) = (Right::Ownership, Some(Proof::ours(Instant::now())));
+                    (right, known) = (Right::Ownership, Some(Proof::created(Instant::now())));
                 }
                 Written::Done(
                     Answer::Done | Answer::StoredLifecycle(_) | Answer::StoredPolicy(_),

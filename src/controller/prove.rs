@@ -59,23 +59,29 @@ impl<C: Clients> Pass<'_, C> {
         }
     }
 
-    /// A proof that serves: the one that there is, or another one.
+    /// A proof that serves for a write: the one that there is, or another one.
     ///
     /// # Errors
     /// The outer one where the right is gone, or Kubernetes does not tell; the inner one where AWS does not.
     pub(super) async fn proof(
         &mut self,
         at: &Identity,
-        right: Right<'_>,
-        known: Option<Proof>,
+        (right, known): (Right<'_>, Option<Proof>),
+        action: &Action,
     ) -> Result<Result<Proof, Failure>, Error> {
-        if let Some(known) = known.filter(Proof::serves) {
-            return Ok(Ok(known));
-        }
+        let mut known = known;
         for _ in 0..TRIES {
-            let proof = match self.prove(at, right).await? {
-                Ok(proof) => proof,
-                Err(failure) => return Ok(Err(failure)),
+            let proof = match known.take().filter(Proof::serves) {
+                Some(known) => known,
+                None => match self.prove(at, right).await? {
+                    Ok(proof) => proof,
+                    Err(failure) => return Ok(Err(failure)),
+                },
+            };
+            let proof = if proof.permits(action) {
+                proof
+            } else {
+                proof.and_asked(self.still_asked_for().await?)
             };
             if proof.serves() {
                 return Ok(Ok(proof));

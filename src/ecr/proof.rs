@@ -31,7 +31,9 @@ pub struct Proof {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Of {
     Wanted,
+    Created,
     Ours,
+    Asked,
     Adoptable,
     Deletable,
 }
@@ -44,10 +46,29 @@ impl Proof {
         Self { of, read }
     }
 
-    /// The owner tag is ours, or we have just created the repository with it.
+    /// We have just created the repository, with our tags.
+    #[must_use]
+    pub const fn created(answered: Instant) -> Self {
+        let of = Of::Created;
+        let read = answered;
+        Self { of, read }
+    }
+
+    /// The owner tag is ours.
     #[must_use]
     pub const fn ours(read: Instant) -> Self {
         let of = Of::Ours;
+        Self { of, read }
+    }
+
+    /// By a proof that the repository is ours, and the object, read live, asks for what it did.
+    #[must_use]
+    pub fn and_asked(self, object: Instant) -> Self {
+        let of = match self.of {
+            Of::Ours | Of::Asked => Of::Asked,
+            of @ (Of::Wanted | Of::Created | Of::Adoptable | Of::Deletable) => of,
+        };
+        let read = self.read.min(object);
         Self { of, read }
     }
 
@@ -77,19 +98,25 @@ impl Proof {
         now < self.read + SERVES
     }
 
-    /// Whether it is a proof of what this write needs.
-    pub(super) const fn permits(&self, action: &Action) -> bool {
+    /// Whether it is a proof of what this write needs. By a lifecycle policy ECR deletes images, so it needs
+    /// the object as well, but where the repository is new.
+    #[must_use]
+    pub const fn permits(&self, action: &Action) -> bool {
         match action {
             Action::CreateRepository(_) => matches!(self.of, Of::Wanted),
             Action::DeleteRepository { .. } => matches!(self.of, Of::Deletable),
-            Action::TagResource(_) => matches!(self.of, Of::Ours | Of::Adoptable),
+            Action::PutLifecyclePolicy(_) => matches!(self.of, Of::Created | Of::Asked),
+            Action::TagResource(_) => {
+                matches!(self.of, Of::Created | Of::Ours | Of::Asked | Of::Adoptable)
+            }
             Action::UntagResource(_)
             | Action::PutImageTagMutability(_)
             | Action::PutImageScanningConfiguration(_)
-            | Action::PutLifecyclePolicy(_)
             | Action::DeleteLifecyclePolicy
             | Action::SetRepositoryPolicy(_)
-            | Action::DeleteRepositoryPolicy => matches!(self.of, Of::Ours),
+            | Action::DeleteRepositoryPolicy => {
+                matches!(self.of, Of::Created | Of::Ours | Of::Asked)
+            }
         }
     }
 }
@@ -125,7 +152,7 @@ impl Intercept for WhileItServes {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{action::NewRepository, observed::Tags};
+    use crate::domain::{action::NewRepository, lifecycle::Lifecycle, observed::Tags};
 
     #[test]
     fn a_proof_serves_for_two_seconds_from_its_oldest_read() {
@@ -133,7 +160,10 @@ mod tests {
         let second = first + Duration::from_secs(1);
         for proof in [
             Proof::wanted(first),
+            Proof::created(first),
             Proof::ours(first),
+            Proof::ours(first).and_asked(second),
+            Proof::ours(second).and_asked(first),
             Proof::adoptable(first, second),
             Proof::deletable(second, first),
         ] {
@@ -150,24 +180,30 @@ mod tests {
             encryption: None,
             tags: Tags::new(),
         };
+        let policy = Lifecycle::stored("{}");
         let writes = [
-            (Action::CreateRepository(new), [true, false, false, false]),
-            (Action::TagResource(Tags::new()), [false, true, true, false]),
-            (Action::DeleteLifecyclePolicy, [false, true, false, false]),
+            (Action::CreateRepository(new), "wanted"),
             (
-                Action::DeleteRepository { force: false },
-                [false, false, false, true],
+                Action::TagResource(Tags::new()),
+                "created ours asked adoptable",
             ),
+            (Action::DeleteLifecyclePolicy, "created ours asked"),
+            (Action::PutLifecyclePolicy(policy), "created asked"),
+            (Action::DeleteRepository { force: false }, "deletable"),
         ];
         let now = Instant::now();
         let proofs = [
-            Proof::wanted(now),
-            Proof::ours(now),
-            Proof::adoptable(now, now),
-            Proof::deletable(now, now),
+            ("wanted", Proof::wanted(now)),
+            ("created", Proof::created(now)),
+            ("ours", Proof::ours(now)),
+            ("asked", Proof::ours(now).and_asked(now)),
+            ("adoptable", Proof::adoptable(now, now)),
+            ("deletable", Proof::deletable(now, now)),
         ];
         for (action, expected) in writes {
-            assert_eq!(proofs.map(|it| it.permits(&action)), expected, "{action:?}");
+            let permitting = proofs.iter().filter(|(_, it)| it.permits(&action));
+            let permitting: Vec<_> = permitting.map(|(name, _)| *name).collect();
+            assert_eq!(permitting.join(" "), expected, "{action:?}");
         }
     }
 }
