@@ -6,6 +6,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::world::Service;
+
 /// A refusal as AWS words it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Error {
@@ -81,9 +83,15 @@ impl Error {
         Self::new("UnknownOperationException", "")
     }
 
-    /// The throttling answer of every operation; not in ECR's model.
-    pub(crate) fn throttled() -> Self {
-        Self::new("ThrottlingException", "Rate exceeded")
+    /// The throttling answer of every operation of a service, as its model names it. ECR's and STS's models name
+    /// none: theirs are AWS's common errors, STS's in the words of the query protocol.
+    pub(crate) fn throttled(service: Service) -> Self {
+        match service {
+            Service::Ecr => Self::new("ThrottlingException", "Rate exceeded"),
+            Service::Sts => Self::new("Throttling", "Rate exceeded"),
+            Service::Tagging => Self::new("ThrottledException", "Rate exceeded"),
+            Service::Sqs => Self::new("RequestThrottled", "Rate exceeded"),
+        }
     }
 
     /// What IAM answers when no policy allows the call.

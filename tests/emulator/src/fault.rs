@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::world::Service;
 
 /// For which calls something goes wrong, and what.
 ///
@@ -88,10 +89,19 @@ pub enum Effect {
         #[serde(default = "bad_request")]
         status: u16,
     },
-    /// `ThrottlingException`, "Rate exceeded".
+    /// What the service's model calls it, "Rate exceeded".
     Throttle,
     /// `AccessDeniedException` in AWS's words.
     Deny,
+    /// Answers what is none of AWS's, as a proxy on the way does; the call has no effect.
+    #[serde(rename_all = "camelCase")]
+    Foreign {
+        /// The HTTP status.
+        status: u16,
+        /// The body.
+        #[serde(default)]
+        body: String,
+    },
     /// Waits so many milliseconds, then goes on.
     Delay {
         /// How long.
@@ -225,7 +235,16 @@ impl Fault {
         self.fail(500, "ServerException", "Internal server error")
     }
 
-    /// Answers `ThrottlingException`.
+    /// Answers as a proxy on the way does.
+    #[must_use]
+    pub fn foreign(self, status: u16, body: &str) -> Self {
+        self.effect(Effect::Foreign {
+            status,
+            body: body.to_owned(),
+        })
+    }
+
+    /// Answers the service's throttling error.
     #[must_use]
     pub fn throttle(self) -> Self {
         self.effect(Effect::Throttle)
@@ -330,6 +349,7 @@ impl Fate {
             Some(Effect::Throttle) if self.by_rate => "rate".to_owned(),
             Some(Effect::Throttle) => "throttle".to_owned(),
             Some(Effect::Deny) => "deny".to_owned(),
+            Some(Effect::Foreign { status, .. }) => format!("foreign {status}"),
             Some(Effect::LoseAnswer) => "loseAnswer".to_owned(),
             Some(Effect::Truncate) => "truncate".to_owned(),
             Some(Effect::Drop) => "drop".to_owned(),
@@ -345,15 +365,19 @@ impl Fate {
     }
 
     /// The error that the call answers, if it answers one.
-    pub(crate) fn error(&self, denied: impl FnOnce() -> Error) -> Option<Error> {
+    pub(crate) fn error(&self, service: Service, denied: impl FnOnce() -> Error) -> Option<Error> {
         match self.effect.as_ref()? {
             Effect::Fail {
                 code,
                 message,
                 status,
             } => Some(Error::new(code, message.clone()).with_status(*status)),
-            Effect::Throttle => Some(Error::throttled()),
+            Effect::Throttle => Some(Error::throttled(service)),
             Effect::Deny => Some(denied()),
+            Effect::Foreign { status, .. } => {
+                let message = "Something on the way answered instead of AWS";
+                Some(Error::new("ForeignAnswer", message).with_status(*status))
+            }
             Effect::Delay { .. }
             | Effect::LoseAnswer
             | Effect::Truncate

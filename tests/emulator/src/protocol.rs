@@ -109,6 +109,7 @@ async fn json(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer,
     };
     let mut answer = match world.serve(request).await {
         Reply::Cut => return Err(Cut),
+        Reply::Foreign(status, body) => return Ok(respond(status, "text/html", body)),
         Reply::Half(answer) => in_json(answer).map(Payload::broken_off),
         Reply::Answer(answer) => in_json(answer),
     };
@@ -163,6 +164,7 @@ async fn query(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer
     };
     match world.serve(request).await {
         Reply::Cut => Err(Cut),
+        Reply::Foreign(status, body) => Ok(respond(status, "text/html", body)),
         Reply::Half(answer) => Ok(in_xml(&action, answer).map(Payload::broken_off)),
         Reply::Answer(answer) => Ok(in_xml(&action, answer)),
     }

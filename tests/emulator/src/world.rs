@@ -86,6 +86,8 @@ pub(crate) enum Reply {
     Answer(Result<Value, Error>),
     /// The first half of the answer, then the connection is closed.
     Half(Result<Value, Error>),
+    /// Status and body of what is not AWS's.
+    Foreign(u16, String),
     /// The connection is reset.
     Cut,
 }
@@ -171,8 +173,9 @@ impl Inner {
             || guarded(&request.operation, || self.answer(&request, fate)),
             Err,
         );
-        let reply = match fate.effect {
+        let reply = match &fate.effect {
             Some(Effect::Drop | Effect::LoseAnswer) => Reply::Cut,
+            Some(Effect::Foreign { status, body }) => Reply::Foreign(*status, body.clone()),
             Some(Effect::Truncate) => Reply::Half(answer.clone()),
             _ => Reply::Answer(answer.clone()),
         };
@@ -313,7 +316,7 @@ fn injected(request: &Request, fate: &Fate) -> Option<Error> {
         return Some(Error::new("ConnectionReset", message).with_status(0));
     }
     let caller = request.caller.as_ref().ok()?;
-    fate.error(|| {
+    fate.error(request.service, || {
         let input = request.input.as_ref().unwrap_or(&Value::Null);
         let name = addressed(input).unwrap_or("*");
         let action = match request.service {

@@ -268,12 +268,10 @@ pub(crate) fn in_query_words(error: Error) -> Error {
         "UnrecognizedClientException" => "InvalidClientTokenId",
         "InvalidSignatureException" => "SignatureDoesNotMatch",
         "AccessDeniedException" => "AccessDenied",
-        "ThrottlingException" => "Throttling",
         "IncompleteSignatureException" => {
             return Error::new("IncompleteSignature", error.message);
         }
         _ => return error,
     };
-    let status = if code == "Throttling" { 400 } else { 403 };
-    Error::new(code, error.message).with_status(status)
+    Error::new(code, error.message).with_status(403)
 }

@@ -7,6 +7,7 @@ mod declared;
 mod fit;
 mod patterns;
 mod samples;
+mod throttling;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -18,9 +19,9 @@ use serde_json::Value;
 /// Pinned: a newer one may have operations that nobody has read about yet.
 const BOTOCORE: &str = "botocore==1.44.5";
 
-/// Unpacks the model that pip has put below the first argument to the second.
+/// Unpacks the model of the third argument, a service, that pip has put below the first, to the second.
 const UNPACK: &str = "import glob, gzip, shutil, sys; shutil.copyfileobj(gzip.open(glob.glob(\
-    sys.argv[1] + '/botocore/data/ecr/*/service-2.json.gz')[0]), open(sys.argv[2], 'wb'))";
+    sys.argv[1] + '/botocore/data/' + sys.argv[3] + '/*/service-2.json.gz')[0]), open(sys.argv[2], 'wb'))";
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
@@ -34,11 +35,13 @@ impl Model {
     /// The model, fetched if this machine does not have it yet.
     fn get() -> &'static Self {
         static MODEL: OnceLock<Model> = OnceLock::new();
-        MODEL.get_or_init(|| {
-            let file = fetched();
-            let model = std::fs::read(&file).unwrap();
-            Self(serde_json::from_slice(&model).unwrap())
-        })
+        MODEL.get_or_init(|| Self::of("ecr"))
+    }
+
+    /// The model of a service, by botocore's name for it.
+    fn of(service: &str) -> Self {
+        let model = std::fs::read(fetched(service)).unwrap();
+        Self(serde_json::from_slice(&model).unwrap())
     }
 
     fn operations(&self) -> impl Iterator<Item = &str> {
@@ -79,15 +82,16 @@ fn members(shape: &Value) -> Vec<(&str, &str, bool)> {
         .collect()
 }
 
-fn fetched() -> PathBuf {
+fn fetched(service: &str) -> PathBuf {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let version = BOTOCORE.replace("==", "-");
-    let file = directory.join(format!("ecr-{version}.json"));
+    let file = directory.join(format!("{service}-{version}.json"));
     if !file.exists() {
         let package = directory.join(&version);
-        let unpacked = directory.join(format!("ecr-{version}.json.part"));
+        let unpacked = directory.join(format!("{service}-{version}.json.part"));
         let (package, part) = (package.to_str().unwrap(), unpacked.to_str().unwrap());
-        python(&[
+        let data = directory.join(&version).join("botocore").join("data");
+        let get: &[&str] = &[
             "-m",
             "pip",
             "install",
@@ -98,8 +102,11 @@ fn fetched() -> PathBuf {
             "--target",
             package,
             BOTOCORE,
-        ]);
-        python(&["-c", UNPACK, package, part]);
+        ];
+        if !data.exists() {
+            python(get);
+        }
+        python(&["-c", UNPACK, package, part, service]);
         // Whole or not at all: a run that was cut off leaves nothing that looks like a model.
         std::fs::rename(&unpacked, &file).unwrap();
     }
