@@ -30,7 +30,9 @@ use crate::{
             lease_name, lease_namespace,
         },
     },
-    telemetry::{CountRequests, Health, LogFormat, Metrics, Traces, init_logs},
+    telemetry::{
+        CountRequests, Health, LogFormat, Metrics, Traces, api_error, init_logs, read_levels,
+    },
 };
 
 /// How long a request to the API server may take until its answer begins. A watch answers at once
@@ -59,15 +61,15 @@ pub(super) struct Flags {
     previous_cluster_names: Vec<ClusterName>,
 
     /// Seconds between two looks at a repository's settings and tags.
-    #[arg(long, env = "ECR_OPERATOR_RESYNC_SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, env = "ECR_OPERATOR_RESYNC_SECONDS", default_value_t = 300, value_parser = up_to_a_year, allow_negative_numbers = true)]
     resync_seconds: u64,
 
     /// Seconds between two looks at a repository's lifecycle and repository policy.
-    #[arg(long, env = "ECR_OPERATOR_POLICY_RESYNC_SECONDS", default_value_t = 28_800, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, env = "ECR_OPERATOR_POLICY_RESYNC_SECONDS", default_value_t = 28_800, value_parser = up_to_a_year, allow_negative_numbers = true)]
     policy_resync_seconds: u64,
 
     /// Seconds until something is tried again that AWS called invalid.
-    #[arg(long, env = "ECR_OPERATOR_STALLED_RETRY_SECONDS", default_value_t = 1_800, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, env = "ECR_OPERATOR_STALLED_RETRY_SECONDS", default_value_t = 1_800, value_parser = up_to_a_year, allow_negative_numbers = true)]
     stalled_retry_seconds: u64,
 
     /// Where /livez, /readyz and /metrics are served; by default on a free port of the loopback
@@ -96,7 +98,9 @@ pub(super) struct Flags {
     #[arg(
         long,
         env = "ECR_OPERATOR_LEASE_DURATION_SECONDS",
-        default_value_t = 15
+        default_value_t = 15,
+        value_parser = up_to_an_hour,
+        allow_negative_numbers = true
     )]
     lease_duration_seconds: u64,
 
@@ -104,12 +108,14 @@ pub(super) struct Flags {
     #[arg(
         long,
         env = "ECR_OPERATOR_LEASE_RENEW_DEADLINE_SECONDS",
-        default_value_t = 10
+        default_value_t = 10,
+        value_parser = up_to_an_hour,
+        allow_negative_numbers = true
     )]
     lease_renew_deadline_seconds: u64,
 
     /// Seconds between two attempts to take or renew the lease.
-    #[arg(long, env = "ECR_OPERATOR_LEASE_RETRY_SECONDS", default_value_t = 2)]
+    #[arg(long, env = "ECR_OPERATOR_LEASE_RETRY_SECONDS", default_value_t = 2, value_parser = up_to_an_hour, allow_negative_numbers = true)]
     lease_retry_seconds: u64,
 
     /// How log lines are written.
@@ -117,7 +123,7 @@ pub(super) struct Flags {
     log_format: Format,
 
     /// What is logged: `level` or `target=level`, separated by commas.
-    #[arg(long, env = "ECR_OPERATOR_LOG", default_value = "info")]
+    #[arg(long, env = "ECR_OPERATOR_LOG", default_value = "info", value_parser = levels)]
     log: String,
 
     /// A file that says what --log would, and counts instead of it; it is read every 5 seconds.
@@ -128,6 +134,26 @@ pub(super) struct Flags {
     /// it there are none.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     otlp_endpoint: Option<String>,
+}
+
+/// Seconds between two things that are done again and again: never is a year.
+fn up_to_a_year(text: &str) -> Result<u64, String> {
+    seconds(text, 365 * 24 * 60 * 60)
+}
+
+/// Seconds of the lease.
+fn up_to_an_hour(text: &str) -> Result<u64, String> {
+    seconds(text, 60 * 60)
+}
+
+fn seconds(text: &str, most: u64) -> Result<u64, String> {
+    let seconds = text.trim().parse().ok();
+    let seconds = seconds.filter(|seconds| (1..=most).contains(seconds));
+    seconds.ok_or_else(|| format!("give whole seconds, from 1 to {most}"))
+}
+
+fn levels(text: &str) -> Result<String, String> {
+    read_levels(text).map(|_| text.to_owned())
 }
 
 /// The values of --log-format.
@@ -189,7 +215,8 @@ async fn serve(flags: Flags, lease: Option<LeaseOf>) -> anyhow::Result<()> {
         .map(Traces::to)
         .transpose()
         .context("--otlp-endpoint can't be used")?;
-    let levels = init_logs(format, &flags.log, traces.as_ref()).context("--log can't be read")?;
+    let levels = init_logs(format, &flags.log, traces.as_ref());
+    let levels = levels.map_err(|why| anyhow!("--log can't be read: {why}"))?;
     if let Some(file) = flags.log_levels_file.clone() {
         tokio::spawn(async move { levels.follow(&file).await });
     }
@@ -368,13 +395,14 @@ async fn cluster_uid(client: &Client, health: &Health) -> ClusterUid {
 
 /// Why the cluster's uid is not known, and what to do.
 fn without_uid(error: &kube::Error) -> String {
+    let said = api_error(error);
     match error {
         kube::Error::Api(status) if matches!(status.code, 401 | 403) => {
-            format!("let the operator read namespace kube-system (deploy/kustomize): {error}")
+            format!("let the operator read namespace kube-system (deploy/kustomize): {said}")
         }
         _ => format!(
             "check KUBECONFIG and the network if it lasts: the Kubernetes API can't be asked: \
-             {error}"
+             {said}"
         ),
     }
 }

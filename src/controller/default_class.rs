@@ -15,6 +15,7 @@ use crate::{
         DEFAULT_CLASS_ANNOTATION, ECRRepositoryClass, ECRRepositoryClassSpec, NamespaceSelector,
     },
     domain::retry::back_off,
+    telemetry::api_error,
 };
 
 const NAME: &str = "default";
@@ -43,7 +44,10 @@ pub(super) async fn make_where_there_is_none<C>(ctx: &Context<C>) {
                      (deploy/kustomize/rbac), make a class, or set --create-default-class=false"
                 );
             }
-            Err(error) => tracing::warn!(%error, class = NAME, "not made yet: tried again"),
+            Err(error) => {
+                let error = api_error(&error);
+                tracing::warn!(error, class = NAME, "not made yet: tried again");
+            }
         }
         let wait = back_off(failures, fastrand::f64()).min(Duration::from_secs(10));
         tokio::time::sleep(wait).await;

@@ -1,12 +1,12 @@
 //! What ends a pass early: Kubernetes said no. What AWS says never does.
 
-use crate::ecr::Closed;
+use crate::{ecr::Closed, telemetry::api_error};
 
 /// A pass that could not be finished.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// The API server did not take a request; the pass is made again.
-    #[error("the Kubernetes API did not take {request}: {source}")]
+    #[error("the Kubernetes API did not take {request}: {}", api_error(&**source))]
     Kubernetes {
         /// What was asked of it.
         request: &'static str,
@@ -14,7 +14,7 @@ pub(super) enum Error {
         source: Box<kube::Error>,
     },
     /// The definitions are older than the operator: server-side apply refuses what they do not know.
-    #[error("apply the CRDs of the operator's version (kubectl apply --server-side -f crds/): {0}")]
+    #[error("apply the CRDs of the operator's version (kubectl apply --server-side -f crds/): {}", api_error(&**.0))]
     OlderDefinition(Box<kube::Error>),
     /// The object changed or went away while the pass was under way; nothing more is written.
     #[error("the object changed under way")]

@@ -13,7 +13,7 @@ use kube::{
     api::{ObjectMeta, PostParams},
 };
 
-use crate::{api::ECRRepository, domain::event::Event};
+use crate::{api::ECRRepository, domain::event::Event, telemetry::api_error};
 
 /// Who tells: the name of the controller in every event.
 const CONTROLLER: &str = "ecr-operator.dev/ecr-operator";
@@ -43,7 +43,8 @@ impl Events {
         for event in events {
             let event = self.event(object, event);
             if let Err(error) = api.create(&PostParams::default(), &event).await {
-                tracing::warn!(%error, note = event.note, "an event was lost");
+                let error = api_error(&error);
+                tracing::warn!(error, note = event.note, "an event was lost");
             }
         }
     }

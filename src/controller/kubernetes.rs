@@ -17,6 +17,7 @@ use crate::{
         identity::{ClusterUid, Owner},
         ownership::OwnerObject,
     },
+    telemetry::api_error,
 };
 
 /// The field manager of everything that we write.
@@ -182,7 +183,11 @@ pub(super) async fn look_up<C>(ctx: &Context<C>, owner: &Owner) -> OwnerObject {
         Ok(None) => OwnerObject::Gone,
         Ok(Some(_)) => OwnerObject::Alive,
         Err(error) => {
-            tracing::warn!(%error, "can't tell whether another owner lives; it counts as alive");
+            let error = api_error(&error);
+            tracing::warn!(
+                error,
+                "can't tell whether another owner lives; it counts as alive"
+            );
             OwnerObject::Alive
         }
     }

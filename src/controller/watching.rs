@@ -21,7 +21,7 @@ use kube::{
 
 use crate::{
     domain::retry::back_off,
-    telemetry::{Health, Metrics},
+    telemetry::{Health, Metrics, api_error},
 };
 
 /// Load balancers cut silent connections, some after four minutes; a watch ends by itself before.
@@ -69,7 +69,8 @@ where
             if let Some(why) = explain(kind, error) {
                 health.unready(kind, &why);
             } else {
-                tracing::warn!(kind, %error, "the watch is made again");
+                let error = api_error(error);
+                tracing::warn!(kind, error, "the watch is made again");
             }
         })
         .modify(|object| object.managed_fields_mut().clear())
@@ -109,9 +110,10 @@ fn explain(kind: &str, error: &watcher::Error) -> Option<String> {
              {kind}"
         )),
         Some(401 | 403) if lists => Some(format!(
-            "grant the operator's RBAC (deploy/kustomize): {error}"
+            "grant the operator's RBAC (deploy/kustomize): {}",
+            api_error(error)
         )),
-        _ => lists.then(|| format!("{kind} can't be listed: {error}")),
+        _ => lists.then(|| format!("{kind} can't be listed: {}", api_error(error))),
     }
 }
 

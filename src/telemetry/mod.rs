@@ -1,13 +1,16 @@
 //! What operators of the operator see: logs, metrics and traces. A leaf: it knows nothing of the rest.
 
 mod health;
+mod lines;
 mod logs;
 mod metrics;
 mod requests;
 mod traces;
+mod words;
 
 pub use health::Health;
-pub use logs::{Levels, LogFormat, init as init_logs};
+pub use logs::{Levels, LogFormat, init as init_logs, plain, read_levels};
 pub use metrics::{Kind, Metrics, OK, Outcome, Shown, Work};
 pub use requests::CountRequests;
 pub use traces::{Traces, call_span};
+pub use words::{api_error, chain, innermost};

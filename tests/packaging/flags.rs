@@ -145,3 +145,66 @@ fn help_is_read_as_it_is_meant() {
     assert_eq!(resync.said("default"), Some("300"));
     assert_eq!(resync.said("env"), Some("ECR_OPERATOR_RESYNC_SECONDS="));
 }
+
+/// What the program says to these arguments, by which it does not start.
+fn refused(arguments: &[&str], variables: &[(&str, &str)]) -> String {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ecr-operator"));
+    command.args(["run", "--cluster-name=test"]).args(arguments);
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "{arguments:?} {variables:?}: {said}"
+    );
+    said
+}
+
+#[test]
+fn every_number_of_seconds_has_a_range_that_is_told() {
+    let flags = all().into_iter();
+    let flags: Vec<_> = flags.filter(|it| it.name.ends_with("-seconds")).collect();
+    assert!(flags.len() >= 6, "{flags:?}");
+    for flag in flags {
+        for value in [
+            "-1",
+            "0",
+            "18446744073709551615",
+            "31536001",
+            "1e3",
+            "never",
+            "",
+        ] {
+            let name = format!("--{}", flag.name);
+            let variable = format!(
+                "ECR_OPERATOR_{}",
+                flag.name.replace('-', "_").to_uppercase()
+            );
+            for said in [
+                refused(&[&name, value], &[]),
+                refused(&[&format!("{name}={value}")], &[]),
+                refused(&[], &[(&variable, value)]),
+            ] {
+                assert!(
+                    said.contains("give whole seconds, from 1 to "),
+                    "{value:?}: {said}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_level_that_there_is_not_is_refused_with_those_that_there_are() {
+    for value in ["infoo", "info,debugg", "ecr_operator=infoo", "ecr_operator"] {
+        for said in [
+            refused(&["--log", value], &[]),
+            refused(&[], &[("ECR_OPERATOR_LOG", value)]),
+        ] {
+            assert!(
+                said.contains("off, error, warn, info, debug, trace"),
+                "{said}"
+            );
+        }
+    }
+}

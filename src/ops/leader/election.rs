@@ -10,7 +10,7 @@ use super::{
     settings::Settings,
     view::{Lease, Moment, Record, View},
 };
-use crate::telemetry::{Health, Metrics};
+use crate::telemetry::{Health, Metrics, api_error};
 use k8s_openapi::jiff::Timestamp;
 use kube::Client;
 
@@ -94,7 +94,10 @@ impl Election {
         }
         match tokio::time::timeout(RELEASE, self.give_back()).await {
             Ok(Ok(())) => tracing::info!("the lease is given back"),
-            Ok(Err(error)) => tracing::warn!(%error, "the lease is not given back: it runs out"),
+            Ok(Err(error)) => {
+                let error = api_error(&error);
+                tracing::warn!(error, "the lease is not given back: it runs out");
+            }
             Err(_) => tracing::warn!("the lease is not given back in time: it runs out"),
         }
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use xtask::{control_plane::ControlPlane, install::apply_install};
 
 use super::{
-    CLUSTER, Canaries, Operator, PATIENCE, Server, invariants,
+    CLUSTER, Canaries, Operator, PATIENCE, Server, invariants, plain,
     quiet::{OFTEN, SELDOM},
     told,
 };
@@ -330,11 +330,15 @@ impl Estate {
         self.stop_operator().await;
         assert!(!self.past_log.contains("panicked"), "{}", self.past_log);
         Canaries::of(&self.server).are_not_in("the log", &self.past_log);
+        plain::is_plain_log(&self.past_log);
         let all = Api::<Object>::all_with(
             self.client.clone(),
             &kind("ECRRepository", "ecrrepositories"),
         );
         for object in all.list(&ListParams::default()).await.unwrap() {
+            for type_ in ["Ready", "Accepted", "Synced"] {
+                plain::is_plain(&message(&object, type_));
+            }
             let ours = object.managed_fields().iter().filter(|entry| {
                 entry.manager.as_deref() == Some("ecr-operator")
                     && entry.subresource.as_deref() != Some("status")

@@ -11,6 +11,7 @@ mod kstatus;
 mod network;
 mod operator;
 mod outside;
+mod plain;
 mod quiet;
 mod recorder;
 mod server;
@@ -476,6 +477,7 @@ impl World {
         self.patiently("the recorder to catch up", catching_up)
             .await;
         invariants::hold(&self, &self.past_log).await;
+        plain::hold(&self, &self.past_log).await;
     }
 }
 
