@@ -132,7 +132,8 @@ impl Class {
                  lasts: AWS can't be reached"
             }
             Self::Credentials => {
-                "Check the operator's credentials and region (IRSA, EKS Pod Identity or environment)"
+                "Check the operator's credentials and region (IRSA, EKS Pod Identity or environment) and \
+                 the node's clock"
             }
             Self::WrongAccount => {
                 "Correct spec.assumeRole or spec.registry.accountId of the class: the credentials are \

@@ -51,7 +51,7 @@ use crate::{
 };
 
 /// How long a failed look-up of the account stands for all who ask.
-const ACCOUNT_RETRY: Duration = Duration::from_secs(2);
+pub(super) const ACCOUNT_RETRY: Duration = Duration::from_secs(2);
 
 /// ECR, by the credentials of one class or by the operator's own, on somebody's errand.
 pub struct Aws {
@@ -215,6 +215,9 @@ impl Aws {
         self.metrics
             .called(operation, code, began.elapsed(), waited);
         if let Err(error) = &answer {
+            if error.failure.class == Class::Throttled {
+                self.metrics.throttled(operation);
+            }
             if error.failure.class == Class::Credentials {
                 self.refused.store(true, Ordering::Relaxed);
             }
@@ -332,10 +335,13 @@ impl Ecr for Aws {
             .send();
         let answer = self.call_in_turn(&at.registry, operation, turn, call);
         let answer = if_there(answer.await)?;
-        Ok(answer.map(|answer| Tagged {
-            tags: tags(answer.tags()),
-            read,
-        }))
+        // AWS sends an empty list where there is none: no list is another's answer, and says nothing of tags.
+        let found = answer.map(|answer| {
+            let found = answer.tags.as_deref();
+            let tags = found.map(tags).ok_or_else(|| unreadable("no tags"))?;
+            Ok(Tagged { tags, read })
+        });
+        found.transpose()
     }
 
     async fn lifecycle(&self, at: &Identity) -> Result<Reading<Lifecycle>, Failure> {
@@ -404,7 +410,8 @@ impl Ecr for Aws {
             .max_results(1000)
             .send();
         let page = self.call(&at.registry, "DescribeImages", call).await?;
-        let count = page.image_details().len();
+        let images = page.image_details.as_deref();
+        let count = images.ok_or_else(|| unreadable("no imageDetails"))?.len();
         Ok(match page.next_token() {
             None => ImageCount::Exactly(count),
             Some(_) => ImageCount::MoreThan(count),

@@ -3,14 +3,19 @@
 //! Nothing outside of this folder names a type of the AWS SDK.
 
 mod aws;
+mod bounded;
 mod clients;
+mod codes;
 mod convert;
+mod credentials;
+mod endpoints;
 mod error;
 mod fence;
 mod lookups;
 mod pacing;
 mod port;
 mod proof;
+mod said;
 mod snapshot;
 mod sweep;
 mod write;

@@ -11,6 +11,7 @@ use std::{
 };
 
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::domain::{
     failure::{Class, Failure},
@@ -107,6 +108,7 @@ const TAG_TRIES: u32 = 3;
 pub struct Snapshot {
     state: Mutex<State>,
     hurry: Notify,
+    retired: CancellationToken,
 }
 
 impl Snapshot {
@@ -162,7 +164,8 @@ impl Snapshot {
     /// Whether somebody must begin to sweep. Who is told so does it, until nobody asks any more.
     #[must_use]
     pub fn wants_sweeper(&self) -> bool {
-        self.with(|state| !std::mem::replace(&mut state.has_sweeper, true))
+        !self.retired.is_cancelled()
+            && self.with(|state| !std::mem::replace(&mut state.has_sweeper, true))
     }
 
     /// Somebody waits for the very first sweep.
@@ -178,6 +181,26 @@ impl Snapshot {
                 return;
             }
         }
+    }
+
+    /// Whoever swept does so no longer, whatever for: who asks next begins anew.
+    pub fn sweeper_goes(&self) {
+        self.with(|state| state.has_sweeper = false);
+    }
+
+    /// No class calls AWS in this way any more: nobody sweeps for it from now on.
+    pub(super) fn retire(&self) {
+        self.retired.cancel();
+    }
+
+    /// Waits until no class calls AWS in this way any more.
+    pub async fn retired(&self) {
+        self.retired.cancelled().await;
+    }
+
+    /// Nobody asks for a repository here any more.
+    pub(super) fn forget(&self, name: &str) {
+        self.with(|state| state.repositories.remove(name));
     }
 
     /// Ends the sweeping where nobody asks; whether it has ended.
@@ -294,9 +317,13 @@ impl Sweep<'_> {
         })
     }
 
-    /// Nobody can list the tags of many. Whether that is news.
-    pub(super) fn without_tags(&mut self) -> bool {
+    /// Nobody can list the tags of many.
+    pub(super) fn without_tags(&mut self) {
         self.tags = None;
+    }
+
+    /// Whether it is news that nobody can.
+    pub(super) fn lacks_tags_for_the_first_time(&self) -> bool {
         self.snapshot
             .with(|state| !std::mem::replace(&mut state.lacks_tags, true))
     }
@@ -498,7 +525,8 @@ mod tests {
         let _ = snapshot.glance("a");
         for is_news in [true, false] {
             let mut sweep = snapshot.sweep(&bound);
-            assert_eq!(sweep.without_tags(), is_news);
+            sweep.without_tags();
+            assert_eq!(sweep.lacks_tags_for_the_first_time(), is_news);
             sweep.listed("a", || Some(described(true)));
             assert_eq!(sweep.end(), bound);
             let sight = seen(&snapshot, "a");
@@ -533,5 +561,17 @@ mod tests {
         assert!(!snapshot.wants_sweeper());
         assert!(snapshot.let_sweeper_go(), "nobody asks");
         assert!(snapshot.wants_sweeper());
+        let _ = snapshot.glance("a");
+        assert!(!snapshot.let_sweeper_go());
+        snapshot.forget("a");
+        assert!(snapshot.let_sweeper_go());
+    }
+
+    #[tokio::test]
+    async fn nobody_sweeps_what_is_retired() {
+        let snapshot = Snapshot::default();
+        snapshot.retire();
+        snapshot.retired().await;
+        assert!(!snapshot.wants_sweeper());
     }
 }

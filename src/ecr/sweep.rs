@@ -5,7 +5,12 @@ use std::collections::BTreeSet;
 use aws_sdk_ecr::types::Repository;
 use aws_sdk_resourcegroupstagging::types::TagFilter;
 
-use super::{aws::Aws, convert::described, port::Swept, snapshot::Sweep};
+use super::{
+    aws::Aws,
+    convert::{described, unreadable},
+    port::Swept,
+    snapshot::Sweep,
+};
 use crate::domain::{
     failure::{Class, Failure},
     identity::{Owner, Registry},
@@ -58,26 +63,32 @@ impl Aws {
 
     /// Makes the calls; tells how many repositories there are.
     async fn fill(&self, registry: &Registry, sweep: &mut Sweep<'_>) -> Result<usize, Failure> {
-        if let Err(failure) = self.tagged(registry, sweep).await {
-            let lasts = is_of_the_tagging_api(failure.class) && sweep.tags_fail_again();
-            if failure.class != Class::Denied && !lasts {
-                return Err(failure);
+        let untagged = match self.tagged(registry, sweep).await {
+            Ok(()) => None,
+            Err(failure) => {
+                let lasts = is_of_the_tagging_api(failure.class) && sweep.tags_fail_again();
+                if failure.class != Class::Denied && !lasts {
+                    return Err(failure);
+                }
+                sweep.without_tags();
+                Some(failure)
             }
-            if sweep.without_tags() {
-                tracing::warn!(
-                    account = %registry.id, region = %registry.region, said = %failure.said,
-                    "the tags of each repository are read by themselves: allow tag:GetResources \
-                     (deploy/iam) and open a way to the tagging API, in a VPC without one the endpoint \
-                     `tagging`, and one call reads a hundred"
-                );
-            }
-        }
+        };
         let mut listed = 0;
         self.each_repository(registry, |name, it| {
             listed += 1;
             sweep.listed(name, || described(it).ok());
         })
         .await?;
+        // Where nothing at all is answered, it is not the tagging API.
+        if let Some(failure) = untagged.filter(|_| sweep.lacks_tags_for_the_first_time()) {
+            tracing::warn!(
+                account = %registry.id, region = %registry.region, said = %failure.said,
+                "the tags of each repository are read by themselves: allow tag:GetResources \
+                 (deploy/iam) and open a way to the tagging API, in a VPC without one the endpoint \
+                 `tagging`, and one call reads a hundred"
+            );
+        }
         Ok(listed)
     }
 
@@ -95,7 +106,9 @@ impl Aws {
                 .set_pagination_token(next)
                 .send();
             let page = self.call(registry, "GetResources", call).await?;
-            for found in page.resource_tag_mapping_list() {
+            // AWS sends an empty list where there is nothing: no list is another's answer.
+            let found = page.resource_tag_mapping_list.as_deref();
+            for found in found.ok_or_else(|| unreadable("no resourceTagMappingList"))? {
                 let name = found
                     .resource_arn()
                     .and_then(|arn| arn.strip_prefix(&prefix));
@@ -134,7 +147,8 @@ impl Aws {
                 .set_next_token(next)
                 .send();
             let page = self.call(registry, "DescribeRepositories", call).await?;
-            for repository in page.repositories() {
+            let repositories = page.repositories.as_deref();
+            for repository in repositories.ok_or_else(|| unreadable("no repositories"))? {
                 if let Some(name) = repository.repository_name() {
                     take(name, repository);
                 }

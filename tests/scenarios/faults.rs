@@ -1,13 +1,15 @@
 //! Faults of AWS and answers that are lost: all of it heals, and costs few calls.
 
+use std::collections::BTreeMap;
+
 use ecr_emulator::Fault;
 use ecr_operator::api::ECRRepository;
 use serde_json::json;
 
 use crate::{
-    looking::{called, writes},
+    looking::{FLUX, called, writes},
     samples::{keep_last, pull_by, whole},
-    world::{World, condition},
+    world::{World, assert_says, condition, message},
 };
 
 /// The calls that a creation costs without faults: who we are, and the three writes.
@@ -248,4 +250,92 @@ async fn after_an_answer_that_was_lost_it_is_looked_at_as_seldom_as_before() {
     assert_eq!(world.count("TagResource"), 1, "it took effect");
     // `invariants::rests` sees whether it rests.
     world.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_not_of_aws_is_nobodys_fault_and_heals() {
+    let world = World::quiet("foreign").await;
+    let html = "<html><head><title>Please log in</title></head></html>";
+    world
+        .emulator
+        .inject(Fault::on("CreateRepository").foreign(200, html));
+    world
+        .emulator
+        .inject(Fault::on("CreateRepository").foreign(403, html));
+    world
+        .emulator
+        .inject(Fault::on("PutLifecyclePolicy").foreign(400, "{}"));
+    world
+        .emulator
+        .inject(Fault::on("SetRepositoryPolicy").truncate());
+    world.apply("api", whole(10)).await;
+    let said = |object: &ECRRepository| {
+        condition(object, "Reconciling") == Some(("True", "AwsUnavailable"))
+    };
+    let object = world.wait("api", "AwsUnavailable", said).await;
+    assert_says(
+        message(&object, "Ready"),
+        "an answer that is not AWS's or is torn, with HTTP status",
+    );
+    world.ready("api").await;
+    for (kind, reason, note) in world.events("api").await {
+        assert_ne!(kind, "Warning", "{reason}: {note}");
+    }
+    world.finish_looking().await;
+}
+
+/// One after the other, so that the reason changes and nothing else does.
+#[tokio::test]
+async fn a_condition_is_as_old_as_its_status() {
+    let world = World::quiet("since").await;
+    let create = || Fault::on("CreateRepository");
+    world.emulator.inject(create().server_error());
+    world.emulator.inject(create().throttle());
+    world.emulator.inject(create().deny());
+    world.apply("api", whole(10)).await;
+    let mut since = BTreeMap::new();
+    for reason in ["AwsUnavailable", "Throttled", "AccessDenied"] {
+        let said =
+            |object: &ECRRepository| condition(object, "Reconciling") == Some(("True", reason));
+        let object = world.wait("api", reason, said).await;
+        for condition in object.status.unwrap().conditions {
+            let time = condition.last_transition_time.clone();
+            let known = since
+                .entry(condition.type_.clone())
+                .or_insert_with(|| time.clone());
+            assert_eq!(*known, time, "{condition:?}");
+        }
+    }
+    world.ready("api").await;
+    world.finish_looking().await;
+}
+
+/// What AWS says may hold whatever a tenant put there.
+#[tokio::test]
+async fn what_aws_says_forges_no_line() {
+    let world = World::quiet("forged").await;
+    let said = "no\n2026-01-01T00:00:00Z  INFO pass{object=\"team-b/api\"}: written action=DeleteRepository\r\u{1b}[31m\0\u{202e}\u{2066}\u{2028}\u{feff}end";
+    let bad = Fault::on("CreateRepository").fail(400, "InvalidParameterException", said);
+    world.emulator.inject(bad);
+    world.apply("api", whole(10)).await;
+    let object = world.stalled("api", "RejectedByAws").await;
+    assert_says(
+        message(&object, "Stalled"),
+        "written action=DeleteRepository",
+    );
+    world.event("api", "RejectedByAws").await;
+    let log = world.operator().log();
+    let line = log
+        .lines()
+        .find(|line| line.contains("written action=DeleteRepository"));
+    assert_says(line.unwrap(), "not done");
+    world.annotate("api", FLUX, "1").await;
+    world.ready("api").await;
+    let metrics = world.operator().scrape().await.unwrap();
+    assert!(
+        !metrics.contains(|c: char| c != '\n' && c.is_control()),
+        "{metrics}"
+    );
+    // `world::plain` looks through all of it.
+    world.finish_looking().await;
 }

@@ -230,6 +230,31 @@ async fn who_may_not_list_tags_reads_those_of_each() {
     world.finish().await;
 }
 
+#[tokio::test]
+async fn a_throttled_tagging_api_is_called_less_and_never_done_without() {
+    let mut world = without_rota("throttled-tags").await;
+    world.start_operator().await;
+    let names = fleet(3);
+    let mark = resting(&world, &names).await;
+    let before = world.count("GetResources");
+    world
+        .emulator
+        .inject(Fault::on("GetResources").forever().throttle());
+    // More often than a way to it may be missing.
+    called(&world, "GetResources", before + 6).await;
+    assert_eq!(operations(&singly(&world, &names, mark)), [""; 0]);
+    let metrics = world.operator().scrape().await.unwrap();
+    let rate = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("ecr_operator_aws_rate{operation=\"GetResources\"} "));
+    let rate: f64 = rate.unwrap().parse().unwrap();
+    assert!(rate < 5.0, "{rate} calls a second");
+    assert!(!world.operator().log().contains("allow tag:GetResources"));
+    world.emulator.clear_faults();
+    world.looks(&world.in_ecr("api-0"), 2).await;
+    world.finish().await;
+}
+
 /// As in a VPC without an endpoint for it.
 #[tokio::test]
 async fn without_a_way_to_the_tagging_api_drift_is_seen_all_the_same() {

@@ -34,17 +34,6 @@ use work::Works;
 /// The code of a call that AWS answered as wished.
 pub const OK: &str = "ok";
 
-/// AWS's codes for "slower": AWS's general reference and those that its SDKs retry as throttling.
-const THROTTLES: [&str; 7] = [
-    "HttpStatus429",
-    "RequestLimitExceeded",
-    "RequestThrottledException",
-    "SlowDown",
-    "Throttling",
-    "ThrottlingException",
-    "TooManyRequestsException",
-];
-
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Call {
     operation: &'static str,
@@ -261,9 +250,13 @@ impl Metrics {
         self.wait_seconds
             .get_or_create(&operation)
             .inc_by(waited.as_secs_f64());
-        self.throttles
-            .get_or_create(&operation)
-            .inc_by(u64::from(THROTTLES.contains(&code)));
+        // Shown from the first call.
+        self.throttles.get_or_create(&operation).inc_by(0);
+    }
+
+    /// Counts a call that AWS answered with "slower", whatever the code.
+    pub fn throttled(&self, operation: &'static str) {
+        self.throttles.get_or_create(&Operation { operation }).inc();
     }
 
     /// What a controller works on, counted under its name.
