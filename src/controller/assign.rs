@@ -1,7 +1,7 @@
 //! Which class an object is of, as whom AWS is called for it, and what the two ask for together.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
@@ -126,7 +126,50 @@ impl<C> Context<C> {
     }
 }
 
+impl<C> Context<C> {
+    /// How AWS is called for each class that is there and can be read.
+    fn accesses(&self) -> Vec<Access> {
+        let classes = self.surroundings.classes.state();
+        let readable = classes.iter().filter_map(|class| class.0.as_ref().ok());
+        let parsed = readable.filter_map(|class| {
+            let parsed = self.parsed.of(class).ok()?;
+            Some(access(&class.name_any(), &parsed))
+        });
+        parsed.collect()
+    }
+
+    /// The access of a class for which AWS is called alike: this very one, where its class still has it.
+    pub(super) fn alike(&self, of: &Access) -> Option<Access> {
+        let all = self.accesses();
+        let told = of.as_told();
+        let alike = || all.iter().find(|it| it.as_told() == told);
+        all.iter().find(|it| *it == of).or_else(alike).cloned()
+    }
+
+    /// The names of the classes for which AWS is called alike.
+    pub(super) fn users_of_access(&self, of: &Access) -> BTreeSet<String> {
+        let told = of.as_told();
+        let alike = self.accesses().into_iter();
+        let alike = alike.filter(|it| it.as_told() == told);
+        alike.map(|it| it.class).collect()
+    }
+}
+
 impl<C: Clients> Context<C> {
+    /// A class has come, changed or gone: nobody calls AWS any more as none of them says.
+    pub(super) fn drop_former_accesses(&self) {
+        self.clients.keep(&self.accesses().into_iter().collect());
+    }
+
+    /// A repository that was looked at for another class is not looked at as that says any more.
+    fn moves(&self, repository: &str, former: &str, now: &Access) {
+        let all = self.accesses();
+        let former = all.iter().find(|it| it.class == former);
+        if let Some(former) = former.filter(|it| it.as_told() != now.as_told()) {
+            self.clients.leave(former, repository);
+        }
+    }
+
     /// Paces calls to a registry by the lowest budget of all classes that lead there.
     pub(super) fn pace(&self, registry: &Registry) {
         let version = self.surroundings.version.load(Ordering::Relaxed);
@@ -179,6 +222,11 @@ impl<C: Clients> Pass<'_, C> {
         self.access = access(&name, &parsed);
         let errand = self.errand();
         self.aws = self.ctx.clients.open(&self.access).await.on_errand(errand);
+        let former = self.before.class_name.as_ref();
+        let moved = former.filter(|former| **former != name);
+        if let Some((former, repository)) = moved.zip(self.before.repository_name.as_ref()) {
+            self.ctx.moves(repository, former, &self.access);
+        }
         let approval = class.annotations().get(APPROVE_RECREATE_ANNOTATION);
         self.class_approval = approval.cloned();
         self.status.class_name = Some(name);

@@ -92,27 +92,43 @@ impl<C> Context<C> {
 
     /// The names that objects are bound to in this registry.
     pub(super) fn bound_names(&self, registry: &Registry) -> BTreeSet<String> {
-        self.bound_names_where(registry, |_| true)
+        self.bound_names_where(registry, |_, _| true)
     }
 
     /// Those of them that were lost within one resync.
     pub(super) fn lately_lost(&self, registry: &Registry) -> BTreeSet<String> {
         let resync = i64::try_from(self.settings.resync.as_secs()).unwrap_or(i64::MAX);
         let since = Timestamp::now().as_second().saturating_sub(resync);
-        self.bound_names_where(registry, |status| {
+        self.bound_names_where(registry, |_, status| {
             let lost = status.last_loss.as_ref();
             lost.and_then(|loss| loss.at.parse::<Timestamp>().ok())
                 .is_some_and(|at| at.as_second() >= since)
         })
     }
 
-    /// The objects whose repository is called one of these, in whatever registry: the credentials may
-    /// lead elsewhere now, and those who are bound to the former place are to know it.
-    pub(super) fn bound_to(&self, names: &BTreeSet<String>) -> Vec<ObjectRef<Watched>> {
+    /// Those of them that objects of these classes are bound to.
+    pub(super) fn bound_names_of(
+        &self,
+        registry: &Registry,
+        classes: &BTreeSet<String>,
+    ) -> BTreeSet<String> {
+        self.bound_names_where(registry, |object, _| is_of(object, classes))
+    }
+
+    /// The objects of these classes whose repository is called one of these, in whatever registry: the
+    /// credentials may lead elsewhere now, and those who are bound to the former place are to know it.
+    pub(super) fn bound_to(
+        &self,
+        names: &BTreeSet<String>,
+        classes: &BTreeSet<String>,
+    ) -> Vec<ObjectRef<Watched>> {
+        if names.is_empty() {
+            return Vec::new();
+        }
         let objects = self.store.state();
         let bound = objects.iter().filter(|object| {
             let name = object.place().and_then(|it| it.repository_name);
-            name.is_some_and(|name| names.contains(&name))
+            is_of(object, classes) && name.is_some_and(|name| names.contains(&name))
         });
         bound
             .map(|object| ObjectRef::from_obj(object.as_ref()))
@@ -122,19 +138,26 @@ impl<C> Context<C> {
     fn bound_names_where(
         &self,
         registry: &Registry,
-        is_counted: impl Fn(&ECRRepositoryStatus) -> bool,
+        is_counted: impl Fn(&Watched, &ECRRepositoryStatus) -> bool,
     ) -> BTreeSet<String> {
         self.store
             .state()
             .iter()
             .filter_map(|object| {
                 let status = object.place()?;
-                binding(&status).filter(|_| is_counted(&status))
+                binding(&status).filter(|_| is_counted(object, &status))
             })
             .filter(|binding| binding.established && binding.identity.registry == *registry)
             .map(|binding| binding.identity.name.to_string())
             .collect()
     }
+}
+
+/// Whether an object was of one of these classes when it was last looked at; it may have been of any where that is
+/// not known.
+fn is_of(object: &Watched, classes: &BTreeSet<String>) -> bool {
+    let last = object.last_class_name();
+    last.is_none_or(|last| classes.contains(last))
 }
 
 /// The interval, a tenth more or less, so that objects do not stay in step.

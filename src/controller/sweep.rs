@@ -12,29 +12,32 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{context::Context, watched::Watched};
 use crate::{
-    domain::retry::back_off,
+    domain::{identity::Registry, retry::back_off},
     ecr::{Access, Clients, Ecr, Snapshot, Swept},
 };
 
 /// Where sweeps are asked for.
-pub(super) type Wanted = UnboundedSender<Access>;
+pub(super) type Wanted = UnboundedSender<Asked>;
+
+/// How AWS is to be called for them, and what is to show them.
+pub(super) type Asked = (Access, Arc<Snapshot>);
 
 /// Sees to it that somebody sweeps what a snapshot shows.
-pub(super) fn want(wanted: &Wanted, snapshot: &Snapshot, access: &Access) {
+pub(super) fn want(wanted: &Wanted, snapshot: &Arc<Snapshot>, access: &Access) {
     if snapshot.wants_sweeper() {
         // Nobody listens any more once the process stops.
-        let _ = wanted.unbounded_send(access.clone());
+        let _ = wanted.unbounded_send((access.clone(), Arc::clone(snapshot)));
     }
 }
 
 /// The objects that are to be looked at, as sweeps show.
 pub(super) fn news<C: Clients>(
     ctx: Arc<Context<C>>,
-    wanted: UnboundedReceiver<Access>,
+    wanted: UnboundedReceiver<Asked>,
 ) -> impl Stream<Item = ObjectRef<Watched>> + Send + 'static {
     wanted
-        .flat_map_unordered(None, move |access| {
-            Box::pin(rounds(Round::first(Arc::clone(&ctx), access)))
+        .flat_map_unordered(None, move |asked| {
+            Box::pin(rounds(Round::first(Arc::clone(&ctx), asked)))
         })
         .flat_map(stream::iter)
 }
@@ -51,6 +54,9 @@ fn rounds<C: Clients>(first: Round<C>) -> impl Stream<Item = Vec<ObjectRef<Watch
 struct Round<C> {
     ctx: Arc<Context<C>>,
     access: Access,
+    snapshot: Arc<Snapshot>,
+    /// What was swept, as the metrics know it.
+    registry: Option<Registry>,
     /// When the next one is due.
     due: Instant,
     failures: u32,
@@ -58,30 +64,45 @@ struct Round<C> {
 
 impl<C: Clients> Round<C> {
     /// The first one comes at any time within one resync: operators that start together do not stay in
-    /// step. Objects that were at rest when the process began do not wait for so long: they hurry it.
-    fn first(ctx: Arc<Context<C>>, access: Access) -> Self {
+    /// step. Objects that wait for it need not wait for so long: they hurry it.
+    fn first(ctx: Arc<Context<C>>, (access, snapshot): Asked) -> Self {
         let part = 0.5 + fastrand::f64() / 2.0;
         Self {
             due: Instant::now() + ctx.settings.resync.mul_f64(part),
             ctx,
             access,
+            snapshot,
+            registry: None,
             failures: 0,
         }
     }
 
-    /// Waits until the next one is due, and makes it. None: nobody asks for it.
+    /// Waits until the next one is due, and makes it. None: nobody asks for it, or no class calls AWS like this
+    /// any more, which ends it at once, also in the middle.
     async fn made(&mut self) -> Option<Vec<ObjectRef<Watched>>> {
-        let snapshot = self.client().await.snapshot();
+        let snapshot = Arc::clone(&self.snapshot);
+        let made = tokio::select! {
+            biased;
+            () = snapshot.retired() => None,
+            made = self.next(&snapshot) => made,
+        };
+        if made.is_none() {
+            self.ends();
+        }
+        made
+    }
+
+    async fn next(&mut self, snapshot: &Snapshot) -> Option<Vec<ObjectRef<Watched>>> {
         tokio::select! {
             () = sleep_until(self.due) => {}
             () = snapshot.hurried() => {}
         }
         if snapshot.let_sweeper_go() {
-            self.ends().await;
             return None;
         }
+        let client = self.client().await?;
         let began = Instant::now();
-        let Swept { news, outcome } = self.swept().await;
+        let Swept { news, outcome } = self.swept(&client).await;
         self.due = match outcome {
             Ok(()) => {
                 self.failures = 0;
@@ -95,26 +116,31 @@ impl<C: Clients> Round<C> {
                 Instant::now() + wait.min(self.ctx.settings.resync)
             }
         };
-        Some(self.ctx.bound_to(&news))
+        let users = self.ctx.users_of_access(&self.access);
+        Some(self.ctx.bound_to(&news, &users))
     }
 
-    /// The client of the access: another one where AWS refused the credentials.
-    async fn client(&self) -> Arc<C::Ecr> {
-        self.ctx.clients.open(&self.access).await
+    /// The client of the access: another one where AWS refused the credentials, that of another class where only
+    /// that still calls AWS alike. None: none does.
+    async fn client(&mut self) -> Option<Arc<C::Ecr>> {
+        self.access = self.ctx.alike(&self.access)?;
+        Some(self.ctx.clients.open(&self.access).await)
     }
 
     /// What is no longer swept has no age.
-    async fn ends(&self) {
-        if let Ok(registry) = self.client().await.registry().await {
+    fn ends(&self) {
+        self.snapshot.sweeper_goes();
+        if let Some(registry) = &self.registry {
             self.ctx.metrics.no_longer_swept(&registry.to_string());
         }
     }
 
-    async fn swept(&self) -> Swept {
-        let client = self.client().await;
+    async fn swept(&mut self, client: &C::Ecr) -> Swept {
         match client.registry().await {
             Ok(registry) => {
-                let bound = self.ctx.bound_names(&registry);
+                let users = self.ctx.users_of_access(&self.access);
+                let bound = self.ctx.bound_names_of(&registry, &users);
+                self.registry = Some(registry.clone());
                 client.sweep(&registry, &bound).await
             }
             Err(failure) => Swept {

@@ -30,7 +30,7 @@ use super::{
     queue::{OF_A_CLASS, Why},
     roll_call::RollCall,
     shown::{self, key, key_of},
-    surroundings::{self, Looks},
+    surroundings::{self, Looks, Touched},
     sweep,
     watched::{ANNOTATIONS, Watched},
     watching::{Asked, REPOSITORIES, config, digest, events},
@@ -87,7 +87,12 @@ pub async fn run<C: Clients>(
     };
     let users = {
         let ctx = Arc::clone(&ctx);
-        touched.flat_map(move |touched| futures::stream::iter(ctx.users_of(&touched)))
+        touched.flat_map(move |touched| {
+            if matches!(touched, Touched::Class { .. }) {
+                ctx.drop_former_accesses();
+            }
+            futures::stream::iter(ctx.users_of(&touched))
+        })
     };
     let looked_at = futures::stream::select(users, sweep::news(Arc::clone(&ctx), wanted));
     let changed = changes(api, writer, Arc::clone(&ctx), watches);

@@ -3,19 +3,29 @@
 //! They share the connections, and nothing else: credentials of one class never serve another.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     future::Future,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use aws_config::{
-    BehaviorVersion, ConfigLoader, SdkConfig, retry::RetryConfig, sts::AssumeRoleProvider,
-    timeout::TimeoutConfig,
+    BehaviorVersion, ConfigLoader, SdkConfig, identity::IdentityCache, retry::RetryConfig,
+    sts::AssumeRoleProvider, timeout::TimeoutConfig,
 };
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_ecr::config::{IntoShared as _, SharedHttpClient};
+use tokio::time::Instant;
 
-use super::{aws::Aws, fence::Fence, pacing::Pacing, port::Ecr, snapshot::Snapshot};
+use super::{
+    aws::{ACCOUNT_RETRY, Aws},
+    bounded::Bounded,
+    endpoints,
+    fence::Fence,
+    pacing::Pacing,
+    port::Ecr,
+    snapshot::Snapshot,
+};
 use crate::{
     domain::{
         class::{Budget, Role},
@@ -40,6 +50,20 @@ pub struct Access {
     pub role: Option<Role>,
 }
 
+impl Access {
+    /// What AWS is told of it. The name of the class is among that only as a tag of the session, and IAM may
+    /// decide by that: classes that call AWS alike share what was seen.
+    #[must_use]
+    pub fn as_told(&self) -> Self {
+        let is_told = self.role.as_ref().is_some_and(|role| role.session_tags);
+        let mut told = self.clone();
+        if !is_told {
+            told.class.clear();
+        }
+        told
+    }
+}
+
 /// All ways of calling AWS.
 pub trait Clients: Send + Sync + 'static {
     /// What it is called through.
@@ -50,11 +74,28 @@ pub trait Clients: Send + Sync + 'static {
 
     /// How fast the operations of a registry are called from now on.
     fn set_budget(&self, registry: &Registry, budget: Budget);
+
+    /// From now on AWS is called in these ways alone: credentials, and what was seen, of all others is dropped.
+    fn keep(&self, used: &HashSet<Access>);
+
+    /// A repository is no longer looked at in this way.
+    fn leave(&self, access: &Access, repository: &str);
+}
+
+/// Where the operator's own credentials come from.
+type Chain = Box<dyn Fn() -> ConfigLoader + Send + Sync>;
+
+/// The operator's own region and credentials, as they were last loaded.
+struct Own {
+    config: SdkConfig,
+    loaded: Instant,
 }
 
 /// Clients of the AWS SDK.
 pub struct AwsClients {
-    base: SdkConfig,
+    chain: Chain,
+    http: SharedHttpClient,
+    own: tokio::sync::Mutex<Own>,
     cluster: ClusterName,
     pacing: Arc<Pacing>,
     fence: Arc<dyn Fence>,
@@ -71,27 +112,26 @@ impl AwsClients {
         fence: Arc<dyn Fence>,
         metrics: Metrics,
     ) -> Self {
-        let chain = aws_config::defaults(BehaviorVersion::v2026_01_12());
-        Self::of(chain, cluster, fence, metrics).await
+        let chain = || aws_config::defaults(BehaviorVersion::v2026_01_12());
+        Self::of(Box::new(chain), cluster, fence, metrics).await
     }
 
     async fn of(
-        chain: ConfigLoader,
+        chain: Chain,
         cluster: ClusterName,
         fence: Arc<dyn Fence>,
         metrics: Metrics,
     ) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .operation_timeout(CALL_TIMEOUT)
-            .operation_attempt_timeout(CALL_TIMEOUT)
-            .build();
-        let base = chain
-            .retry_config(RetryConfig::disabled())
-            .timeout_config(timeouts)
-            .load()
-            .await;
+        let http = Bounded::new().into_shared();
+        let own = load(&chain, &http).await;
+        endpoints::warn(own.endpoint_url());
         Self {
-            base,
+            own: tokio::sync::Mutex::new(Own {
+                config: own,
+                loaded: Instant::now(),
+            }),
+            chain,
+            http,
             cluster,
             pacing: Arc::default(),
             fence,
@@ -101,8 +141,20 @@ impl AwsClients {
         }
     }
 
-    async fn config(&self, access: &Access) -> SdkConfig {
-        let mut config = self.base.to_builder();
+    /// The operator's own region and credentials. Where AWS refused what came of them, whoever hands them out is
+    /// asked anew: the SDK keeps them until their hour is over, also where they were revoked. Once for all
+    /// who were refused at the same time.
+    async fn own(&self, refused: bool) -> SdkConfig {
+        let mut own = self.own.lock().await;
+        if refused && own.loaded.elapsed() >= ACCOUNT_RETRY {
+            own.config = load(&self.chain, &self.http).await;
+            own.loaded = Instant::now();
+        }
+        own.config.clone()
+    }
+
+    async fn config(&self, access: &Access, refused: bool) -> SdkConfig {
+        let mut config = self.own(refused).await.into_builder();
         if let Some(region) = &access.region {
             config = config.region(aws_config::Region::new(region.to_string()));
         }
@@ -123,28 +175,40 @@ impl AwsClients {
             ]);
         }
         let provider = SharedCredentialsProvider::new(provider.build().await);
-        config.into_builder().credentials_provider(provider).build()
+        // A cache of its own, which goes with its client. One for all has room for 64 identities, and makes
+        // room for one more by dropping any (aws-smithy-runtime, client/identity/cache/lazy.rs).
+        let cache = IdentityCache::lazy().build();
+        let config = config.into_builder().identity_cache(cache);
+        config.credentials_provider(provider).build()
     }
 
-    /// Classes that call AWS alike share what was seen. The name of the class is among what AWS is told
-    /// only as a tag of the session, and IAM may decide by that.
     fn snapshot(&self, access: &Access) -> Arc<Snapshot> {
-        let is_told = access.role.as_ref().is_some_and(|role| role.session_tags);
-        let mut shared = access.clone();
-        if !is_told {
-            shared.class.clear();
-        }
-        let mut snapshots = self
-            .snapshots
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(snapshots.entry(shared).or_default())
+        Arc::clone(self.seen().entry(access.as_told()).or_default())
+    }
+
+    fn seen(&self) -> std::sync::MutexGuard<'_, HashMap<Access, Arc<Snapshot>>> {
+        // A map is whole after any panic.
+        let seen = self.snapshots.lock();
+        seen.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn known(&self) -> std::sync::MutexGuard<'_, HashMap<Access, Arc<Aws>>> {
         // A map is whole after any panic.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+async fn load(chain: &Chain, http: &SharedHttpClient) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder()
+        .operation_timeout(CALL_TIMEOUT)
+        .operation_attempt_timeout(CALL_TIMEOUT)
+        .build();
+    chain()
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(timeouts)
+        .http_client(http.clone())
+        .load()
+        .await
 }
 
 /// What `CloudTrail` shows of the session: 2 to 64 of `[\w+=,.@-]` (STS, `AssumeRole`).
@@ -157,10 +221,13 @@ impl Clients for AwsClients {
     type Ecr = Aws;
 
     async fn open(&self, access: &Access) -> Arc<Aws> {
-        if let Some(known) = self.known().get(access).filter(|it| !it.is_refused()) {
-            return Arc::clone(known);
-        }
-        let config = self.config(access).await;
+        let known = self.known().get(access).map(Arc::clone);
+        let refused = match known {
+            Some(known) if !known.is_refused() => return known,
+            Some(_) => true,
+            None => false,
+        };
+        let config = self.config(access, refused).await;
         let account = access.account.clone();
         let opened = Aws::new(
             &config,
@@ -183,17 +250,32 @@ impl Clients for AwsClients {
     fn set_budget(&self, registry: &Registry, budget: Budget) {
         self.pacing.set_budget(registry, budget);
     }
+
+    fn keep(&self, used: &HashSet<Access>) {
+        // By the default one passes begin, before they know their class.
+        let first = Access::default();
+        let mut known = self.known();
+        known.retain(|access, _| *access == first || used.contains(access));
+        drop(known);
+        let told: HashSet<_> = used.iter().map(Access::as_told).collect();
+        self.seen().retain(|access, snapshot| {
+            let stays = told.contains(access);
+            if !stays {
+                snapshot.retire();
+            }
+            stays
+        });
+    }
+
+    fn leave(&self, access: &Access, repository: &str) {
+        if let Some(snapshot) = self.seen().get(&access.as_told()) {
+            snapshot.forget(repository);
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_credential_types::{
-        Credentials,
-        provider::{ProvideCredentials, future},
-    };
-    use ecr_emulator::{Emulator, Fault};
-    use tokio::time::Instant;
-
     use super::*;
     use crate::{
         domain::{
@@ -204,6 +286,11 @@ mod tests {
         },
         ecr::{Open, Proof},
     };
+    use aws_credential_types::{
+        Credentials,
+        provider::{ProvideCredentials, future},
+    };
+    use ecr_emulator::{Emulator, Fault};
 
     #[test]
     fn session_names_are_those_of_sts() {
@@ -225,16 +312,19 @@ mod tests {
     /// A client of the emulator, whose credentials take so long to come at each call.
     async fn client(
         emulator: &Emulator,
-        credentials: impl ProvideCredentials + 'static,
+        credentials: impl ProvideCredentials + Clone + 'static,
     ) -> Arc<Aws> {
-        let chain = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .endpoint_url(emulator.url())
-            .identity_cache(aws_config::identity::IdentityCache::no_cache())
-            .credentials_provider(credentials)
-            .region(aws_config::Region::new("eu-central-1"));
+        let url = emulator.url();
+        let chain = move || {
+            aws_config::defaults(BehaviorVersion::v2026_01_12())
+                .endpoint_url(&url)
+                .identity_cache(IdentityCache::no_cache())
+                .credentials_provider(credentials.clone())
+                .region(aws_config::Region::new("eu-central-1"))
+        };
         let cluster = ClusterName::parse("prod").unwrap();
         let metrics = Metrics::of("ecr-operator");
-        let clients = AwsClients::of(chain, cluster, Arc::new(Open), metrics).await;
+        let clients = AwsClients::of(Box::new(chain), cluster, Arc::new(Open), metrics).await;
         clients.open(&Access::default()).await
     }
 
@@ -243,7 +333,7 @@ mod tests {
     }
 
     /// Each time later than a proof serves.
-    #[derive(Debug)]
+    #[derive(Clone, Debug)]
     struct Late;
 
     impl ProvideCredentials for Late {
@@ -302,18 +392,35 @@ mod tests {
         assert!(emulator.log().is_empty(), "{:?}", emulator.log());
     }
 
+    /// Clients of what listens at this address, with credentials that are loaded anew each time.
+    async fn clients_of(url: &str, metrics: &Metrics) -> AwsClients {
+        let url = url.to_owned();
+        let keys = std::sync::atomic::AtomicU32::new(0);
+        let chain = move || {
+            let key = format!(
+                "AKIA{}",
+                keys.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+            );
+            let credentials = Credentials::new(key, "secret", None, None, "test");
+            aws_config::defaults(BehaviorVersion::v2026_01_12())
+                .endpoint_url(&url)
+                .credentials_provider(credentials)
+                .region(aws_config::Region::new("eu-central-1"))
+        };
+        let cluster = ClusterName::parse("prod").unwrap();
+        AwsClients::of(Box::new(chain), cluster, Arc::new(Open), metrics.clone()).await
+    }
+
+    async fn emulator() -> Emulator {
+        Emulator::start(([127, 0, 0, 1], 0).into()).await.unwrap()
+    }
+
     #[tokio::test]
     async fn one_throttled_call_is_one_call_and_slows_down_that_operation() {
-        let emulator = Emulator::start(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let emulator = emulator().await;
         emulator.inject(Fault::any().forever().throttle());
-        let credentials = Credentials::new("AKIA", "secret", None, None, "test");
-        let chain = aws_config::defaults(BehaviorVersion::v2026_01_12())
-            .endpoint_url(emulator.url())
-            .credentials_provider(credentials)
-            .region(aws_config::Region::new("eu-central-1"));
-        let cluster = ClusterName::parse("prod").unwrap();
         let metrics = Metrics::of("ecr-operator");
-        let clients = AwsClients::of(chain, cluster, Arc::new(Open), metrics.clone()).await;
+        let clients = clients_of(&emulator.url(), &metrics).await;
         let client = clients.open(&Access::default()).await;
         let failure = client.names(&registry()).await.unwrap_err();
         assert_eq!(failure.class, Class::Throttled);
@@ -321,5 +428,136 @@ mod tests {
         let text = metrics.text();
         let rate = "ecr_operator_aws_rate{operation=\"DescribeRepositories\"} 4.0";
         assert!(text.contains(rate), "{text}");
+    }
+
+    #[tokio::test]
+    async fn own_credentials_that_were_refused_are_loaded_anew() {
+        let emulator = emulator().await;
+        emulator.configure(|it| _ = it.revoked_access_keys.insert("AKIA0".to_owned()));
+        let metrics = Metrics::of("ecr-operator");
+        let clients = clients_of(&emulator.url(), &metrics).await;
+        let access = Access::default();
+        let refused = clients.open(&access).await;
+        let failure = refused.names(&registry()).await.unwrap_err();
+        assert_eq!(failure.class, Class::Credentials);
+        // For a moment all share the refusal.
+        assert!(Arc::ptr_eq(&refused, &clients.open(&access).await));
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        let client = loop {
+            ticks.tick().await;
+            let client = clients.open(&access).await;
+            if !Arc::ptr_eq(&refused, &client) {
+                break client;
+            }
+        };
+        client.names(&registry()).await.unwrap();
+        let keys: Vec<_> = emulator
+            .log()
+            .into_iter()
+            .map(|call| call.access_key)
+            .collect();
+        assert_eq!(keys, ["AKIA0", "AKIA1"]);
+    }
+
+    fn of_class(class: &str, role: &str) -> Access {
+        Access {
+            class: class.to_owned(),
+            role: Some(Role {
+                arn: format!("arn:aws:iam::123456789012:role/{role}"),
+                external_id: None,
+                session_tags: false,
+            }),
+            ..Access::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn what_no_class_uses_is_dropped_and_what_is_shared_stays() {
+        let clients = clients_of("http://127.0.0.1:1", &Metrics::of("ecr-operator")).await;
+        let (one, other) = (of_class("one", "same"), of_class("other", "same"));
+        let former = of_class("one", "former");
+        for access in [&Access::default(), &one, &other, &former] {
+            clients.open(access).await;
+        }
+        let retired = clients.open(&former).await.snapshot();
+        let shared = clients.open(&one).await.snapshot();
+        assert!(Arc::ptr_eq(&shared, &clients.open(&other).await.snapshot()));
+        clients.keep(&HashSet::from([other.clone()]));
+        retired.retired().await;
+        assert!(!retired.wants_sweeper() && shared.wants_sweeper());
+        let known: HashSet<_> = clients.known().keys().cloned().collect();
+        assert_eq!(known, HashSet::from([Access::default(), other.clone()]));
+        let seen: Vec<_> = clients.seen().keys().cloned().collect();
+        assert_eq!(seen, [other.as_told()]);
+    }
+
+    #[tokio::test]
+    async fn an_endless_answer_ends() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 16_384]).await.unwrap();
+            let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\n\r\n";
+            stream.write_all(head.as_bytes()).await.unwrap();
+            let mut sent = 0_usize;
+            while sent < 400 * 1024 * 1024 && stream.write_all(&[b' '; 65_536]).await.is_ok() {
+                sent += 65_536;
+            }
+            sent
+        });
+        let clients = clients_of(&url, &Metrics::of("ecr-operator")).await;
+        let client = clients.open(&Access::default()).await;
+        let failure = client.names(&registry()).await.unwrap_err();
+        assert_eq!(failure.class, Class::Unavailable);
+        assert_eq!(
+            failure.said,
+            "DescribeRepositories: an answer that can't be read: it is longer than 16 MiB, as no answer of AWS is"
+        );
+        let sent = server.await.unwrap();
+        assert!(sent < 40 * 1024 * 1024, "{sent} bytes");
+    }
+
+    #[tokio::test]
+    async fn what_is_not_of_aws_is_told_as_what_it_is_and_heals() {
+        let emulator = emulator().await;
+        let clients = clients_of(&emulator.url(), &Metrics::of("ecr-operator")).await;
+        let client = clients.open(&Access::default()).await;
+        let html = "<html>Please log in</html>";
+        for (status, body) in [
+            (200, html),
+            (403, html),
+            (404, ""),
+            (200, "{}"),
+            (400, "{}"),
+            (200, "{\"repo"),
+        ] {
+            emulator.inject(Fault::any().foreign(status, body));
+            let failure = client.names(&registry()).await.unwrap_err();
+            assert_eq!(
+                failure.class,
+                Class::Unavailable,
+                "{status} {body}: {failure:?}"
+            );
+            let told = failure.said.contains("not AWS's") || failure.said.contains("without sense");
+            assert!(told, "{status} {body}: {failure:?}");
+        }
+        let at = Identity {
+            registry: registry(),
+            name: RepositoryName::parse("api").unwrap(),
+        };
+        for read in ["tags", "describe", "count"] {
+            emulator.inject(Fault::any().foreign(200, "{}"));
+            let failure = match read {
+                "tags" => client.tags(&at).await.unwrap_err(),
+                "describe" => client.describe(&at).await.unwrap_err(),
+                _ => client.count_images(&at).await.unwrap_err(),
+            };
+            assert_eq!(failure.class, Class::Unavailable, "{read}");
+        }
+        emulator.inject(Fault::any().foreign(200, html));
+        let failure = client.registry().await.unwrap_err();
+        assert_eq!(failure.class, Class::Unavailable, "{failure:?}");
     }
 }

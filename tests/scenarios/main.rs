@@ -81,6 +81,7 @@ mod process;
 mod refusals;
 mod restart;
 mod rights;
+mod roles;
 mod secrets;
 mod surroundings;
 mod sweeps;

@@ -79,10 +79,25 @@ async fn levels_follow_a_file_while_it_runs() {
     world.apply("two", json!({})).await;
     world.ready("two").await;
     assert_says(&world.operator().log(), detail);
-    fs::write(&file, "a=b=c").unwrap();
+    // What can't be read leaves what was in force, and says which words count.
+    for (nonsense, said) in [
+        ("infoo", "\\\"infoo\\\" is neither"),
+        ("info,a=b=c", "\\\"a=b=c\\\" is neither"),
+    ] {
+        fs::write(&file, nonsense).unwrap();
+        world.until("the mistake to show", says(said)).await;
+    }
+    assert_says(
+        &world.operator().log(),
+        "off, error, warn, info, debug, trace",
+    );
+    let before = world.operator().log().matches(detail).count();
     world
-        .until("the mistake to show", says("it can't be read"))
-        .await;
+        .emulator
+        .inject(Fault::on("CreateRepository").throttle());
+    world.apply("three", json!({})).await;
+    world.ready("three").await;
+    assert!(world.operator().log().matches(detail).count() > before);
     fs::remove_file(&file).unwrap();
     world
         .until("--log to count again", |world| {
@@ -90,6 +105,27 @@ async fn levels_follow_a_file_while_it_runs() {
             log.contains("filter=\"info\"") && !log.contains("filter=\"\"")
         })
         .await;
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_open_way_to_aws_is_warned_of() {
+    let mut world = World::without_operator("open-way").await;
+    world.seldom();
+    let open = "http://sts.example.com";
+    world
+        .start_operator_with(&[("AWS_ENDPOINT_URL_STS", open)])
+        .await;
+    let warns = |world: &World| {
+        let log = world.operator().log();
+        let mut lines = log.lines();
+        lines.any(|it| it.contains("neither secret nor proved") && it.contains(open))
+    };
+    world.until("the warning", warns).await;
+    // Of the one that leads nowhere else nothing is said.
+    let told = world.operator().log().matches("neither secret").count();
+    assert_eq!(told, 1);
+    world.stop_operator().await;
     world.finish().await;
 }
 
