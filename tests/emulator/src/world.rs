@@ -22,7 +22,7 @@ use crate::log::Log;
 use crate::rates::Buckets;
 use crate::session::{self, Sessions};
 use crate::settings::Settings;
-use crate::state::{Repository, repository_arn};
+use crate::state::{Repository, now, repository_arn};
 
 /// A call as the log keeps it. Calls that were refused, throttled or lost are there too.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -32,6 +32,10 @@ pub struct Call {
     pub seq: u64,
     /// When, in seconds since 1970, by the virtual clock.
     pub time: f64,
+    /// When it had arrived as a whole, in seconds since 1970, by the real clock.
+    pub arrived: f64,
+    /// When it was answered, by the real clock.
+    pub answered: f64,
     /// The caller's account; empty if the credentials could not be read.
     pub account: String,
     /// The region of the call; empty if the credentials could not be read.
@@ -128,12 +132,13 @@ impl World {
 
     /// Serves a request: what the faults make of it, how long it takes, then the effect.
     pub(crate) async fn serve(&self, mut request: Request) -> Reply {
+        let arrived = now();
         let fate = self.lock().receive(&mut request);
         if fate.delay_millis > 0 {
             tokio::time::sleep(Duration::from_millis(fate.delay_millis)).await;
         }
         self.wait_for_messages(&request).await;
-        self.lock().settle(request, &fate)
+        self.lock().settle(request, &fate, arrived)
     }
 }
 
@@ -166,7 +171,7 @@ impl Inner {
     }
 
     /// Answers a request and writes it down.
-    fn settle(&mut self, request: Request, fate: &Fate) -> Reply {
+    fn settle(&mut self, request: Request, fate: &Fate, arrived: f64) -> Reply {
         self.pass_time();
         let before = self.before(&request);
         let answer = injected(&request, fate).map_or_else(
@@ -179,7 +184,7 @@ impl Inner {
             Some(Effect::Truncate) => Reply::Half(answer.clone()),
             _ => Reply::Answer(answer.clone()),
         };
-        self.write_down(request, fate, before, answer);
+        self.write_down(request, (fate, arrived), before, answer);
         reply
     }
 
@@ -226,7 +231,7 @@ impl Inner {
     fn write_down(
         &mut self,
         request: Request,
-        fate: &Fate,
+        (fate, arrived): (&Fate, f64),
         before: Option<(BTreeMap<String, String>, usize)>,
         answer: Result<Value, Error>,
     ) {
@@ -239,6 +244,8 @@ impl Inner {
         self.log.push(Call {
             seq: self.log.len() as u64 + 1,
             time: self.clock.now(),
+            arrived,
+            answered: now(),
             account,
             region,
             access_key,

@@ -1,5 +1,7 @@
 //! Log, counters and the hooks over HTTP.
 
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
 use ecr_emulator::{Fault, Settings};
 use serde_json::{Value, json};
 
@@ -64,6 +66,26 @@ async fn the_log_tells_what_each_call_met_and_did() {
         log[2].user_agent
     );
     assert!(!log[3].existed_before);
+}
+
+#[tokio::test]
+async fn the_log_tells_by_the_real_clock_when_a_call_came_and_when_it_was_answered() {
+    let emulator = start().await;
+    emulator.advance(Duration::from_hours(1));
+    let slow = Fault::on("DescribeRepositories").delay(Duration::from_millis(300));
+    emulator.inject(slow);
+    let since_1970 = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let before = since_1970().as_secs_f64();
+    let _ = post(&emulator, "DescribeRepositories", json!({})).await;
+    let after = since_1970().as_secs_f64();
+    let call = &emulator.log()[0];
+    // Times are to the millisecond.
+    assert!(call.arrived >= before - 0.001 && call.answered <= after);
+    assert!(call.answered - call.arrived >= 0.299);
+    assert!(
+        call.time > after + 3_000.0,
+        "the virtual clock goes on its own"
+    );
 }
 
 #[tokio::test]
