@@ -348,7 +348,9 @@ impl Estate {
                 assert!(fields.get("f:spec").is_none(), "6: {fields}");
             }
         }
-        invariants::no_unowned_write_of_a_cluster(CLUSTER, &self.calls());
+        let calls = self.calls();
+        invariants::no_unowned_write_of_a_cluster(CLUSTER, &calls);
+        invariants::permitted_in_a_cluster(&self.server, &self.client, &calls).await;
     }
 }
 

@@ -1,17 +1,16 @@
-//! What must hold in every scenario, over the emulator's call log and the API server's watch. The
-//! numbers are those of ARCHITECTURE.md.
+//! What must hold in every scenario, over the emulator's call log and the API server's watch and audit
+//! log. The numbers are those of ARCHITECTURE.md.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::{Duration, UNIX_EPOCH},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use ecr_emulator::Call;
-use ecr_operator::api::{DeletionPolicy, ECRRepository, ManagementPolicy, OWNER_TAG};
+use ecr_operator::api::{ECRRepository, ManagementPolicy, OWNER_TAG};
 use kube::{ResourceExt, api::ListParams};
 use serde_json::Value;
 
-use super::{Canaries, World, condition, kstatus, recorder::Version, told, truth};
+use super::{
+    CLUSTER, Canaries, Server, World, audit, condition, kstatus, timed::Timed, told, truth,
+};
 
 const WRITES: [&str; 10] = [
     "CreateRepository",
@@ -116,7 +115,7 @@ fn in_ecr(object: &ECRRepository) -> String {
 }
 
 /// The repository that a call is about.
-fn addressed(call: &Call) -> Option<String> {
+pub(super) fn addressed(call: &Call) -> Option<String> {
     let by_name = call.input.get("repositoryName").and_then(Value::as_str);
     let by_arn = call.input.get("resourceArn").and_then(Value::as_str);
     by_name
@@ -130,12 +129,13 @@ pub(crate) async fn hold(world: &World, log: &str) {
     let calls = world.calls();
     only_known_calls(&calls);
     no_unowned_write(world, &calls);
-    nothing_is_lost(world, &calls, &versions);
+    nothing_is_lost(&calls);
+    permitted_when_it_was_done(world, &calls).await;
     one_creation(world, &calls, &versions);
     one_writer(&calls);
     the_object_is_the_users(&versions);
     status_is_true(world).await;
-    for Version { object, .. } in &versions {
+    for object in &versions {
         let broken = kstatus::broken(object);
         assert!(broken.is_empty(), "{broken:?} in {:#?}", object.status);
     }
@@ -154,7 +154,8 @@ fn only_known_calls(calls: &[Call]) {
     }
 }
 
-fn owner(call: &Call) -> Option<&str> {
+/// The owner that the repository's tags named when the call came.
+pub(super) fn owner(call: &Call) -> Option<&str> {
     call.owner_before
         .as_ref()?
         .get(OWNER_TAG)
@@ -211,24 +212,13 @@ pub(crate) fn no_unowned_write_of_a_cluster(cluster: &str, calls: &[Call]) {
     }
 }
 
-/// 2 and 8: no repository goes but by the policy of an object that is being deleted.
-fn nothing_is_lost(world: &World, calls: &[Call], versions: &[Version]) {
+/// 2: images go by force alone.
+fn nothing_is_lost(calls: &[Call]) {
     for call in calls
         .iter()
         .filter(|c| c.operation == "DeleteRepository" && c.applied && c.answer.is_ok())
     {
-        let policies = policies_at(world, call, versions);
         let force = call.input.get("force") == Some(&Value::Bool(true));
-        let permits = if force {
-            DeletionPolicy::DeleteWithImages
-        } else {
-            DeletionPolicy::Delete
-        };
-        assert!(
-            policies.contains(&permits),
-            "2: {policies:?} does not permit {}",
-            told(call)
-        );
         assert!(
             force || call.images_before == 0,
             "2: images are gone by {}",
@@ -237,44 +227,39 @@ fn nothing_is_lost(world: &World, calls: &[Call], versions: &[Version]) {
     }
 }
 
-/// What the owning object, which is being deleted, asked for at the time of a call: in the last
-/// version that was told before, and in the next where a watch told of it a moment late.
-fn policies_at(world: &World, call: &Call, versions: &[Version]) -> Vec<DeletionPolicy> {
-    let at = UNIX_EPOCH + Duration::from_secs_f64(call.time);
-    let going = versions.iter().filter(|v| {
-        let name = v.object.name_any();
-        let named = format!("{}/{}/{name}", world.cluster, world.namespace);
-        v.object.metadata.deletion_timestamp.is_some() && owner(call) == Some(&named)
-    });
-    let (before, after): (Vec<_>, Vec<_>) = going.partition(|v| v.at <= at);
-    let after = after.into_iter().filter(|v| v.at <= at + WATCH_LAG);
-    let near = before.into_iter().next_back().into_iter();
-    near.chain(after.take(1))
-        .map(|v| v.object.spec.deletion_policy.unwrap_or_default())
-        .collect()
+/// 1, 2, 3, 8 and 10, by the time: what was done was permitted then.
+async fn permitted_when_it_was_done(world: &World, calls: &[Call]) {
+    let chosen = |it: &str| it.is_empty() || it == world.namespace;
+    let entries = audit::entries(&world.server, &world.client, chosen).await;
+    let previous = world.flags.iter();
+    let previous = previous.filter_map(|it| it.strip_prefix("--previous-cluster-names="));
+    let names = previous
+        .flat_map(|it| it.split(','))
+        .chain([&*world.cluster]);
+    let broken = Timed::new(&entries, calls, names).broken();
+    assert!(broken.is_empty(), "not permitted: {}", broken.join("\n"));
 }
 
-/// How late a watch may tell of a change on a busy machine.
-const WATCH_LAG: Duration = Duration::from_secs(1);
+/// The same of a whole cluster.
+pub(crate) async fn permitted_in_a_cluster(server: &Server, client: &kube::Client, calls: &[Call]) {
+    let entries = audit::entries(server, client, |_| true).await;
+    let broken = Timed::new(&entries, calls, [CLUSTER]).broken();
+    assert!(broken.is_empty(), "not permitted: {}", broken.join("\n"));
+}
 
-/// 3: one creation for each object and disappearance, none once its deletion began.
-fn one_creation(world: &World, calls: &[Call], versions: &[Version]) {
+/// 3: one creation for each object and disappearance.
+fn one_creation(world: &World, calls: &[Call], versions: &[ECRRepository]) {
     let mut created: BTreeMap<String, usize> = BTreeMap::new();
     for call in calls
         .iter()
         .filter(|c| c.operation == "CreateRepository" && c.applied && c.answer.is_ok())
     {
         let name = addressed(call).unwrap_or_default();
-        *created.entry(name.clone()).or_default() += 1;
-        let at = UNIX_EPOCH + Duration::from_secs_f64(call.time);
-        let live = versions.iter().any(|v| {
-            v.object.metadata.deletion_timestamp.is_none() && v.at <= at + Duration::from_secs(1)
-        });
-        assert!(live, "3: created for no object: {}", told(call));
+        *created.entry(name).or_default() += 1;
     }
     for (name, count) in created {
         let lost = world.lost.iter().filter(|lost| **lost == name).count();
-        let objects: BTreeSet<_> = versions.iter().map(|v| v.object.uid()).collect();
+        let objects: BTreeSet<_> = versions.iter().map(ResourceExt::uid).collect();
         assert!(
             count <= objects.len() + lost,
             "3: {name} was created {count} times"
@@ -301,8 +286,8 @@ fn one_writer(calls: &[Call]) {
 }
 
 /// 6: of the object we own status and one finalizer.
-fn the_object_is_the_users(versions: &[Version]) {
-    for Version { object, .. } in versions {
+fn the_object_is_the_users(versions: &[ECRRepository]) {
+    for object in versions {
         for entry in object.managed_fields() {
             if entry.manager.as_deref() != Some("ecr-operator")
                 || entry.subresource.as_deref() == Some("status")
@@ -350,10 +335,10 @@ pub(crate) async fn status_is_true(world: &World) {
 }
 
 /// 11: no secret shows up.
-async fn no_secret(world: &World, versions: &[Version], log: &str) {
+async fn no_secret(world: &World, versions: &[ECRRepository], log: &str) {
     let canaries = Canaries::of(&world.server);
     canaries.are_not_in("the log", log);
-    for Version { object, .. } in versions {
+    for object in versions {
         canaries.are_not_in("an object", &serde_json::to_string(object).unwrap());
         for (_, _, note) in world.events(&object.name_any()).await {
             canaries.are_not_in("an event", &note);

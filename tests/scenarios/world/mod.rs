@@ -5,6 +5,7 @@ pub(crate) mod audit;
 mod canary;
 mod crash;
 pub(crate) mod estate;
+mod history;
 mod http;
 mod invariants;
 mod kstatus;
@@ -15,6 +16,8 @@ mod plain;
 mod quiet;
 mod recorder;
 mod server;
+pub(crate) mod timed;
+mod timed_cases;
 mod truth;
 
 use std::{collections::BTreeSet, fmt::Debug, sync::Arc, time::Duration};

@@ -2,7 +2,7 @@
 
 use std::{
     sync::{Arc, Mutex},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use ecr_operator::api::{ECRRepository, ECRRepositorySpec};
@@ -18,22 +18,15 @@ use tokio::{sync::oneshot, task::AbortHandle};
 /// The object by which the recorder knows that it has caught up.
 const SENTINEL: &str = "the-end";
 
-/// One version of an object, and when it was told.
-#[derive(Clone, Debug)]
-pub(crate) struct Version {
-    pub(crate) at: SystemTime,
-    pub(crate) object: ECRRepository,
-}
-
 /// Watches a namespace.
 pub(crate) struct Recorder {
-    versions: Arc<Mutex<Vec<Version>>>,
+    versions: Arc<Mutex<Vec<ECRRepository>>>,
     watch: AbortHandle,
 }
 
 impl Recorder {
     pub(crate) async fn start(client: Client, namespace: &str) -> Self {
-        let versions: Arc<Mutex<Vec<Version>>> = Arc::default();
+        let versions: Arc<Mutex<Vec<ECRRepository>>> = Arc::default();
         let (began, begins) = oneshot::channel();
         let mut began = Some(began);
         let mut watch = watcher::watcher(
@@ -46,10 +39,8 @@ impl Recorder {
             while let Some(event) = watch.next().await {
                 match event {
                     Ok(Event::Apply(object) | Event::Delete(object) | Event::InitApply(object)) => {
-                        let at = SystemTime::now();
-                        let version = object.0.map(|object| Version { at, object });
                         // What nobody can read is none of the operator's either.
-                        told.lock().unwrap().extend(version.ok());
+                        told.lock().unwrap().extend(object.0.ok());
                     }
                     Ok(Event::InitDone) => {
                         began.take().map(|began| began.send(()));
@@ -66,9 +57,9 @@ impl Recorder {
     }
 
     /// What was told so far, but for the sentinels.
-    pub(crate) fn versions(&self) -> Vec<Version> {
+    pub(crate) fn versions(&self) -> Vec<ECRRepository> {
         let mut versions = self.versions.lock().unwrap().clone();
-        versions.retain(|version| version.object.name_any() != SENTINEL);
+        versions.retain(|version| version.name_any() != SENTINEL);
         versions
     }
 
@@ -90,7 +81,7 @@ impl Recorder {
 
     fn has_told(&self, name: &str) -> bool {
         let versions = self.versions.lock().unwrap();
-        versions.iter().any(|v| v.object.name_any() == name)
+        versions.iter().any(|it| it.name_any() == name)
     }
 }
 

@@ -64,6 +64,11 @@ impl Server {
         }
     }
 
+    /// Where its API server writes down what was asked for.
+    pub(super) fn audit_log(&self) -> PathBuf {
+        self.admin.with_file_name("audit.log")
+    }
+
     /// The same with a token of its own, by which the audit log tells one process from another.
     pub(crate) async fn with_own_token(&self, name: &str) -> Self {
         let operator = self.operator.with_file_name(name);
