@@ -78,6 +78,7 @@ mod modes;
 mod ownership;
 mod pacing;
 mod process;
+mod proof;
 mod refusals;
 mod restart;
 mod rights;
