@@ -303,7 +303,7 @@ impl JsonSchema for RepositoryPolicy {
                     "x-kubernetes-validations": [rules::shown()],
                     "description": "Identifier of the document; AWS makes nothing of it.",
                 },
-                "Statement": statement(5, 200, "Statements as IAM knows them: Sid, Effect, Principal, Action, Condition. A repository policy \
+                "Statement": statement(5, "Statements as IAM knows them: Sid, Effect, Principal, Action, Condition. A repository policy \
                         has no Resource. Sids that begin with EcrOperator are refused: access makes them. The whole \
                         document, access included, may have 10240 characters."),
             },
@@ -311,16 +311,29 @@ impl JsonSchema for RepositoryPolicy {
     }
 }
 
+/// The longest word in a statement: AWS's longest, an ARN, has 2,048 characters.
+const MAX_POLICY_WORD: u32 = 2048;
+/// The most statements, and the most words in a list. The whole document may have 10,240 characters.
+const MAX_POLICY_ITEMS: u32 = 200;
+/// The most fields of a statement (IAM knows nine), kinds of principals, operators of a condition, and
+/// keys of one.
+const MAX_POLICY_FIELDS: u32 = 64;
+
 /// The schema of what may be a list, an object or a word, and may hold others so many levels deep: a
 /// statement's conditions need five. Without an end, one object could be nested so deep that no list
 /// that has it can be read (`serde_json` stops at 128 levels), and so stop the work on all others.
-fn statement(levels: u32, most: u32, description: &str) -> Value {
+///
+/// How long a field's name is has no bound here: CEL sees nothing below what has no type, and a structural
+/// schema has no other word for it. The operator leaves objects alone that are too large as a whole.
+fn statement(levels: u32, description: &str) -> Value {
     let mut schema = Map::new();
     schema.insert(
         "x-kubernetes-preserve-unknown-fields".to_owned(),
         true.into(),
     );
-    schema.insert("maxItems".to_owned(), most.into());
+    schema.insert("maxLength".to_owned(), MAX_POLICY_WORD.into());
+    schema.insert("maxItems".to_owned(), MAX_POLICY_ITEMS.into());
+    schema.insert("maxProperties".to_owned(), MAX_POLICY_FIELDS.into());
     // Or the API server would drop a null, and a policy would say something else than its author did.
     schema.insert("nullable".to_owned(), true.into());
     if !description.is_empty() {
@@ -328,7 +341,7 @@ fn statement(levels: u32, most: u32, description: &str) -> Value {
     }
     if let Some(inner) = levels.checked_sub(1) {
         for keyword in ["items", "additionalProperties"] {
-            schema.insert(keyword.to_owned(), statement(inner, most, ""));
+            schema.insert(keyword.to_owned(), statement(inner, ""));
         }
     } else {
         schema.insert("maxItems".to_owned(), 0.into());

@@ -92,9 +92,14 @@ fn bounds(path: &str, schema: &Value, faults: &mut Vec<String>) {
             want("maxItems");
             want("x-kubernetes-list-type");
         }
-        Some("object") if !schema["additionalProperties"].is_null() => want("maxProperties"),
+        Some("object") if is_open(schema) => want("maxProperties"),
         Some("number") => faults.push(format!("{path}: no fractions in the API")),
-        None => want("maxItems"),
+        // It may be any of them.
+        None => {
+            want("maxLength");
+            want("maxItems");
+            want("maxProperties");
+        }
         _ => {}
     }
     // Where anything is kept, a null is too: it is the operator's to refuse.
@@ -111,6 +116,12 @@ fn bounds(path: &str, schema: &Value, faults: &mut Vec<String>) {
             bounds(&format!("{path}[]"), &schema[inner], faults);
         }
     }
+}
+
+/// Whether an object may have fields of any name.
+fn is_open(schema: &Value) -> bool {
+    !schema["additionalProperties"].is_null()
+        || schema["x-kubernetes-preserve-unknown-fields"] == true
 }
 
 /// Server-side apply cannot tell empty from absent, unless a map or list is atomic. What is inside an
@@ -197,6 +208,18 @@ fn faults_are_found() {
             "spec.a",
             json!({"type": "object", "additionalProperties": {}}),
             "maxProperties",
+        ),
+        (
+            "spec.a",
+            json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true}),
+            "maxProperties",
+        ),
+        ("spec.a", json!({"maxItems": 1}), "maxLength"),
+        ("spec.a", json!({"maxItems": 1}), "maxProperties"),
+        (
+            "spec.a",
+            json!({"maxItems": 1, "additionalProperties": {"maxItems": 1}}),
+            "spec.a[]: set maxLength",
         ),
         (
             "status.a",
