@@ -262,7 +262,7 @@ async fn serve_logged(flags: Flags, lease: Option<LeaseOf>) -> anyhow::Result<()
     };
     shutdown.cancel();
     if outcome.is_ok() {
-        admin.await?.context("the admin server failed")?;
+        admin.await.context("the admin server failed")?;
     }
     outcome
 }

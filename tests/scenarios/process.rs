@@ -1,6 +1,9 @@
 //! The process: whether it is alive, how it stops, what it logs, and the traces that it sends.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use axum::{Router, body::Bytes, routing::post};
 use ecr_emulator::Fault;
@@ -239,7 +242,11 @@ async fn a_collector_that_is_not_there_stops_nothing_and_shows() {
 const PROBE: Duration = Duration::from_secs(1);
 
 async fn alive(operator: &Operator) {
-    let answer = operator.livez(PATIENCE).await;
+    alive_within(operator, PATIENCE).await;
+}
+
+async fn alive_within(operator: &Operator, within: Duration) {
+    let answer = operator.livez(within).await;
     assert_eq!(answer, Some((200, "ok\n".to_owned())));
 }
 
@@ -284,5 +291,41 @@ async fn it_is_alive_while_nobody_answers_it_and_not_while_it_hangs() {
     operator.signal("CONT");
     alive(&operator).await;
     world.adopt_operator(operator);
+    world.finish().await;
+}
+
+/// How many files and connections a process has open.
+fn open_files(pid: u32) -> usize {
+    std::fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .count()
+}
+
+#[tokio::test]
+async fn half_requests_hold_up_neither_probes_nor_the_end() {
+    let mut world = World::new("half-requests").await;
+    let before = open_files(world.operator().pid());
+    let halves = world.operator().half_requests(800).await;
+    alive_within(world.operator(), PROBE).await;
+    let more = open_files(world.operator().pid()).saturating_sub(before);
+    assert!(more <= 80, "{more} connections are open");
+    let began = Instant::now();
+    world.stop_operator().await;
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    drop(halves);
+    world.start_operator().await;
+    let half = world.operator().half_requests(1).await;
+    let began = Instant::now();
+    world.stop_operator().await;
+    assert!(
+        began.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        began.elapsed()
+    );
+    drop(half);
     world.finish().await;
 }

@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+
 use super::{PATIENCE, REGION, Server, http};
 
 /// The operator's access key id: any that has not twelve digits stands for the account.
@@ -100,6 +102,19 @@ impl Operator {
             pages.push((path, body));
         }
         pages
+    }
+
+    /// Begins so many requests to its admin server, and ends none.
+    pub(crate) async fn half_requests(&self, count: usize) -> Vec<TcpStream> {
+        let admin = self.admin().unwrap();
+        let mut halves = Vec::new();
+        for _ in 0..count {
+            let mut half = TcpStream::connect(&admin).await.unwrap();
+            let head = b"GET /livez HTTP/1.1\r\nHost: half\r\n";
+            half.write_all(head).await.unwrap();
+            halves.push(half);
+        }
+        halves
     }
 
     /// How often its watches failed, as /metrics tells.
