@@ -1,7 +1,7 @@
 //! Which class an object is of, as whom AWS is called for it, and what the two ask for together.
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
@@ -63,6 +63,12 @@ impl Parsed {
         let parsed = Arc::new(Class::parse(&class.spec)?);
         all.insert(uid, (generation, Arc::clone(&parsed)));
         Ok(parsed)
+    }
+
+    /// All others are gone.
+    pub(super) fn only(&self, there: &HashSet<String>) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|uid, _| there.contains(uid));
     }
 
     /// Forgets a class that is gone.

@@ -30,19 +30,18 @@ use crate::{
 
 /// One pass over a class.
 pub(super) async fn reconcile_class<C: Clients>(
-    class: Arc<WatchedClass>,
+    watched: Arc<WatchedClass>,
     ctx: Arc<Context<C>>,
 ) -> Result<Requeue, Error> {
-    let key = key_of(class.as_ref());
-    let running = ctx.class_work.begins(key);
+    let running = ctx.class_work.begins(key_of(watched.as_ref()));
     let resync = jittered(ctx.settings.resync);
-    let Ok(class) = &class.0 else {
+    let Ok(class) = &watched.0 else {
         tracing::error!(
-            name = class.name_any(),
+            name = watched.name_any(),
             "left alone: this version can't read the class"
         );
         running.ends(Outcome::Later);
-        ctx.class_work.later(key, resync);
+        later(&ctx, &watched, Some(resync));
         return Ok(Requeue::requeue(resync));
     };
     let result = tracing::field::Empty;
@@ -52,10 +51,18 @@ pub(super) async fn reconcile_class<C: Clients>(
     span.record("result", tracing::field::debug(ended));
     running.ends(ended);
     let next = outcome?.map(|(next, _)| next);
-    if let Some(next) = next {
-        ctx.class_work.later(key, next);
-    }
+    later(&ctx, &watched, next);
     Ok(next.map_or_else(Requeue::await_change, Requeue::requeue))
+}
+
+/// Notes when the next pass comes; nothing is noted or remembered of a class that went during this one.
+fn later<C>(ctx: &Context<C>, class: &WatchedClass, next: Option<Duration>) {
+    let there = ctx.surroundings.class(&class.name_any());
+    if there.is_none_or(|it| it.uid() != class.uid()) {
+        forget(ctx, &class.uid().unwrap_or_default());
+    } else if let Some(next) = next {
+        ctx.class_work.later(key_of(class), next);
+    }
 }
 
 fn ended(outcome: &Result<Option<(Duration, Went)>, Error>) -> Outcome {
@@ -246,6 +253,6 @@ pub(super) fn on_class_error<C>(
     ctx: &Arc<Context<C>>,
 ) -> Requeue {
     let next = again(&class.uid().unwrap_or_default(), error, ctx);
-    ctx.class_work.later(key_of(class.as_ref()), next);
+    later(ctx, class, Some(next));
     Requeue::requeue(next)
 }

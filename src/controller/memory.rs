@@ -1,7 +1,7 @@
 //! What the process remembers of each object. All of it may be lost: a restart costs some calls.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Mutex, PoisonError},
 };
 
@@ -37,6 +37,8 @@ pub(super) struct Memory {
     pub(super) written: Option<u64>,
     /// How often in a row Kubernetes failed us.
     pub(super) kubernetes_failures: u32,
+    /// Whether its author was told that it is too large.
+    pub(super) told_too_large: bool,
 }
 
 impl Memory {
@@ -71,6 +73,11 @@ impl Memories {
 
     pub(super) fn forget(&self, uid: &str) {
         self.with(|all| all.remove(uid));
+    }
+
+    /// All others are gone.
+    pub(super) fn only(&self, there: &HashSet<String>) {
+        self.with(|all| all.retain(|uid, _| there.contains(&**uid)));
     }
 
     /// Counts a failure of Kubernetes; tells how many there were before.

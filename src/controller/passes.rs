@@ -7,7 +7,7 @@
 use std::{collections::HashMap, pin::pin, sync::Arc, time::Duration};
 
 use futures::{Stream, StreamExt as _};
-use kube::runtime::reflector::ObjectRef;
+use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
@@ -20,8 +20,15 @@ use super::{
 };
 use crate::ecr::Clients;
 
-/// An object that is to have a pass.
-pub(super) type Wanted = (ObjectRef<Watched>, Why);
+/// What the watches ask for.
+pub(super) enum Wanted {
+    /// An object is to have a pass.
+    Pass(ObjectRef<Watched>, Why),
+    /// An object is gone.
+    Gone(ObjectRef<Watched>),
+    /// All objects have been listed, perhaps again: some may be gone.
+    Listed,
+}
 
 /// What has happened.
 enum Happened {
@@ -32,8 +39,15 @@ enum Happened {
     Ended(Ended),
 }
 
-/// A pass that has ended, and when the next one is to come.
-type Ended = Result<(Object, Option<Duration>), JoinError>;
+/// A pass that has ended.
+struct Passed {
+    name: Object,
+    uid: Option<String>,
+    /// When the next one is to come.
+    next: Option<Duration>,
+}
+
+type Ended = Result<Passed, JoinError>;
 
 /// Makes passes until the process is to stop, and waits for those under way.
 pub(super) async fn passes<C: Clients>(ctx: Arc<Context<C>>, wanted: impl Stream<Item = Wanted>) {
@@ -64,7 +78,7 @@ pub(super) async fn passes<C: Clients>(ctx: Arc<Context<C>>, wanted: impl Stream
                 is_listed = true;
                 work.wants_all();
             }
-            Happened::Wanted(it) if is_listed => work.wants(&it.0, it.1),
+            Happened::Wanted(it) if is_listed => work.told(it),
             // All that the first list shows have a pass once it is whole.
             Happened::Wanted(_) => {}
             Happened::Due(it) => work.wants(&it, Why::Look),
@@ -80,7 +94,7 @@ pub(super) async fn passes<C: Clients>(ctx: Arc<Context<C>>, wanted: impl Stream
 struct Work<'a, C> {
     ctx: &'a Arc<Context<C>>,
     queue: Queue,
-    passes: JoinSet<(Object, Option<Duration>)>,
+    passes: JoinSet<Passed>,
     /// Tells the passes under way that their object has changed.
     running: HashMap<Object, CancellationToken>,
 }
@@ -89,6 +103,17 @@ impl<C: Clients> Work<'_, C> {
     fn wants_all(&mut self) {
         for object in self.ctx.store.state() {
             self.joins(&object, Why::Look);
+        }
+    }
+
+    fn told(&mut self, what: Wanted) {
+        match what {
+            Wanted::Pass(name, why) => self.wants(&name, why),
+            Wanted::Gone(name) => self.queue.gone(&name),
+            Wanted::Listed => {
+                let store = &self.ctx.store;
+                self.queue.only(|name| store.get(name).is_some());
+            }
         }
     }
 
@@ -117,13 +142,16 @@ impl<C: Clients> Work<'_, C> {
             let ctx = Arc::clone(self.ctx);
             let changed = CancellationToken::new();
             self.running.insert(Arc::clone(&name), changed.clone());
-            self.passes
-                .spawn(async move { (name, reconcile(object, ctx, changed).await) });
+            self.passes.spawn(async move {
+                let uid = object.uid();
+                let next = reconcile(object, ctx, changed).await;
+                Passed { name, uid, next }
+            });
         }
     }
 
     fn ended(&mut self, ended: Ended) {
-        let (name, next) = match ended {
+        let Passed { name, uid, next } = match ended {
             Ok(ended) => ended,
             // Nobody cancels a pass.
             Err(error) => match error.try_into_panic() {
@@ -133,6 +161,12 @@ impl<C: Clients> Work<'_, C> {
         };
         self.running.remove(&name);
         let object = self.ctx.store.get(&name);
+        if let Some(uid) = uid
+            && object.as_ref().and_then(|it| it.uid()).as_ref() != Some(&uid)
+        {
+            // It went during the pass, which may have remembered something after all.
+            self.ctx.memories.forget(&uid);
+        }
         if let (Some(_), Some(next)) = (&object, next) {
             self.ctx.objects.later(key(&name), next);
         }

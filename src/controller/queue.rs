@@ -147,6 +147,26 @@ impl Queue {
         self.calls(class);
     }
 
+    /// An object is gone: its next pass does not come. One that waits for its turn is passed over then.
+    pub(super) fn gone(&mut self, name: &ObjectRef<Watched>) {
+        if let Some(State::Later(key)) = self.objects.get(name) {
+            self.later.try_remove(key);
+            self.objects.remove(name);
+        }
+    }
+
+    /// All others are gone.
+    pub(super) fn only(&mut self, is_there: impl Fn(&ObjectRef<Watched>) -> bool) {
+        let later = &mut self.later;
+        self.objects.retain(|name, state| match state {
+            State::Later(key) if !is_there(name) => {
+                later.try_remove(key);
+                false
+            }
+            State::Later(_) | State::Waits(..) | State::Runs { .. } => true,
+        });
+    }
+
     /// Waits for an object whose time has come, and forgets it. `None`: there is none.
     pub(super) async fn due(&mut self) -> Option<Object> {
         let due = poll_fn(|cx| self.later.poll_expired(cx))
@@ -305,6 +325,23 @@ mod tests {
         queue.ended(&it, MINUTE, None);
         assert!(queue.begins().is_none() && queue.due().await.is_none());
         assert!(queue.objects.is_empty());
+    }
+
+    #[tokio::test]
+    async fn who_is_gone_is_not_waited_for() {
+        let mut queue = Queue::default();
+        let names = ["gone", "unseen", "stays"];
+        for name in names {
+            queue.wants(&object(name), Why::Look);
+            ends(&mut queue, &object(name), MINUTE);
+        }
+        assert_eq!(begun(&mut queue), names);
+        queue.gone(&name(&object("gone")));
+        queue.only(|it| it.name != "unseen");
+        let left: Vec<_> = queue.objects.keys().map(|it| it.name.clone()).collect();
+        assert_eq!((left, queue.later.len()), (vec!["stays".to_owned()], 1));
+        queue.wants(&object("gone"), Why::Changed);
+        assert_eq!(begun(&mut queue), ["gone"], "made anew");
     }
 
     #[derive(Clone, Debug)]

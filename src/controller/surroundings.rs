@@ -1,7 +1,7 @@
 //! What objects depend on beside themselves: their class, and the labels of their namespace.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -19,7 +19,7 @@ use kube::{
     core::{DeserializeGuard, PartialObjectMeta},
     runtime::{
         reflector::{ObjectRef, Store, store},
-        watcher::{Event, watcher},
+        watcher::Event,
     },
 };
 
@@ -27,8 +27,9 @@ use tokio::sync::watch;
 
 use super::{
     context::Context,
+    shown::key_of,
     watched::Watched,
-    watching::{CLASSES, Change, NAMESPACES, News, config, digest, events},
+    watching::{CLASSES, Change, NAMESPACES, News, Of, config, digest, events, list_and_watch},
 };
 use crate::{
     api::{APPROVE_RECREATE_ANNOTATION, DEFAULT_CLASS_ANNOTATION, ECRRepositoryClass},
@@ -82,18 +83,23 @@ pub(super) fn watched(
     let version = Arc::<AtomicU64>::default();
     let listed = Arc::new(watch::Sender::new(Listed::default()));
     let (classes, class_writer) = store();
-    let source = watcher(Api::<WatchedClass>::all(client.clone()), config());
+    let source = list_and_watch(Api::<WatchedClass>::all(client.clone()), config());
     let class_events = events(source, CLASSES, class_writer, watches.clone()).inspect_ok({
         let (looks, version) = (looks.clone(), Arc::clone(&version));
-        let listed = Arc::clone(&listed);
+        let (listed, classes) = (Arc::clone(&listed), classes.clone());
         move |event| {
-            if matches!(event, Event::InitDone) {
-                listed.send_modify(|it| it.classes = true);
-            }
             version.fetch_add(1, Ordering::Relaxed);
-            if let Event::InitApply(class) | Event::Apply(class) = event {
-                // Nobody listens where one namespace alone is watched.
-                let _ = looks.unbounded_send(class.name_any());
+            match event {
+                Event::InitDone => {
+                    listed.send_modify(|it| it.classes = true);
+                    look_at_all(&classes, &looks);
+                }
+                Event::Apply(class) => {
+                    // Nobody listens where one namespace alone is watched.
+                    let _ = looks.unbounded_send(class.name_any());
+                }
+                // The store has a list once it is whole.
+                Event::Init | Event::InitApply(_) | Event::Delete(_) => {}
             }
         }
     });
@@ -101,7 +107,7 @@ pub(super) fn watched(
     let only = namespace.map_or_else(config, |name| {
         config().fields(&format!("metadata.name={name}"))
     });
-    let source = watcher(
+    let source = list_and_watch(
         Api::<PartialObjectMeta<Namespace>>::all(client.clone()),
         only,
     );
@@ -114,10 +120,17 @@ pub(super) fn watched(
         }
     });
     let touched = stream::select(
-        changed(class_events, News::by(seen_of_class), touched_class),
+        changed(
+            class_events,
+            (News::by(seen_of_class), classes.clone()),
+            touched_class,
+        ),
         changed(
             namespace_events,
-            News::by(|it: &PartialObjectMeta<Namespace>| digest(it.labels())),
+            (
+                News::by(|it: &PartialObjectMeta<Namespace>| digest(it.labels())),
+                namespaces.clone(),
+            ),
             |change| Touched::Namespace(change.name),
         ),
     );
@@ -131,13 +144,20 @@ pub(super) fn watched(
     (surroundings, touched, wanted)
 }
 
-fn changed<K: kube::Resource + Send + 'static, D: PartialEq + Send + 'static>(
+/// Has all classes looked at.
+fn look_at_all(classes: &Store<WatchedClass>, looks: &UnboundedSender<String>) {
+    for class in classes.state() {
+        let _ = looks.unbounded_send(class.name_any());
+    }
+}
+
+fn changed<K: Of + Send + Sync, D: PartialEq + Send + 'static>(
     events: impl Stream<Item = kube::runtime::watcher::Result<Event<K>>> + Send + 'static,
-    mut news: News<K, D>,
+    (mut news, store): (News<K, D>, Store<K>),
     touched: fn(Change<D>) -> Touched,
 ) -> impl Stream<Item = Touched> + Send + 'static {
     events.flat_map(move |event| {
-        let changes = event.map_or_else(|_| Vec::new(), |event| news.of(&event));
+        let changes = event.map_or_else(|_| Vec::new(), |event| news.of(&event, &store));
         stream::iter(changes.into_iter().map(touched))
     })
 }
@@ -195,9 +215,7 @@ impl Surroundings {
     /// The objects have been listed, perhaps again: whoever went unseen was of some class.
     pub(super) fn objects_listed(&self) {
         self.listed.send_modify(|it| it.repositories = true);
-        for class in self.classes.state() {
-            let _ = self.looks.unbounded_send(class.name_any());
-        }
+        look_at_all(&self.classes, &self.looks);
     }
 
     /// Asks for a look at the class of an object that came, changed or went.
@@ -209,7 +227,7 @@ impl Surroundings {
     }
 
     /// The class of this name.
-    fn class(&self, name: &str) -> Option<Arc<WatchedClass>> {
+    pub(super) fn class(&self, name: &str) -> Option<Arc<WatchedClass>> {
         self.classes.get(&ObjectRef::new(name))
     }
 
@@ -221,6 +239,21 @@ impl Surroundings {
 }
 
 impl<C> Context<C> {
+    /// Forgets all that is remembered of objects and classes that are no longer there. A watch tells of each
+    /// that goes, but not of those that went while it was down.
+    pub(super) fn forget_the_gone(&self) {
+        let (objects, classes) = (self.store.state(), self.surroundings.classes.state());
+        let of_classes: HashSet<_> = classes.iter().filter_map(|it| it.uid()).collect();
+        let mut all: HashSet<_> = objects.iter().filter_map(|it| it.uid()).collect();
+        self.parsed.only(&of_classes);
+        all.extend(of_classes);
+        self.memories.only(&all);
+        let keys: HashSet<_> = objects.iter().map(|it| key_of(it.as_ref())).collect();
+        self.objects.only(|key| keys.contains(&key));
+        let keys: HashSet<_> = classes.iter().map(|it| key_of(it.as_ref())).collect();
+        self.class_work.only(|key| keys.contains(&key));
+    }
+
     /// The objects that depend on what has changed.
     pub(super) fn users_of(&self, touched: &Touched) -> Vec<ObjectRef<Watched>> {
         let uses = |object: &Watched| match (touched, object.class_name()) {

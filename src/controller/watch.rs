@@ -1,7 +1,7 @@
 //! The watches, and what their events ask for.
 
 use std::{
-    collections::{BTreeSet, HashSet},
+    collections::BTreeSet,
     future,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ use kube::{
         Controller,
         controller::Config,
         reflector::{ObjectRef, store, store::Writer},
-        watcher::{self, Event},
+        watcher::Event,
     },
 };
 use tokio_util::sync::CancellationToken;
@@ -29,11 +29,11 @@ use super::{
     passes::{Wanted, passes},
     queue::{OF_A_CLASS, Why},
     roll_call::RollCall,
-    shown::{self, key, key_of},
+    shown::{self, key},
     surroundings::{self, Looks, Touched},
     sweep,
     watched::{ANNOTATIONS, Watched},
-    watching::{Asked, REPOSITORIES, config, digest, events},
+    watching::{Asked, REPOSITORIES, config, digest, events, list_and_watch},
 };
 use crate::{
     ecr::Clients,
@@ -90,13 +90,15 @@ pub async fn run<C: Clients>(
         touched.flat_map(move |touched| {
             if matches!(touched, Touched::Class { .. }) {
                 ctx.drop_former_accesses();
+                ctx.forget_the_gone();
             }
             futures::stream::iter(ctx.users_of(&touched))
         })
     };
     let looked_at = futures::stream::select(users, sweep::news(Arc::clone(&ctx), wanted));
     let changed = changes(api, writer, Arc::clone(&ctx), watches);
-    let asked = futures::stream::select(changed, looked_at.map(|object| (object, Why::Look)));
+    let looked_at = looked_at.map(|object| Wanted::Pass(object, Why::Look));
+    let asked = futures::stream::select(changed, looked_at);
     let classes = classes(&ctx, namespace.is_none().then_some(looks));
     let first_class = async {
         if settings.create_default_class {
@@ -117,12 +119,15 @@ async fn classes<C: Clients>(ctx: &Arc<Context<C>>, looks: Option<Looks>) {
     let shutdown = ctx.shutdown.clone();
     Controller::for_stream(futures::stream::pending(), ctx.surroundings.classes.clone())
         .with_config(Config::default().concurrency(CLASS_CONCURRENCY))
-        .reconcile_on(gathered(looks).map({
-            let work = ctx.class_work.clone();
+        .reconcile_on(gathered(looks).filter_map({
+            let ctx = Arc::clone(ctx);
             move |name| {
-                let class = ObjectRef::new(&name);
-                work.wanted(key(&class));
-                class
+                // Objects may name a class that is not there.
+                let class = ctx.surroundings.class(&name).map(|_| ObjectRef::new(&name));
+                if let Some(class) = &class {
+                    ctx.class_work.wanted(key(class));
+                }
+                future::ready(class)
             }
         }))
         .graceful_shutdown_on(shutdown.cancelled_owned())
@@ -156,11 +161,11 @@ fn changes<C: Clients>(
     ctx: Arc<Context<C>>,
     watches: (Metrics, Health),
 ) -> impl Stream<Item = Wanted> + Send + 'static {
-    let source = watcher::watcher(api, config());
+    let (source, store) = (list_and_watch(api, config()), ctx.store.clone());
     let mut known = Asked::by(asked);
     events(source, REPOSITORIES, writer, watches)
         .inspect_ok(move |event| match event {
-            Event::Apply(object) | Event::InitApply(object) => ctx.surroundings.count(object),
+            Event::Apply(object) => ctx.surroundings.count(object),
             Event::Delete(object) => {
                 ctx.memories.forget(&object.uid().unwrap_or_default());
                 ctx.objects.forget(key(&ObjectRef::from_obj(object)));
@@ -168,15 +173,23 @@ fn changes<C: Clients>(
             }
             Event::InitDone => {
                 ctx.surroundings.objects_listed();
-                let there = ctx.store.state();
-                let there: HashSet<_> = there.iter().map(|it| key_of(it.as_ref())).collect();
-                ctx.objects.only(|key| there.contains(&key));
+                ctx.forget_the_gone();
             }
-            Event::Init => {}
+            // The store has a list once it is whole.
+            Event::Init | Event::InitApply(_) => {}
         })
-        .filter_map(move |event| {
-            let news = event.ok().and_then(|event| known.news(event));
-            future::ready(news.map(|object| (ObjectRef::from_obj(&object), Why::Changed)))
+        .flat_map(move |event| {
+            let mut wanted = Vec::new();
+            if let Ok(event) = event {
+                let news = known.news(&event, &store).into_iter();
+                wanted.extend(news.map(|object| Wanted::Pass(object, Why::Changed)));
+                if let Event::Delete(object) = &event {
+                    wanted.push(Wanted::Gone(ObjectRef::from_obj(object)));
+                } else if matches!(event, Event::InitDone) {
+                    wanted.push(Wanted::Listed);
+                }
+            }
+            futures::stream::iter(wanted)
         })
 }
 

@@ -153,7 +153,7 @@ fn keep_busy(world: &World) -> JoinSet<()> {
 }
 
 /// What deploy/kustomize/rbac grants, for the lease of an operator that watches one namespace.
-fn rights(lease: &str) -> Value {
+pub(crate) fn rights(lease: &str) -> Value {
     let group = "rbac.authorization.k8s.io";
     let account = json!({"kind": "ServiceAccount", "name": "ecr-operator", "namespace": "ecr-operator-system"});
     let rule = |names: &[&str], verbs: &[&str]| {
@@ -176,7 +176,7 @@ fn rights(lease: &str) -> Value {
 }
 
 /// Waits until it is ready, and says whom it stands by for.
-async fn stands_by(operator: &Operator, leader: &str) {
+pub(crate) async fn stands_by(operator: &Operator, leader: &str) {
     let says = format!("standing by: {leader}_");
     operator
         .readiness(|status, body| status == 200 && body.contains(&says))

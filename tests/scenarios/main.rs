@@ -65,6 +65,7 @@ mod deletion_changes;
 mod drift;
 mod faults;
 mod fights;
+mod gaps;
 mod identity;
 mod image;
 mod installation;

@@ -15,6 +15,7 @@ mod outside;
 mod plain;
 mod quiet;
 mod recorder;
+mod relay;
 mod server;
 pub(crate) mod timed;
 mod timed_cases;
@@ -38,6 +39,7 @@ pub(crate) use crash::Crash;
 pub(crate) use invariants::is_write;
 pub(crate) use network::{closed_port, forward, forward_while};
 pub(crate) use operator::{KEY, Operator, SECRET};
+pub(crate) use relay::{End, Relay};
 pub(crate) use server::Server;
 
 use recorder::Recorder;
