@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tower::timeout::TimeoutLayer;
 
 use crate::{
-    controller::{self, Cluster, Settings, WATCHED},
+    controller::{self, BoundedPages, Cluster, Settings, WATCHED},
     domain::{
         identity::{ClusterName, ClusterUid},
         retry::back_off,
@@ -324,7 +324,8 @@ fn client(config: Config, fence: Arc<dyn Fence>, metrics: &Metrics) -> anyhow::R
     )?;
     let in_time = builder.with_layer(&TimeoutLayer::new(KUBERNETES_TIMEOUT));
     let fenced = in_time.with_layer(&FenceLayer::new(fence));
-    Ok(fenced.with_layer(&counted).build())
+    let counted = fenced.with_layer(&counted);
+    Ok(counted.with_layer(&BoundedPages::default()).build())
 }
 
 /// Why there is no way to the API server. What a parser says quotes the file, which holds secrets.

@@ -10,7 +10,7 @@ use kube::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use super::{context::Context, error::Error};
+use super::{context::Context, error::Error, watching::lean};
 use crate::{
     api::{CLASS_FINALIZER, ECRRepository, ECRRepositoryClass, FINALIZER},
     domain::{
@@ -65,7 +65,14 @@ pub(super) async fn live<K: Own>(client: &Client, object: &K) -> Result<Option<K
         .get_opt(&object.name_any())
         .await
         .map_err(Error::kubernetes("a read of the object"))?;
-    Ok(found.filter(|found| found.uid() == object.uid()))
+    let found = found.filter(|found| found.uid() == object.uid());
+    Ok(found.map(leaned))
+}
+
+/// The object without what means nothing to us: a pass holds it for as long as it takes.
+fn leaned<K: Own>(mut object: K) -> K {
+    lean(&mut object);
+    object
 }
 
 /// An object of ours: of one of the kinds that we define.
@@ -122,7 +129,7 @@ pub(super) async fn write_status<K: Own>(
             .await
             .map_err(superseded("the status"));
         if !matches!(written, Err(Error::Superseded)) {
-            return written;
+            return written.map(leaned);
         }
         let now = live(client, object).await?.ok_or(Error::Superseded)?;
         version = now.resource_version();
@@ -158,7 +165,7 @@ pub(super) async fn set_finalizer<K: Own>(
         .api(client)
         .patch(&object.name_any(), &params, &Patch::Merge(patch))
         .await
-        .map(Some)
+        .map(|written| Some(leaned(written)))
         .map_err(superseded("the finalizer"))
 }
 

@@ -3,6 +3,7 @@
 //! Parse, observe, plan, execute, status: `enforce` and `delete` are the two ways through it.
 
 mod assign;
+mod bounded;
 mod class;
 mod context;
 mod default_class;
@@ -19,6 +20,7 @@ mod loss;
 mod memory;
 mod observe;
 mod ownership;
+mod pages;
 mod pass;
 mod passes;
 mod prove;
@@ -35,5 +37,6 @@ mod watching;
 
 pub use context::{Cluster, Settings};
 pub use kubernetes::cluster_uid;
+pub use pages::BoundedPages;
 pub use watch::run;
 pub use watching::WATCHED;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
+use kube::{Resource as _, ResourceExt as _, runtime::reflector::ObjectRef};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -14,11 +14,11 @@ use super::{
     kubernetes::fresh,
     pass::{Failures, Pass},
     shown::key_of,
-    watched::Watched,
+    watched::{Unread, Watched},
 };
 use crate::{
-    api::ECRRepository,
-    domain::retry::back_off,
+    api::{ECRRepository, ECRRepositorySpec},
+    domain::{event, retry::back_off},
     ecr::{Access, Clients, Ecr as _},
     telemetry::Outcome,
 };
@@ -41,7 +41,7 @@ pub(super) async fn reconcile<C: Clients>(
         Ok(object) => object,
         Err(why) => {
             running.ends(Outcome::Later);
-            return Some(unreadable(&object, &why, &ctx));
+            return Some(unreadable(&object, why, &ctx).await);
         }
     };
     let uid = object.uid().unwrap_or_default();
@@ -92,15 +92,35 @@ fn ended(outcome: &Result<Passed, Error>) -> Outcome {
     }
 }
 
-/// An object that this version can't read is left alone: it was written for another one.
-fn unreadable<C>(object: &Watched, why: &str, ctx: &Context<C>) -> Duration {
-    tracing::error!(
-        namespace = object.namespace(),
-        name = object.name_any(),
-        error = why,
-        "left alone: this version of the operator can't read the object; are CRD and operator of \
-         one release?"
-    );
+/// An object that can't be read is left alone: it was written for another version, or is too large. Its
+/// status can't be trusted, nor written without what it says.
+async fn unreadable<C>(object: &Watched, why: Unread, ctx: &Context<C>) -> Duration {
+    let (namespace, name) = (object.namespace(), object.name_any());
+    match why {
+        Unread::Foreign(error) => tracing::error!(
+            namespace,
+            name,
+            %error,
+            "left alone: this version of the operator can't read the object; are CRD and operator of \
+             one release?"
+        ),
+        Unread::TooLarge(why) => {
+            tracing::error!(
+                namespace,
+                name,
+                why,
+                "left alone: the object is too large, and its status says nothing any more"
+            );
+            let uid = object.uid().unwrap_or_default();
+            let mut memory = ctx.memories.recall(&uid);
+            if !std::mem::replace(&mut memory.told_too_large, true) {
+                ctx.memories.keep(&uid, memory);
+                let mut it = ECRRepository::new(&name, ECRRepositorySpec::default());
+                it.metadata = object.meta().clone();
+                ctx.events.publish(&it, vec![event::too_large(why)]).await;
+            }
+        }
+    }
     jittered(ctx.settings.resync)
 }
 
@@ -110,7 +130,8 @@ async fn one_pass<C: Clients>(
     changed: CancellationToken,
 ) -> Result<Passed, Error> {
     let uid = object.uid().unwrap_or_default();
-    let memory = ctx.memories.recall(&uid);
+    let mut memory = ctx.memories.recall(&uid);
+    memory.told_too_large = false;
     let Some(object) = fresh(&ctx.client, object, memory.written).await? else {
         ctx.memories.forget(&uid);
         return Ok(Passed {

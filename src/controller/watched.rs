@@ -1,15 +1,14 @@
 //! An object as the watch holds it: packed, because there may be many thousands, and each is needed
 //! for a moment only, in its passes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::{Resource, api::ObjectMeta};
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
-use serde_json::Value;
 
-use super::{errand::is_at_rest, shown::Stands};
+use super::{bounded::Bounded, errand::is_at_rest, shown::Stands};
 use crate::api::{
     APPROVE_LIFECYCLE_ANNOTATION, APPROVE_RECREATE_ANNOTATION, ECRRepository, ECRRepositorySpec,
     ECRRepositoryStatus, Loss, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
@@ -23,11 +22,51 @@ pub(super) const ANNOTATIONS: [&str; 4] = [
     APPROVE_LIFECYCLE_ANNOTATION,
 ];
 
+/// How much is kept of one object. There may be thousands, whose authors need not mean well.
+const LARGEST: usize = 64 * 1024;
+
 /// An object of the watch, which may be one that this version can't read.
 #[derive(Clone, Debug)]
 pub(super) struct Watched {
     meta: ObjectMeta,
-    content: Result<Packed, Box<str>>,
+    content: Result<Packed, Unread>,
+}
+
+/// Why an object can't be read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Unread {
+    /// It was written for another version.
+    Foreign(Box<str>),
+    /// It is too large to be kept.
+    TooLarge(&'static str),
+}
+
+const LONG_SPEC: Unread = Unread::TooLarge(
+    "the spec is more than 128 KiB or 1,024 maps of JSON — shorten its policies: AWS takes 10,240 characters \
+     of a repository policy and 30,720 of a lifecycle policy",
+);
+const LONG_STATUS: Unread = Unread::TooLarge(
+    "the status is more than 128 KiB or 1,024 maps of JSON, which the operator never writes — make the object \
+     anew without it, and let nobody else write status",
+);
+const LARGE: Unread = Unread::TooLarge(
+    "spec, status, labels, finalizers and the operator's annotations are more than 64 KiB together, compressed \
+     — make them smaller",
+);
+
+impl Unread {
+    fn foreign(why: impl fmt::Display) -> Self {
+        Self::Foreign(why.to_string().into())
+    }
+}
+
+impl fmt::Display for Unread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Foreign(why) => why,
+            Self::TooLarge(why) => why,
+        })
+    }
 }
 
 /// Spec and status, and what is asked for so often that it is not unpacked for it.
@@ -79,8 +118,8 @@ impl Watched {
         meta: ObjectMeta,
         spec: &ECRRepositorySpec,
         status: Option<&ECRRepositoryStatus>,
-    ) -> Result<Self, serde_json::Error> {
-        let text = serde_json::to_vec(&Whole { spec, status })?;
+    ) -> Result<Self, Unread> {
+        let text = serde_json::to_vec(&Whole { spec, status }).map_err(Unread::foreign)?;
         let name = |it: &String| it.as_str().into();
         let packed = Packed {
             class_name: spec.class_name.as_ref().map(name),
@@ -89,6 +128,9 @@ impl Watched {
             stands: status.map_or_else(Stands::default, |it| Stands::of(&it.conditions)),
             text: compress_prepend_size_with_dict(&text, USUAL.as_bytes()).into(),
         };
+        if packed.text.len().saturating_add(length(&meta)) > LARGEST {
+            return Err(LARGE);
+        }
         Ok(Self {
             meta,
             content: Ok(packed),
@@ -96,8 +138,8 @@ impl Watched {
     }
 
     /// The object, but for what of its metadata means nothing to us; or why it can't be read.
-    pub(super) fn read(&self) -> Result<ECRRepository, Cow<'_, str>> {
-        let packed = self.content.as_ref().map_err(|why| Cow::from(&**why))?;
+    pub(super) fn read(&self) -> Result<ECRRepository, Unread> {
+        let packed = self.content.as_ref().map_err(Clone::clone)?;
         let Unpacked { spec, status } = packed.unpack()?;
         Ok(ECRRepository {
             metadata: self.meta.clone(),
@@ -107,7 +149,7 @@ impl Watched {
     }
 
     /// The class that the object names; or why it can't be read.
-    pub(super) fn class_name(&self) -> Result<Option<&str>, &str> {
+    pub(super) fn class_name(&self) -> Result<Option<&str>, &Unread> {
         match &self.content {
             Ok(packed) => Ok(packed.class_name.as_deref()),
             Err(why) => Err(why),
@@ -145,11 +187,24 @@ impl Watched {
 }
 
 impl Packed {
-    fn unpack<T: DeserializeOwned>(&self) -> Result<T, Cow<'static, str>> {
+    fn unpack<T: DeserializeOwned>(&self) -> Result<T, Unread> {
         let text = decompress_size_prepended_with_dict(&self.text, USUAL.as_bytes())
-            .map_err(|error| error.to_string())?;
-        serde_json::from_slice(&text).map_err(|error| error.to_string().into())
+            .map_err(Unread::foreign)?;
+        serde_json::from_slice(&text).map_err(Unread::foreign)
     }
+}
+
+/// How much of the metadata has no bound of its own.
+fn length(meta: &ObjectMeta) -> usize {
+    let maps = [&meta.labels, &meta.annotations].into_iter().flatten();
+    let pairs = maps.flat_map(BTreeMap::iter);
+    let pairs = pairs.map(|(key, value)| key.len().saturating_add(value.len()));
+    let finalizers = meta.finalizers.iter().flatten().map(String::len);
+    // Each string takes some bytes more than it has.
+    pairs
+        .chain(finalizers)
+        .map(|it| it.saturating_add(32))
+        .sum()
 }
 
 /// An object as the API server sends it. Its managed fields, often half of the text, are skipped.
@@ -157,9 +212,9 @@ impl Packed {
 struct Sent {
     metadata: Metadata,
     #[serde(default)]
-    spec: Value,
+    spec: Bounded,
     #[serde(default)]
-    status: Value,
+    status: Bounded,
 }
 
 #[derive(Deserialize)]
@@ -173,8 +228,8 @@ struct Metadata {
     creation_timestamp: Option<Time>,
     deletion_timestamp: Option<Time>,
     finalizers: Option<Vec<String>>,
-    labels: Option<std::collections::BTreeMap<String, String>>,
-    annotations: Option<std::collections::BTreeMap<String, String>>,
+    labels: Option<BTreeMap<String, String>>,
+    annotations: Option<BTreeMap<String, String>>,
 }
 
 impl From<Metadata> for ObjectMeta {
@@ -208,14 +263,31 @@ impl<'de> Deserialize<'de> for Watched {
             status,
         } = Sent::deserialize(deserializer)?;
         let meta = ObjectMeta::from(metadata);
-        let packed = ECRRepositorySpec::deserialize(spec).and_then(|spec| {
-            let status = Option::<ECRRepositoryStatus>::deserialize(status)?;
-            Self::new(meta.clone(), &spec, status.as_ref())
-        });
-        Ok(packed.unwrap_or_else(|error| Self {
-            meta,
-            content: Err(error.to_string().into()),
+        let packed = Self::packed(&meta, spec, status);
+        Ok(packed.unwrap_or_else(|why| Self {
+            meta: bare(meta),
+            content: Err(why),
         }))
+    }
+}
+
+impl Watched {
+    fn packed(meta: &ObjectMeta, spec: Bounded, status: Bounded) -> Result<Self, Unread> {
+        let spec = spec.0.ok_or(LONG_SPEC)?;
+        let status = status.0.ok_or(LONG_STATUS)?;
+        let spec = ECRRepositorySpec::deserialize(spec).map_err(Unread::foreign)?;
+        let status = Option::<ECRRepositoryStatus>::deserialize(status).map_err(Unread::foreign)?;
+        Self::new(meta.clone(), &spec, status.as_ref())
+    }
+}
+
+/// What is kept of the metadata of an object that can't be read: what tells it from others.
+fn bare(meta: ObjectMeta) -> ObjectMeta {
+    ObjectMeta {
+        finalizers: None,
+        labels: None,
+        annotations: None,
+        ..meta
     }
 }
 
@@ -275,7 +347,7 @@ const USUAL: &str = concat!(
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::domain::arbitrary;
@@ -350,6 +422,69 @@ mod tests {
             assert_eq!(watched.meta().name.as_deref(), Some("api"));
             assert!(watched.class_name().is_err());
             assert!(watched.place().is_none());
+        }
+    }
+
+    /// A text that nothing makes shorter.
+    fn noise(length: usize) -> String {
+        let mut dice = fastrand::Rng::with_seed(length as u64);
+        std::iter::repeat_with(|| dice.alphanumeric())
+            .take(length)
+            .collect()
+    }
+
+    #[test]
+    fn what_is_too_large_is_not_kept() {
+        let policy = |text: String| json!({"repositoryPolicy": {"Statement": [{"Sid": text}]}});
+        let message = |text: String| {
+            json!({"conditions": [{
+                "type": "Ready", "status": "True", "reason": "Synced", "message": text,
+                "lastTransitionTime": "2026-01-01T00:00:00Z",
+            }]})
+        };
+        let maps = json!({"repositoryPolicy": {"Statement": vec![json!({"a": 0}); 2000]}});
+        for (spec, status, why) in [
+            (policy(noise(1_400_000)), json!({}), LONG_SPEC),
+            (policy("x".repeat(1_400_000)), json!({}), LONG_SPEC),
+            (maps, json!({}), LONG_SPEC),
+            (json!({}), message("x".repeat(200_000)), LONG_STATUS),
+            (policy(noise(120_000)), json!({}), LARGE),
+            (policy(noise(60_000)), message(noise(50_000)), LARGE),
+        ] {
+            let watched = watched(&spec, &status);
+            assert_eq!(watched.read().err(), Some(why));
+            assert_eq!(watched.meta().name.as_deref(), Some("api"));
+            assert!(watched.stands().is_none(), "its status is not trusted");
+        }
+        assert!(watched(&policy(noise(60_000)), &json!({})).read().is_ok());
+    }
+
+    #[test]
+    fn of_metadata_only_a_little_is_kept() {
+        let kept = |change: &dyn Fn(&mut Value)| {
+            let mut sent = sent(&json!({}), &Value::Null);
+            change(&mut sent["metadata"]);
+            let watched: Watched = serde_json::from_value(sent).unwrap();
+            (watched.read().err(), length(watched.meta()))
+        };
+        let many = |count: usize| (0..count).map(|n| (format!("key-{n}"), json!("x")));
+        let much: [&dyn Fn(&mut Value); 3] = [
+            &|meta| meta["annotations"] = json!({"other": noise(250_000)}),
+            &|meta| meta["ownerReferences"] = json!(vec![json!({"name": noise(200)}); 1000]),
+            &|meta| meta["labels"] = many(100).collect(),
+        ];
+        for (number, change) in much.into_iter().enumerate() {
+            let (why, length) = kept(change);
+            assert_eq!(why, None, "{number}");
+            assert!(length < 8192, "{number}: {length}");
+        }
+        let too_much: [&dyn Fn(&mut Value); 3] = [
+            &|meta| meta["annotations"] = json!({RECONCILE_ANNOTATION: noise(250_000)}),
+            &|meta| meta["labels"] = many(10_000).collect(),
+            &|meta| meta["finalizers"] = json!(vec![noise(60); 10_000]),
+        ];
+        for (number, change) in too_much.into_iter().enumerate() {
+            assert_eq!(kept(change), (Some(LARGE), 0), "{number}");
         }
     }
 

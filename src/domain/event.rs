@@ -46,6 +46,13 @@ impl Event {
     }
 }
 
+/// An object is too large to be worked on, and its status says nothing any more.
+#[must_use]
+pub fn too_large(why: &str) -> Event {
+    let note = format!("Nothing is done for this object, nor is its status true: {why}");
+    Event::new(true, "TooLarge", "Read", &note)
+}
+
 /// All that is told of a pass that led from `before` to `after`.
 #[must_use]
 pub fn of_pass(before: &Status, after: &Status, done: &[Done], problems: &[Problem]) -> Vec<Event> {

@@ -71,6 +71,7 @@ mod image;
 mod installation;
 mod invalid;
 mod kubernetes;
+mod large;
 mod leader;
 mod loss;
 mod manifests;
