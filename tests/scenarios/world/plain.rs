@@ -13,7 +13,7 @@ const DEBUG: [&str; 6] = ["{ ", "Some(", "Err(", "ApiError", "ServiceError", "ku
 /// Looks through all that status and events ever said, and the log.
 pub(super) async fn hold(world: &World, log: &str) {
     for version in world.recorder.versions() {
-        for text in version.object.status.iter().flat_map(said) {
+        for text in version.status.iter().flat_map(said) {
             is_plain(&text);
         }
     }
