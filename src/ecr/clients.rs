@@ -502,8 +502,8 @@ mod tests {
             let head = "HTTP/1.1 200 OK\r\ncontent-type: application/x-amz-json-1.1\r\n\r\n";
             stream.write_all(head.as_bytes()).await.unwrap();
             let mut sent = 0_usize;
-            while sent < 400 * 1024 * 1024 && stream.write_all(&[b' '; 65_536]).await.is_ok() {
-                sent += 65_536;
+            while sent < 400 * 1024 * 1024 && stream.write_all(&[b' '; 8_192]).await.is_ok() {
+                sent += 8_192;
             }
             sent
         });
