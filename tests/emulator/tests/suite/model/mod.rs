@@ -12,7 +12,7 @@ mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock};
 
 use serde_json::Value;
 
@@ -83,6 +83,9 @@ fn members(shape: &Value) -> Vec<(&str, &str, bool)> {
 }
 
 fn fetched(service: &str) -> PathBuf {
+    // Tests that ask at the same time share what is fetched.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap();
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let version = BOTOCORE.replace("==", "-");
     let file = directory.join(format!("{service}-{version}.json"));
