@@ -39,9 +39,18 @@ pub struct Fault {
     /// Of the calls after those, each so many-th alone is hit: 10 is every tenth, 0 and 1 are all.
     #[serde(default)]
     pub every: u64,
+    /// Of the calls after those, so many of a hundred are hit, by chance; 0 is all.
+    #[serde(default)]
+    pub percent: u8,
+    /// Where the dice of `percent` begin: the same seed throws the same.
+    #[serde(default)]
+    pub seed: u64,
     /// So many calls are hit then.
     #[serde(default)]
     pub times: Times,
+    /// How often the dice were thrown.
+    #[serde(skip)]
+    thrown: u64,
     /// How many matching calls have passed since the last that was hit.
     #[serde(skip)]
     passed: u64,
@@ -142,7 +151,10 @@ impl Fault {
             access_key: None,
             skip: 0,
             every: 0,
+            percent: 0,
+            seed: 0,
             times: Times::default(),
+            thrown: 0,
             passed: 0,
             effect: Effect::Fail {
                 code: "ServerException".to_owned(),
@@ -197,6 +209,13 @@ impl Fault {
     #[must_use]
     pub fn every(mut self, calls: u64) -> Self {
         self.every = calls;
+        self
+    }
+
+    /// Hits so many of a hundred matching calls, by dice that begin at a seed.
+    #[must_use]
+    pub fn percent(mut self, percent: u8, seed: u64) -> Self {
+        (self.percent, self.seed) = (percent, seed);
         self
     }
 
@@ -316,6 +335,9 @@ impl Fault {
             self.skip -= 1;
             return false;
         }
+        if self.percent > 0 && self.throw() >= u64::from(self.percent) {
+            return false;
+        }
         self.passed += 1;
         if self.passed < self.every {
             return false;
@@ -329,6 +351,19 @@ impl Fault {
                 true
             }
         }
+    }
+}
+
+impl Fault {
+    /// A number below a hundred (`SplitMix64`, <https://prng.di.unimi.it/splitmix64.c>).
+    fn throw(&mut self) -> u64 {
+        self.thrown += 1;
+        let mut number = self
+            .seed
+            .wrapping_add(self.thrown.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (number ^ (number >> 31)) % 100
     }
 }
 

@@ -56,6 +56,28 @@ async fn a_fault_may_strike_every_third_call_alone() {
 }
 
 #[tokio::test]
+async fn a_fault_may_strike_by_chance_and_the_same_seed_throws_the_same() {
+    let emulator = start().await;
+    create(&emulator, "api");
+    let client = client(&emulator);
+    let mut all = Vec::new();
+    for seed in [7, 7, 8] {
+        emulator.inject(Fault::any().percent(60, seed).forever().throttle());
+        let mut answered = Vec::new();
+        for _ in 0..200 {
+            let list = client.list_tags_for_resource().resource_arn(arn("api"));
+            answered.push(list.send().await.is_ok());
+        }
+        let hit = answered.iter().filter(|is_ok| !**is_ok).count();
+        assert!((90..=150).contains(&hit), "{hit} of 200");
+        emulator.clear_faults();
+        all.push(answered);
+    }
+    assert_eq!(all[0], all[1]);
+    assert_ne!(all[0], all[2]);
+}
+
+#[tokio::test]
 async fn the_three_refusals_look_like_those_of_aws() {
     let emulator = start().await;
     create(&emulator, "team/api");
@@ -212,7 +234,7 @@ async fn delays_add_up_and_then_the_call_goes_on() {
 fn faults_are_written_as_the_readme_says() {
     let full = json!({
         "operation": "PutImage", "account": ACCOUNT, "region": REGION, "repository": "api",
-        "accessKey": "AKIA", "skip": 2, "every": 3, "times": "forever",
+        "accessKey": "AKIA", "skip": 2, "every": 3, "percent": 60, "seed": 7, "times": "forever",
         "effect": { "fail": { "code": "KmsException", "message": "m", "status": 400 } },
     });
     let fault: Fault = serde_json::from_value(full.clone()).unwrap();
@@ -223,6 +245,7 @@ fn faults_are_written_as_the_readme_says() {
         .access_key("AKIA")
         .skip(2)
         .every(3)
+        .percent(60, 7)
         .forever()
         .fail(400, "KmsException", "m");
     assert_eq!(fault, built);
