@@ -27,14 +27,14 @@ pub(super) struct Bucket {
     filled: Moment,
     /// Not before then, however many tokens there are.
     next: Moment,
-    /// How often AWS has throttled.
+    /// How often we have slowed down.
     slowed: u64,
 }
 
 /// Leave to make one call.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Leave {
-    /// How often AWS had throttled before.
+    /// How often we had slowed down before.
     slowed: u64,
 }
 
@@ -97,7 +97,7 @@ impl Bucket {
 
     /// What AWS made of a call that had leave.
     pub(super) fn answered(&mut self, leave: Leave, answered: Answered, now: Moment) {
-        // What was under way when AWS throttled says nothing of the rate since.
+        // What was under way when we slowed down says nothing of the rate since.
         if leave.slowed != self.slowed {
             return;
         }
@@ -105,10 +105,11 @@ impl Bucket {
         match answered {
             Answered::Taken => self.rate.took(now),
             Answered::Throttled => {
-                self.rate.throttled(now);
-                self.slowed += 1;
-                // AWS's bucket is empty: what is left in ours is worth nothing.
-                self.tokens = 0.0;
+                if self.rate.throttled(now) {
+                    self.slowed += 1;
+                    // AWS's bucket is empty: what is left in ours is worth nothing.
+                    self.tokens = 0.0;
+                }
             }
             Answered::Unknown => {}
         }

@@ -51,7 +51,8 @@ struct Went {
     throttled: u32,
 }
 
-fn make(calls: u32, budget: f64, mut theirs: Theirs, latency: f64) -> Went {
+/// AWS tells of a moment, in seconds, whether it takes a call.
+fn make(calls: u32, budget: f64, mut takes: impl FnMut(f64) -> bool, latency: f64) -> Went {
     let mut bucket = Bucket::full(budget, Moment::default());
     let mut coming: BinaryHeap<std::cmp::Reverse<(Moment, Coming)>> = BinaryHeap::new();
     let (mut to_do, mut done, mut throttled) = (calls, 0, 0);
@@ -82,7 +83,7 @@ fn make(calls: u32, budget: f64, mut theirs: Theirs, latency: f64) -> Went {
                 if let Some(leave) = bucket.take(now) {
                     to_do -= 1;
                     let arrives = now.0.as_secs_f64() + latency / 2.0;
-                    let answered = if theirs.takes(arrives) {
+                    let answered = if takes(arrives) {
                         Answered::Taken
                     } else {
                         Answered::Throttled
@@ -136,7 +137,8 @@ fn five_hundred_calls_whatever_aws_grants() {
     for (budget, rate, burst) in WORLDS {
         write!(table, "{budget:6} {rate:4} {burst:6} |").unwrap();
         for latency in [0.01, 0.1] {
-            let went = make(CALLS, budget, Theirs::of(rate, burst), latency);
+            let mut theirs = Theirs::of(rate, burst);
+            let went = make(CALLS, budget, |now| theirs.takes(now), latency);
             let best = f64::from(CALLS) / rate.min(budget);
             let share = 100.0 * f64::from(went.throttled) / f64::from(CALLS + went.throttled);
             let (late, much) = (went.seconds > 1.1 * best, share > 1.0);
@@ -194,4 +196,162 @@ fn the_curve_of_a_storm() {
         bucket.answered(leave, answered, moment(now));
     }
     insta::assert_snapshot!(curve);
+}
+
+/// AWS throttles this share of all calls, whatever their pace.
+fn by_chance(share: f64, seed: u64) -> impl FnMut(f64) -> bool {
+    let mut dice = fastrand::Rng::with_seed(seed);
+    move |_| dice.f64() >= share
+}
+
+/// A neighbour who never slows down: so many calls a second from the same bucket, more and fewer.
+fn beside(mut theirs: Theirs, demand: impl Fn(f64) -> f64, seed: u64) -> impl FnMut(f64) -> bool {
+    let mut dice = fastrand::Rng::with_seed(seed);
+    let mut next = 0.0;
+    move |now| {
+        while next < now {
+            let demand = demand(next);
+            if demand > 0.01 {
+                theirs.takes(next);
+            }
+            next += -(1.0 - dice.f64()).ln() / demand.max(10.0);
+        }
+        theirs.takes(now)
+    }
+}
+
+/// The seconds that somebody needs who never slows down.
+fn stubborn(calls: u32, budget: f64, mut takes: impl FnMut(f64) -> bool) -> f64 {
+    let (mut now, mut taken) = (0.0, 0);
+    while taken < calls {
+        now += 1.0 / budget;
+        taken += u32::from(takes(now));
+    }
+    now
+}
+
+/// The mean over seeds, and the worst.
+fn over(seeds: std::ops::Range<u64>, measure: impl Fn(u64) -> f64) -> (f64, f64) {
+    let all: Vec<_> = seeds.map(measure).collect();
+    let count = f64::from(u32::try_from(all.len()).unwrap());
+    let worst = all.iter().copied().fold(0.0, f64::max);
+    (all.iter().sum::<f64>() / count, worst)
+}
+
+#[test]
+fn what_is_throttled_by_chance_slows_down_nobody() {
+    let mut table = String::from("budget  calls  throttled | time of the least: mean  worst\n");
+    for (budget, calls) in [(5.0, 200), (10.0, 500), (20.0, 500)] {
+        for share in [0.025, 0.1, 0.3, 0.6] {
+            let least = f64::from(calls) / budget / (1.0 - share);
+            let (mean, worst) = over(0..100, |seed| {
+                make(calls, budget, by_chance(share, seed), 0.01).seconds / least
+            });
+            assert!(
+                mean <= 1.3 && worst <= 3.0,
+                "{budget} {share}: {mean} {worst}"
+            );
+            let percent = 100.0 * share;
+            writeln!(
+                table,
+                "{budget:6} {calls:6} {percent:8.1} % | {mean:23.2} {worst:6.2}"
+            )
+            .unwrap();
+        }
+    }
+    insta::assert_snapshot!(table);
+}
+
+/// Ten new repositories, each of which has two calls of an operation at most: no more than seconds.
+#[test]
+fn ten_calls_get_through_when_most_are_throttled() {
+    let (mean, worst) = over(0..100, |seed| {
+        make(10, 5.0, by_chance(0.6, seed), 0.01).seconds
+    });
+    assert!(mean <= 10.0 && worst <= 30.0, "{mean} {worst}");
+}
+
+#[test]
+fn a_neighbour_who_takes_a_share_that_varies_gets_no_more_than_that() {
+    for (rate, most, period) in [(20.0, 60.0, 60.0), (12.0, 30.0, 20.0), (10.0, 40.0, 300.0)] {
+        let demand = |now: f64| {
+            let turn = std::f64::consts::TAU * now / period;
+            most / 2.0 * (1.0 - turn.cos())
+        };
+        let (mean, worst) = over(0..20, |seed| {
+            let world = || beside(Theirs::of(rate, rate), demand, seed);
+            make(1000, 10.0, world(), 0.01).seconds / stubborn(1000, 10.0, world())
+        });
+        assert!(mean <= 1.4 && worst <= 2.0, "{rate} {most}: {mean} {worst}");
+    }
+}
+
+/// What AWS grants is shared with somebody who takes nearly all of it for two minutes. Calls that AWS takes in the
+/// second minute after that, and in the sixth.
+fn after_the_neighbour(seed: u64) -> (u32, u32) {
+    let demand = |now: f64| if now < 120.0 { 60.0 } else { 0.0 };
+    let mut takes = beside(Theirs::of(20.0, 20.0), demand, seed);
+    let mut bucket = Bucket::full(10.0, Moment::default());
+    let (mut now, mut soon, mut late) = (0.0, 0, 0);
+    while now < 480.0 {
+        now = bucket.ready(moment(now)).0.as_secs_f64();
+        let Some(leave) = bucket.take(moment(now)) else {
+            continue;
+        };
+        let answered = if takes(now) {
+            Answered::Taken
+        } else {
+            Answered::Throttled
+        };
+        bucket.answered(leave, answered, moment(now));
+        soon += u32::from((180.0..240.0).contains(&now));
+        late += u32::from((420.0..480.0).contains(&now));
+    }
+    (soon, late)
+}
+
+#[test]
+fn when_the_neighbour_stops_all_is_soon_as_before() {
+    let all: Vec<_> = (0..20).map(after_the_neighbour).collect();
+    // Chance may have it that slowing down seemed to help just before.
+    let soon = all.iter().filter(|(soon, _)| *soon >= 590).count();
+    assert!(soon >= 15, "{all:?}");
+    assert!(all.iter().all(|(_, late)| *late >= 590), "{all:?}");
+}
+
+#[test]
+fn a_bucket_of_two_fifths_is_found_and_kept_to() {
+    for budget in [5.0, 10.0, 20.0] {
+        for latency in [0.01, 0.1] {
+            let rate = 0.4 * budget;
+            let mut theirs = Theirs::of(rate, rate);
+            let went = make(CALLS, budget, |now| theirs.takes(now), latency);
+            let best = f64::from(CALLS) / rate;
+            assert!(went.seconds <= 1.13 * best, "{budget}: {}", went.seconds);
+            assert!(went.throttled <= 5, "{budget}: {}", went.throttled);
+        }
+    }
+}
+
+/// Half a minute of chance, and then a bucket of less than we ask for: slowing down helps again.
+#[test]
+fn after_a_storm_a_bucket_is_found() {
+    for seed in 0..20 {
+        let mut chance = by_chance(0.6, seed);
+        let mut theirs = Theirs::of(4.0, 4.0);
+        let mut late = (0_u32, 0_u32);
+        let takes = |now| {
+            if now < 30.0 {
+                return chance(now);
+            }
+            let takes = theirs.takes(now);
+            if now >= 90.0 {
+                late = (late.0 + 1, late.1 + u32::from(!takes));
+            }
+            takes
+        };
+        make(1000, 10.0, takes, 0.01);
+        let share = f64::from(late.1) / f64::from(late.0);
+        assert!(share <= 0.05, "{seed}: {share} of {}", late.0);
+    }
 }

@@ -8,6 +8,7 @@
 mod bucket;
 mod line;
 mod rate;
+mod vain;
 
 #[cfg(test)]
 mod curve;

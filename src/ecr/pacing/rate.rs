@@ -5,10 +5,14 @@
 //! moments AWS took as many calls as it grants: that is learnt, and the rate then stays just below it
 //! and rises the slower the nearer it is. Until the first of them it took what had gathered as well, so
 //! what it grants is guessed. The recovery goes by calls and not by seconds, so that
-//! few are throttled at any rate. `docs/pacing.md` has the curve.
+//! few are throttled at any rate.
+//!
+//! Where AWS soon throttles again although we slowed down, it is not because of our calls: the rate goes back to the
+//! budget, and only now and then it is tried whether slowing down helps. `docs/pacing.md` has the curve.
 
 use std::time::Duration;
 
+use super::vain::{Share, Trial};
 use crate::domain::retry::Moment;
 
 /// Right after, of the rate that was too fast.
@@ -45,20 +49,46 @@ const LESS: f64 = 0.7;
 const QUIET: Duration = Duration::from_mins(2);
 const RISES: Duration = Duration::from_mins(3);
 
-/// The slowest, of the budget.
+/// The slowest: of the budget, and in calls a second.
 const FLOOR: f64 = 0.05;
+const LEAST: f64 = 1.0;
+
+/// So few calls after we slowed down AWS throttles again where what it grants was a guess too high, and not
+/// where it was learnt; that few after neither.
+const SOON: f64 = 80.0;
+const AT_ONCE: f64 = 4.0;
+
+/// So many doubts in a row, and slowing down is in vain. Each time that this was wrong it takes twice as
+/// many, and so many at most.
+const DOUBTS: u32 = 2;
+const CERTAIN: u32 = 16;
 
 /// The rate of one operation, in calls a second.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rate {
     budget: f64,
-    slowed: Option<Slowed>,
-    /// Calls that AWS took since it throttled last.
+    course: Course,
+    /// What speaks against slowing down, and from how much on it is in vain.
+    doubts: u32,
+    certain: u32,
+    /// Calls that AWS took since the course changed.
     taken: f64,
     /// The seconds between them, but for those in which nobody called.
     seconds: f64,
     /// When AWS answered last.
     answered: Option<Moment>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Course {
+    /// AWS takes all.
+    Free,
+    /// It has throttled, and slowing down helps.
+    Slowed(Slowed),
+    /// It throttles whatever the pace.
+    Vain(Share),
+    /// It is tried whether that is still so.
+    Tried(Trial),
 }
 
 /// AWS has throttled.
@@ -73,13 +103,17 @@ struct Slowed {
     below: f64,
     /// In how many calls it doubles from there.
     doubles: f64,
+    /// Whether what AWS grants was seen between two moments when it throttled.
+    is_learnt: bool,
 }
 
 impl Rate {
     pub(super) fn of(budget: f64) -> Self {
         Self {
             budget,
-            slowed: None,
+            course: Course::Free,
+            doubts: 0,
+            certain: DOUBTS,
             taken: 0.0,
             seconds: 0.0,
             answered: None,
@@ -91,20 +125,19 @@ impl Rate {
     }
 
     fn floor(&self) -> f64 {
-        self.budget * FLOOR
+        (FLOOR * self.budget).max(LEAST).min(self.budget)
     }
 
     /// The rate now.
     pub(super) fn at(&self, now: Moment) -> f64 {
-        let Some(slowed) = &self.slowed else {
-            return self.budget;
+        let (rate, since) = match &self.course {
+            Course::Free | Course::Vain(_) => return self.budget,
+            Course::Slowed(slowed) => (slowed.after(self.taken), slowed.at),
+            Course::Tried(trial) => (trial.rate, self.answered.unwrap_or(now)),
         };
-        let quiet = slowed.at.after(QUIET).until(now);
+        let quiet = since.after(QUIET).until(now);
         let by_time = self.budget * quiet.as_secs_f64() / RISES.as_secs_f64();
-        slowed
-            .after(self.taken)
-            .max(by_time)
-            .clamp(self.floor(), self.budget)
+        rate.max(by_time).clamp(self.floor(), self.budget)
     }
 
     /// AWS took a call.
@@ -112,6 +145,19 @@ impl Rate {
         self.seconds += self.gap(now);
         self.taken += 1.0;
         self.answered = Some(now);
+        match &mut self.course {
+            Course::Free | Course::Slowed(_) => {}
+            Course::Vain(share) => {
+                if share.took() {
+                    *self = Self::of(self.budget);
+                }
+            }
+            Course::Tried(trial) => {
+                if let Some(granted) = trial.took() {
+                    self.helps(granted, now);
+                }
+            }
+        }
     }
 
     /// The seconds since AWS answered last: no more than lie between two calls at this rate.
@@ -121,12 +167,80 @@ impl Rate {
         })
     }
 
-    /// AWS throttled one. All that were under way by then count as one.
-    pub(super) fn throttled(&mut self, now: Moment) {
+    /// AWS throttled one. Whether it is called more slowly from now on: what was under way by then says
+    /// nothing of that.
+    pub(super) fn throttled(&mut self, now: Moment) -> bool {
+        match self.course {
+            Course::Free => {
+                self.slows(None, now);
+                true
+            }
+            Course::Slowed(slowed) if slowed.is_over(now) => {
+                (self.doubts, self.certain) = (0, DOUBTS);
+                self.slows(None, now);
+                true
+            }
+            Course::Slowed(slowed) => {
+                let slows = !self.is_in_vain(&slowed);
+                if slows {
+                    self.slows(Some(&slowed), now);
+                } else {
+                    self.takes(Course::Vain(Share::default()), now);
+                }
+                slows
+            }
+            Course::Vain(mut share) => {
+                let tries = share.throttled();
+                let course = if tries {
+                    Course::Tried(Trial::of(share, self.budget, self.floor()))
+                } else {
+                    Course::Vain(share)
+                };
+                self.takes(course, now);
+                tries
+            }
+            Course::Tried(mut trial) => {
+                let is_in_vain = trial.throttled();
+                let course = is_in_vain.map_or(Course::Tried(trial), Course::Vain);
+                self.takes(course, now);
+                false
+            }
+        }
+    }
+
+    /// Whether AWS throttles although we slowed down, so that it is not because of our calls.
+    fn is_in_vain(&mut self, slowed: &Slowed) -> bool {
+        let is_soon = self.taken < SOON;
+        self.doubts = if self.taken < AT_ONCE || is_soon && slowed.is_learnt {
+            self.doubts + 2
+        } else if is_soon {
+            self.doubts + 1
+        } else {
+            0
+        };
+        self.doubts >= self.certain
+    }
+
+    /// Slowing down was tried, and helps after all: it takes more to doubt it again.
+    fn helps(&mut self, granted: f64, now: Moment) {
+        let (from, granted) = (self.at(now), granted.max(self.floor()));
+        self.certain = CERTAIN.min(2 * self.certain);
+        let slowed = Slowed {
+            at: now,
+            from,
+            granted,
+            below: from.max(BELOW_GUESS * granted),
+            doubles: PROBES,
+            is_learnt: false,
+        };
+        self.takes(Course::Slowed(slowed), now);
+    }
+
+    fn slows(&mut self, before: Option<&Slowed>, now: Moment) {
         let rate = self.at(now);
         let seconds = self.seconds + self.gap(now);
-        let granted = self.granted(rate, seconds);
-        let is_learnt = match self.slowed {
+        let granted = self.granted(before, rate, seconds);
+        let is_learnt = match before {
             Some(_) => self.taken >= MANY,
             None => seconds >= SURE,
         };
@@ -136,21 +250,30 @@ impl Rate {
             (BELOW_GUESS, SEARCHES + SEARCHES_A_SECOND * seconds)
         };
         let below = below * granted;
-        self.slowed = Some(Slowed {
+        let slowed = Slowed {
             at: now,
             from: (DROP * rate).min(below),
             granted,
             below,
             doubles: doubles.min(PROBES),
-        });
+            is_learnt: is_learnt && before.is_some(),
+        };
+        self.takes(Course::Slowed(slowed), now);
+    }
+
+    fn takes(&mut self, course: Course, now: Moment) {
+        if !matches!(course, Course::Slowed(_)) {
+            self.doubts = 0;
+        }
+        self.course = course;
         self.taken = 0.0;
         self.seconds = 0.0;
         self.answered = Some(now);
     }
 
     /// What AWS grants, by what it took until it throttled at this rate.
-    fn granted(&self, rate: f64, seconds: f64) -> f64 {
-        let granted = match &self.slowed {
+    fn granted(&self, before: Option<&Slowed>, rate: f64, seconds: f64) -> f64 {
+        let granted = match before {
             None => ((self.taken + 1.0) / (seconds + GATHERED)).max(HALF * rate),
             Some(_) if self.taken >= FEW => self.taken / seconds,
             Some(slowed) => LESS * slowed.granted,
@@ -160,6 +283,11 @@ impl Rate {
 }
 
 impl Slowed {
+    /// Whether time alone has brought the rate back to the budget.
+    fn is_over(&self, now: Moment) -> bool {
+        self.at.after(QUIET + RISES) <= now
+    }
+
     /// The rate after so many calls that AWS took: straight back to just below what it grants, and
     /// from there slowly at first.
     fn after(&self, calls: f64) -> f64 {
