@@ -89,6 +89,17 @@ pub fn back_off(count: u32, dice: f64) -> Duration {
         .mul_f64(0.5 + dice.clamp(0.0, 1.0) / 2.0)
 }
 
+/// How many failures count for the wait. What AWS throttles is kept apart by the pace as well: the wait
+/// doubles each third time, or an object of several calls would wait for minutes where most of them are
+/// throttled, whatever the pace.
+fn counted(class: Class, count: u32) -> u32 {
+    if class == Class::Throttled {
+        count / 3
+    } else {
+        count
+    }
+}
+
 impl Attempts {
     /// The attempt that forbids `request` for now, if there is one.
     #[must_use]
@@ -164,7 +175,7 @@ fn verdict(
     let wait = match then {
         Pace::Rest if stalled => waits.rest,
         Pace::Rota if stalled => waits.rota,
-        Pace::Rest | Pace::Rota | Pace::BackOff => back_off(count, dice),
+        Pace::Rest | Pace::Rota | Pace::BackOff => back_off(counted(class, count), dice),
     };
     (wait, stalled)
 }
@@ -196,6 +207,23 @@ mod tests {
         assert_eq!(back_off(3, 1.0), Duration::from_secs(8));
         assert_eq!(back_off(3, 0.0), Duration::from_secs(4));
         assert_eq!(back_off(u32::MAX, 1.0), LONGEST);
+    }
+
+    #[test]
+    fn what_is_throttled_ten_times_has_waited_half_a_minute_and_in_the_end_it_waits_as_long_as_others()
+     {
+        let mut attempts = Attempts::default();
+        let mut now = at(0);
+        let mut wait = |class| {
+            let failed = attempts.failed(SLOT, "a", failure(class), now, 1.0, REST);
+            let wait = now.until(failed.due);
+            now = failed.due;
+            wait.as_secs()
+        };
+        let first: Vec<_> = (0..10).map(|_| wait(Class::Throttled)).collect();
+        assert_eq!(first, [1, 1, 1, 2, 2, 2, 4, 4, 4, 8]);
+        assert_eq!((0..30).map(|_| wait(Class::Throttled)).last(), Some(300));
+        assert_eq!(wait(Class::Unavailable), 300);
     }
 
     #[test]
