@@ -31,6 +31,7 @@ use super::{
     fence::{Fence, fenced},
     lookups::Lookups,
     pacing::{Kind, Pacing, Turn},
+    patience::Tries,
     port::{Ecr, ImageCount, Preview, Swept, Tagged},
     proof::Proof,
     snapshot::Snapshot,
@@ -276,6 +277,55 @@ fn document<A, T>(
     }
 }
 
+/// Reads, each tried once.
+impl Aws {
+    async fn read_tags(&self, at: &Identity) -> Result<Option<Tagged>, Failure> {
+        let operation = "ListTagsForResource";
+        let turn = self.turn_to_read(&at.registry, operation).await;
+        let read = Instant::now();
+        let call = self
+            .ecr
+            .list_tags_for_resource()
+            .resource_arn(at.arn())
+            .send();
+        let answer = self.call_in_turn(&at.registry, operation, turn, call);
+        let answer = if_there(answer.await)?;
+        // AWS sends an empty list where there is none: no list is another's answer, and says nothing of tags.
+        let found = answer.map(|answer| {
+            let found = answer.tags.as_deref();
+            let tags = found.map(tags).ok_or_else(|| unreadable("no tags"))?;
+            Ok(Tagged { tags, read })
+        });
+        found.transpose()
+    }
+
+    async fn read_lifecycle(&self, at: &Identity) -> Result<Reading<Lifecycle>, Failure> {
+        let call = self
+            .ecr
+            .get_lifecycle_policy()
+            .registry_id(at.registry.id.as_str())
+            .repository_name(at.name.as_str())
+            .send();
+        let answer = self.call(&at.registry, "GetLifecyclePolicy", call).await;
+        document(answer, NO_LIFECYCLE_POLICY, |answer| {
+            answer.lifecycle_policy_text().map(Lifecycle::stored)
+        })
+    }
+
+    async fn read_policy(&self, at: &Identity) -> Result<Reading<Document>, Failure> {
+        let call = self
+            .ecr
+            .get_repository_policy()
+            .registry_id(at.registry.id.as_str())
+            .repository_name(at.name.as_str())
+            .send();
+        let answer = self.call(&at.registry, "GetRepositoryPolicy", call).await;
+        document(answer, NO_REPOSITORY_POLICY, |answer| {
+            answer.policy_text().map(Document::stored)
+        })
+    }
+}
+
 impl Ecr for Aws {
     fn on_errand(&self, errand: Errand) -> Arc<Self> {
         Arc::new(Self {
@@ -317,57 +367,53 @@ impl Ecr for Aws {
     }
 
     async fn describe(&self, at: &Identity) -> Result<Option<Described>, Failure> {
-        self.look_up_alone(at).await
+        let mut tries = Tries::default();
+        loop {
+            let answer = self.look_up_alone(at).await;
+            if tries.end(&answer) {
+                return answer;
+            }
+        }
     }
 
     async fn describe_known(&self, at: &Identity) -> Result<Option<Described>, Failure> {
-        self.look_up(at).await
+        let mut tries = Tries::default();
+        loop {
+            let answer = self.look_up(at).await;
+            if tries.end(&answer) {
+                return answer;
+            }
+        }
     }
 
     async fn tags(&self, at: &Identity) -> Result<Option<Tagged>, Failure> {
-        let operation = "ListTagsForResource";
-        let turn = self.turn_to_read(&at.registry, operation).await;
-        let read = Instant::now();
-        let call = self
-            .ecr
-            .list_tags_for_resource()
-            .resource_arn(at.arn())
-            .send();
-        let answer = self.call_in_turn(&at.registry, operation, turn, call);
-        let answer = if_there(answer.await)?;
-        // AWS sends an empty list where there is none: no list is another's answer, and says nothing of tags.
-        let found = answer.map(|answer| {
-            let found = answer.tags.as_deref();
-            let tags = found.map(tags).ok_or_else(|| unreadable("no tags"))?;
-            Ok(Tagged { tags, read })
-        });
-        found.transpose()
+        let mut tries = Tries::default();
+        loop {
+            let answer = self.read_tags(at).await;
+            if tries.end(&answer) {
+                return answer;
+            }
+        }
     }
 
     async fn lifecycle(&self, at: &Identity) -> Result<Reading<Lifecycle>, Failure> {
-        let call = self
-            .ecr
-            .get_lifecycle_policy()
-            .registry_id(at.registry.id.as_str())
-            .repository_name(at.name.as_str())
-            .send();
-        let answer = self.call(&at.registry, "GetLifecyclePolicy", call).await;
-        document(answer, NO_LIFECYCLE_POLICY, |answer| {
-            answer.lifecycle_policy_text().map(Lifecycle::stored)
-        })
+        let mut tries = Tries::default();
+        loop {
+            let answer = self.read_lifecycle(at).await;
+            if tries.end(&answer) {
+                return answer;
+            }
+        }
     }
 
     async fn policy(&self, at: &Identity) -> Result<Reading<Document>, Failure> {
-        let call = self
-            .ecr
-            .get_repository_policy()
-            .registry_id(at.registry.id.as_str())
-            .repository_name(at.name.as_str())
-            .send();
-        let answer = self.call(&at.registry, "GetRepositoryPolicy", call).await;
-        document(answer, NO_REPOSITORY_POLICY, |answer| {
-            answer.policy_text().map(Document::stored)
-        })
+        let mut tries = Tries::default();
+        loop {
+            let answer = self.read_policy(at).await;
+            if tries.end(&answer) {
+                return answer;
+            }
+        }
     }
 
     async fn start_preview(&self, at: &Identity, policy: &Lifecycle) -> Result<(), Failure> {

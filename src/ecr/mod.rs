@@ -13,6 +13,7 @@ mod error;
 mod fence;
 mod lookups;
 mod pacing;
+mod patience;
 mod port;
 mod proof;
 mod said;

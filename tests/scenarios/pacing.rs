@@ -1,6 +1,6 @@
 //! Who is served first when AWS may be called but seldom. The order of the calls is what counts.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ecr_emulator::{Call, Fault, Rate};
 use futures::{StreamExt as _, stream};
@@ -166,5 +166,25 @@ async fn what_aws_throttles_converges_at_the_rate_that_it_grants() {
     assert!((1..=40).contains(&throttled), "{throttled} throttled");
     creations.retain(|taken| *taken);
     assert_eq!(creations.len(), 100);
+    estate.finish().await;
+}
+
+/// Three calls of five are throttled, whatever the pace: by those who spend what the account may, or by chance.
+#[tokio::test]
+async fn a_storm_that_no_slowness_calms_holds_up_nobody() {
+    let estate = Estate::quiet("storm").await;
+    estate.default_class("default", class(10, 5)).await;
+    estate.namespace("team", json!({})).await;
+    let fault = Fault::any().percent(60, 1).forever().throttle();
+    estate.emulator.inject(fault);
+    let began = Instant::now();
+    let spec = json!({"lifecyclePolicy": keep_last(10), "tags": {"team": "api"}});
+    apply(&estate, "team", 10, &spec).await;
+    for n in 0..10 {
+        estate.ready("team", &format!("api-{n}")).await;
+    }
+    let took = began.elapsed();
+    estate.emulator.clear_faults();
+    assert!(took < Duration::from_secs(60), "{took:?}");
     estate.finish().await;
 }
