@@ -98,7 +98,7 @@ bench: release $(CONTROL_PLANE) ## measure, print each number beside its limit, 
 	@$(XTASK) bench $(PART)
 
 .PHONY: bench-long
-bench-long: release $(CONTROL_PLANE) ## the same with 10,000 objects and an hour of changes, some two hours
+bench-long: release $(CONTROL_PLANE) ## the same with 10,000 objects and an hour of changes, some three hours
 	@$(XTASK) bench --long
 
 .PHONY: release

@@ -21,6 +21,9 @@ pub struct Call {
     pub operation: String,
     /// When it took effect, in seconds since 1970.
     pub time: f64,
+    /// What was asked for.
+    #[serde(default)]
+    pub input: Value,
     answer: Value,
 }
 
@@ -28,7 +31,9 @@ impl Call {
     /// Whether it was refused because calls came too fast.
     #[must_use]
     pub fn is_throttled(&self) -> bool {
-        self.answer.pointer("/Err/code").and_then(Value::as_str) == Some("ThrottlingException")
+        // STS says it otherwise than ECR.
+        let code = self.answer.pointer("/Err/code").and_then(Value::as_str);
+        matches!(code, Some("ThrottlingException" | "Throttling"))
     }
 }
 

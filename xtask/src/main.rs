@@ -32,9 +32,9 @@ enum Task {
     Demo,
     /// Measure, in a stack of its own; it fails when a number is over its limit
     Bench {
-        /// What is measured; when absent, what takes about ten minutes together
+        /// What is measured; when absent, what takes about twenty minutes together
         parts: Vec<bench::Part>,
-        /// Everything, with 10,000 objects and an hour of changes: about two and a half hours
+        /// Everything, with 10,000 objects and an hour of changes: some three hours
         #[arg(long)]
         long: bool,
     },

@@ -25,6 +25,8 @@ pub struct Settings {
     pub endpoint: String,
     /// Further flags.
     pub flags: Vec<String>,
+    /// What starts it, in front of its own command: a limit of its memory.
+    pub wrapper: Vec<String>,
 }
 
 /// A running operator.
@@ -88,7 +90,15 @@ impl Operator {
 /// # Errors
 /// When it has not been built.
 pub fn command(settings: &Settings, admin: SocketAddr) -> Result<Command> {
-    let mut command = Command::new(paths::release("ecr-operator")?);
+    let program = paths::release("ecr-operator")?;
+    let mut command = match settings.wrapper.split_first() {
+        Some((wrapper, args)) => {
+            let mut command = Command::new(wrapper);
+            command.args(args).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
     command
         .arg("run")
         .args(["--cluster-name", &settings.cluster_name])

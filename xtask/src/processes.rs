@@ -25,13 +25,33 @@ pub fn started(pid: u32) -> Option<u64> {
 /// # Errors
 /// When the process is gone.
 pub fn resident(pid: u32) -> Result<u64> {
+    memory(pid, "VmRSS:")
+}
+
+/// The most that ever was resident, in bytes.
+///
+/// # Errors
+/// When the process is gone.
+pub fn peak(pid: u32) -> Result<u64> {
+    memory(pid, "VmHWM:")
+}
+
+/// The address space, in bytes: what is reserved is much more than what is resident.
+///
+/// # Errors
+/// When the process is gone.
+pub fn reserved(pid: u32) -> Result<u64> {
+    memory(pid, "VmSize:")
+}
+
+fn memory(pid: u32, what: &str) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
         .with_context(|| format!("process {pid} is gone"))?;
     let kilobytes: u64 = status
         .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .find_map(|line| line.strip_prefix(what))
         .and_then(|value| value.trim().strip_suffix(" kB"))
-        .with_context(|| format!("/proc/{pid}/status has no VmRSS"))?
+        .with_context(|| format!("/proc/{pid}/status has no {what}"))?
         .parse()?;
     Ok(kilobytes * 1024)
 }
@@ -70,6 +90,8 @@ mod tests {
         let pid = std::process::id();
         assert!(started(pid).unwrap() > 0);
         assert!(resident(pid).unwrap() > 100_000);
+        assert!(peak(pid).unwrap() >= 100_000);
+        assert!(reserved(pid).unwrap() > resident(pid).unwrap());
         let end = cpu(pid).unwrap() + Duration::from_millis(20);
         while cpu(pid).unwrap() < end {}
     }

@@ -70,12 +70,35 @@ impl Stack {
         cluster_name: &str,
         flags: &[&str],
     ) -> Result<Operator> {
+        let settings = self.settings(kubeconfig, cluster_name, flags);
+        Operator::start(&settings, &self.dir.join("operator.log")).await
+    }
+
+    /// As `operator`, started by another command.
+    ///
+    /// # Errors
+    /// As `operator`.
+    pub async fn operator_within(
+        &self,
+        wrapper: Vec<String>,
+        cluster_name: &str,
+        flags: &[&str],
+    ) -> Result<Operator> {
+        let kubeconfig = self.dir.join("operator.kubeconfig");
         let settings = Settings {
+            wrapper,
+            ..self.settings(&kubeconfig, cluster_name, flags)
+        };
+        Operator::start(&settings, &self.dir.join("operator.log")).await
+    }
+
+    fn settings(&self, kubeconfig: &Path, cluster_name: &str, flags: &[&str]) -> Settings {
+        Settings {
             cluster_name: cluster_name.to_owned(),
             kubeconfig: kubeconfig.to_path_buf(),
             endpoint: self.emulator.url().to_owned(),
             flags: flags.iter().map(|&flag| flag.to_owned()).collect(),
-        };
-        Operator::start(&settings, &self.dir.join("operator.log")).await
+            wrapper: Vec::new(),
+        }
     }
 }

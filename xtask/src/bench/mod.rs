@@ -5,12 +5,18 @@ mod api_server;
 mod audit;
 mod buckets;
 mod classes;
+mod denied;
 mod exponents;
 mod failing;
 mod flat;
 mod growth;
+mod half;
+mod huge;
+mod limit;
 mod measure;
+mod roles;
 mod start;
+mod storm;
 mod table;
 
 use std::fs::File;
@@ -48,6 +54,16 @@ pub(crate) enum Part {
     Failing,
     /// Fifty classes in ten accounts
     Classes,
+    /// Memory of 128 MiB, and 60 objects of the largest size that the schema takes
+    Huge,
+    /// 2,500 half requests at the admin port
+    HalfRequests,
+    /// 1,000 objects of classes that are denied, and then deleted
+    Denied,
+    /// Two hundred classes with a role each
+    Roles,
+    /// Calls that are throttled whatever their pace
+    Storm,
     /// Memory over ten minutes of one change a second
     Flat,
     /// Memory over an hour of one change a second
@@ -55,7 +71,7 @@ pub(crate) enum Part {
 }
 
 /// Those of every day.
-const SHORT: [Part; 7] = [
+const SHORT: [Part; 12] = [
     Part::Basics,
     Part::Start,
     Part::Buckets,
@@ -63,6 +79,11 @@ const SHORT: [Part; 7] = [
     Part::ApiServer,
     Part::Failing,
     Part::Classes,
+    Part::Huge,
+    Part::HalfRequests,
+    Part::Denied,
+    Part::Roles,
+    Part::Storm,
 ];
 
 /// Those that take longer.
@@ -111,6 +132,11 @@ async fn measure(part: Part, bench: &mut Bench) -> Result<()> {
         Part::ApiServer => bench.api_server().await,
         Part::Failing => bench.failing().await,
         Part::Classes => bench.classes().await,
+        Part::Huge => bench.huge().await,
+        Part::HalfRequests => bench.half_requests().await,
+        Part::Denied => bench.denied().await,
+        Part::Roles => bench.roles().await,
+        Part::Storm => bench.storm().await,
         Part::Flat => bench.flat(Duration::from_mins(10)).await,
         Part::FlatHour => bench.flat(Duration::from_hours(1)).await,
     }

@@ -90,6 +90,7 @@ pub(super) async fn start_operator(home: &Home, state: &mut State, ink: Ink) -> 
             .map(|it| it.url.clone())
             .unwrap_or_default(),
         flags: Vec::new(),
+        wrapper: Vec::new(),
     };
     let admin = free_address()?;
     let url = format!("http://{admin}");
