@@ -22,6 +22,8 @@ pub struct Settings {
     pub create_lag_calls: u64,
     /// So many lists of repositories still have one that was just deleted.
     pub delete_lag_calls: u64,
+    /// So many reads of a lifecycle policy's preview still show the one before that which was just begun.
+    pub preview_lag_calls: u64,
     /// Repositories in one account and region; one more is `LimitExceededException`.
     pub repositories_quota: usize,
     /// Images in one repository.
@@ -108,6 +110,7 @@ impl Default for Settings {
             rates: BTreeMap::new(),
             create_lag_calls: 0,
             delete_lag_calls: 0,
+            preview_lag_calls: 0,
             repositories_quota: 100_000,
             images_quota: 100_000,
             image_tags_quota: 1_000,

@@ -48,6 +48,9 @@ pub(crate) struct Preview {
     done: f64,
     /// In the order in which they are listed.
     results: BTreeMap<String, Entry>,
+    /// So many reads do not see it yet, but the one before.
+    unseen: u64,
+    before: Option<Box<Preview>>,
 }
 
 /// An image on which the policy would act.
@@ -63,12 +66,15 @@ struct Entry {
 /// are now.
 pub(super) fn start(context: &mut Context<'_>, input: &Value) -> Result<Value, Error> {
     let (now, done) = (context.now, context.job_end());
+    let unseen = context.settings.preview_lag_calls;
     let repository = &*context.repository(input)?;
     let policy = match text(input, "lifecyclePolicyText") {
         "" => lifecycle::policy(repository)?.to_owned(),
         given => lifecycle_grammar::canonical(given)?,
     };
-    let preview = Preview {
+    let mut preview = Preview {
+        unseen,
+        before: None,
         created_at: repository.created_at,
         done,
         results: evaluate(&policy, &repository.images, now)
@@ -92,6 +98,8 @@ pub(super) fn start(context: &mut Context<'_>, input: &Value) -> Result<Value, E
     if running {
         return Err(in_progress(&name, &context.caller.account));
     }
+    let before = others.remove(&name);
+    preview.before = before.filter(|_| unseen > 0).map(Box::new);
     others.insert(name, preview);
     Ok(answer)
 }
@@ -129,7 +137,8 @@ pub(super) fn get(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
     let preview = context
         .registry
         .previews
-        .get(&name)
+        .get_mut(&name)
+        .and_then(Preview::seen)
         .filter(|preview| preview.created_at.total_cmp(&created_at).is_eq())
         .ok_or_else(|| not_found(&name, &context.caller.account))?;
     let status = preview.status(now);
@@ -165,6 +174,15 @@ fn not_found(name: &str, registry: &str) -> Error {
 }
 
 impl Preview {
+    /// What a read sees: AWS promises nothing of one right after a write.
+    fn seen(&mut self) -> Option<&Self> {
+        if self.unseen > 0 {
+            self.unseen -= 1;
+            return self.before.as_deref();
+        }
+        Some(self)
+    }
+
     fn status(&self, now: f64) -> &'static str {
         match now - self.done {
             since if since < 0.0 => "IN_PROGRESS",

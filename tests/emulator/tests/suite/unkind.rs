@@ -90,6 +90,41 @@ async fn a_new_repository_is_not_found_at_first() {
 }
 
 #[tokio::test]
+async fn a_preview_that_was_just_begun_shows_after_a_while() {
+    let emulator = start().await;
+    create(&emulator, "api");
+    let begin = async |count: u64| {
+        let rules = json!([{
+            "rulePriority": 1,
+            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": count},
+            "action": {"type": "expire"},
+        }]);
+        let text = json!({ "rules": rules }).to_string();
+        let input = json!({ "repositoryName": "api", "lifecyclePolicyText": text });
+        let (status, begun) = post(&emulator, "StartLifecyclePolicyPreview", input).await;
+        assert_eq!(status, 200);
+        begun["lifecyclePolicyText"].clone()
+    };
+    let read = async || {
+        let name = json!({ "repositoryName": "api" });
+        let (_, read) = post(&emulator, "GetLifecyclePolicyPreview", name).await;
+        read
+    };
+    emulator.configure(|settings| settings.preview_lag_calls = 1);
+    let first = begin(1).await;
+    let none = read().await;
+    assert_eq!(none["__type"], "LifecyclePolicyPreviewNotFoundException");
+    assert_eq!(read().await["lifecyclePolicyText"], first);
+    let second = begin(2).await;
+    let before = read().await;
+    assert_eq!(
+        (&before["lifecyclePolicyText"], &before["status"]),
+        (&first, &json!("COMPLETE"))
+    );
+    assert_eq!(read().await["lifecyclePolicyText"], second);
+}
+
+#[tokio::test]
 async fn a_deleted_repository_is_listed_for_a_while() {
     let emulator = start().await;
     emulator.configure(|settings| settings.delete_lag_calls = 2);
