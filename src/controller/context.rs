@@ -6,7 +6,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use k8s_openapi::jiff::Timestamp;
 use kube::{
     Client,
     runtime::reflector::{ObjectRef, Store},
@@ -15,11 +14,10 @@ use kube::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    assign::Parsed, events::Events, memory::Memories, roll_call::RollCall,
+    assign::Parsed, events::Events, memory::Memories, owned::Owned, roll_call::RollCall,
     surroundings::Surroundings, sweep::Wanted, watched::Watched,
 };
 use crate::{
-    api::ECRRepositoryStatus,
     domain::{
         identity::{ClusterName, ClusterUid, Registry},
         retry::{Moment, Waits},
@@ -74,6 +72,7 @@ pub(super) struct Context<C> {
     pub(super) paced: Mutex<HashMap<Registry, u64>>,
     pub(super) memories: Memories,
     pub(super) roll_call: RollCall,
+    pub(super) owned: Owned,
     /// Asks for sweeps.
     pub(super) sweeps: Wanted,
     pub(super) events: Events,
@@ -90,29 +89,20 @@ impl<C> Context<C> {
         Moment(self.began.elapsed())
     }
 
-    /// The names that objects are bound to in this registry.
-    pub(super) fn bound_names(&self, registry: &Registry) -> BTreeSet<String> {
-        self.bound_names_where(registry, |_, _| true)
-    }
-
-    /// Those of them that were lost within one resync.
-    pub(super) fn lately_lost(&self, registry: &Registry) -> BTreeSet<String> {
-        let resync = i64::try_from(self.settings.resync.as_secs()).unwrap_or(i64::MAX);
-        let since = Timestamp::now().as_second().saturating_sub(resync);
-        self.bound_names_where(registry, |_, status| {
-            let lost = status.last_loss.as_ref();
-            lost.and_then(|loss| loss.at.parse::<Timestamp>().ok())
-                .is_some_and(|at| at.as_second() >= since)
-        })
-    }
-
-    /// Those of them that objects of these classes are bound to.
+    /// The names in this registry that objects of these classes are bound to, as status says.
     pub(super) fn bound_names_of(
         &self,
         registry: &Registry,
         classes: &BTreeSet<String>,
     ) -> BTreeSet<String> {
-        self.bound_names_where(registry, |object, _| is_of(object, classes))
+        self.store
+            .state()
+            .iter()
+            .filter(|object| is_of(object, classes))
+            .filter_map(|object| binding(&object.place()?))
+            .filter(|binding| binding.established && binding.identity.registry == *registry)
+            .map(|binding| binding.identity.name.to_string())
+            .collect()
     }
 
     /// The objects of these classes whose repository is called one of these, in whatever registry: the
@@ -132,23 +122,6 @@ impl<C> Context<C> {
         });
         bound
             .map(|object| ObjectRef::from_obj(object.as_ref()))
-            .collect()
-    }
-
-    fn bound_names_where(
-        &self,
-        registry: &Registry,
-        is_counted: impl Fn(&Watched, &ECRRepositoryStatus) -> bool,
-    ) -> BTreeSet<String> {
-        self.store
-            .state()
-            .iter()
-            .filter_map(|object| {
-                let status = object.place()?;
-                binding(&status).filter(|_| is_counted(object, &status))
-            })
-            .filter(|binding| binding.established && binding.identity.registry == *registry)
-            .map(|binding| binding.identity.name.to_string())
             .collect()
     }
 }

@@ -246,6 +246,7 @@ async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result
         };
     }
     if let Some(created) = &executed.created {
+        pass.note_ownership(&desired.identity);
         record_repository(&mut pass.status, &desired.identity, created);
         pass.status.cluster_uid = Some(pass.ctx.cluster.uid.to_string());
         pass.memory.seen = Some(pass.ctx.now());
@@ -276,6 +277,7 @@ async fn manage<C: Clients>(
     };
     let is_ours = matches!(rights, Rights::Ours { .. });
     if is_ours {
+        pass.note_ownership(&desired.identity);
         record_repository(&mut pass.status, &desired.identity, &observed.described);
     } else {
         // Whatever was remembered before a creation that failed: no tag here is ours.

@@ -6,10 +6,8 @@ use kube::ResourceExt as _;
 use super::pass::Pass;
 use crate::{
     api::{APPROVE_RECREATE_ANNOTATION, Loss},
-    domain::{
-        failure::Failure, identity::Identity, loss::is_suspicious, reason::Reason, status::Problem,
-    },
-    ecr::Clients,
+    domain::{failure::Failure, identity::Identity, loss::Lost, reason::Reason, status::Problem},
+    ecr::{Clients, Ecr},
 };
 
 impl<C: Clients> Pass<'_, C> {
@@ -17,6 +15,7 @@ impl<C: Clients> Pass<'_, C> {
     /// not, the pass's problems tell why. Fails where it can't be told that it is gone; a loss is
     /// noted only once that is certain.
     pub(super) async fn may_recreate(&mut self, at: &Identity) -> Result<bool, Failure> {
+        self.awaits_owners(at)?;
         let roll = self.ctx.roll(&self.aws, at).await?;
         if roll.names.contains(at.name.as_str()) {
             return Err(Failure::unavailable(
@@ -24,11 +23,24 @@ impl<C: Clients> Pass<'_, C> {
             ));
         }
         let loss = self.note_loss();
-        if self.approves(&loss) || !is_suspicious(roll.gone, roll.bound) {
+        let namespace = self.object.namespace().unwrap_or_default();
+        let lost = roll.losses.of(&namespace);
+        if self.approves(&loss) || !lost.is_suspicious() {
             return Ok(true);
         }
-        self.problems.push(many_lost(&loss, roll.gone, roll.bound));
+        self.problems.push(many_lost(&loss, lost));
         Ok(false)
+    }
+
+    /// A process that has just begun has seen nothing yet. The first sweep shows what is there.
+    fn awaits_owners(&mut self, at: &Identity) -> Result<(), Failure> {
+        if !self.ctx.owned.is_empty(&at.registry) || !self.aws.snapshot().is_untried() {
+            return Ok(());
+        }
+        self.hurries_first_sweep(at.name.as_str());
+        Err(Failure::unavailable(
+            "the first look at the whole registry has not come to its end",
+        ))
     }
 
     /// Whether a person lets it come back: on the object by the very time of its loss, on the class by a
@@ -38,7 +50,10 @@ impl<C: Clients> Pass<'_, C> {
         let time = |text: &str| text.parse::<Timestamp>().ok();
         let on_class = self.class_approval.as_deref().and_then(time);
         on_object == Some(&loss.at)
-            || on_class.is_some_and(|until| time(&loss.at).is_some_and(|at| at <= until))
+            || on_class.is_some_and(|until| {
+                // A time to come would approve what nobody has seen.
+                until <= Timestamp::now() && time(&loss.at).is_some_and(|at| at <= until)
+            })
     }
 
     /// Status keeps the first sight of a loss: its time is what a person approves.
@@ -56,11 +71,22 @@ impl<C: Clients> Pass<'_, C> {
     }
 }
 
-fn many_lost(loss: &Loss, gone: usize, expected: usize) -> Problem {
+fn many_lost(loss: &Loss, lost: Lost) -> Problem {
+    let Lost {
+        gone,
+        expected,
+        proved,
+    } = lost;
+    let seen = if proved == 0 {
+        ", and none was found since the operator began to look"
+    } else {
+        ""
+    };
     let message = format!(
-        "Check that the operator sees the right account; then annotate this object with \
-         {APPROVE_RECREATE_ANNOTATION}={} to re-create its repository, without its images (on its class, that of all of them): {gone} \
-         of {expected} repositories are gone at once",
+        "{gone} of {expected} repositories are gone at once{seen}: more often a wrong account than \
+         deletions — check that the operator sees the right account; then annotate this object with \
+         {APPROVE_RECREATE_ANNOTATION}={} to re-create its repository, without its images (on its class, that \
+         of all of them)",
         loss.at,
     );
     Problem::for_a_person("CreateRepository", Reason::ManyRepositoriesLost, message)

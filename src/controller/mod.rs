@@ -19,6 +19,7 @@ mod kubernetes;
 mod loss;
 mod memory;
 mod observe;
+mod owned;
 mod ownership;
 mod pages;
 mod pass;

@@ -65,6 +65,12 @@ impl<C: Clients> Pass<'_, C> {
         waits
     }
 
+    /// Has the first sweep of all made at once, and looks for this repository there.
+    pub(super) fn hurries_first_sweep(&mut self, name: &str) {
+        self.glance(name);
+        self.aws.snapshot().hurry();
+    }
+
     /// What the last sweep saw; sees to it that there is one.
     fn glance(&mut self, name: &str) -> Glance {
         let snapshot = self.aws.snapshot();
@@ -105,6 +111,7 @@ impl<C: Clients> Pass<'_, C> {
                 if !tags.is_some_and(|tags| self.is_as_asked(desired, &sight.described, tags)) {
                     return Ok(self.looks(name, None));
                 }
+                self.note_ownership(&desired.identity);
                 self.aws.snapshot().agree(name, &sight);
             }
         }

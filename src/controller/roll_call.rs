@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::Mutex;
 
-use super::context::Context;
+use super::{context::Context, owned::Losses};
 use crate::{
     domain::{
         failure::Failure,
@@ -25,11 +25,8 @@ const SERVES: Duration = Duration::from_secs(30);
 pub(super) struct Roll {
     /// The names of all its repositories.
     pub(super) names: BTreeSet<String>,
-    /// How many objects are bound there.
-    pub(super) bound: usize,
-    /// How many of them have lost their repository, those within the last resync among them that have
-    /// it back: a slow loss is a loss as well.
-    pub(super) gone: usize,
+    /// What of it is gone.
+    pub(super) losses: Losses,
 }
 
 type Listed = (Instant, Arc<Roll>);
@@ -55,19 +52,10 @@ impl<C: Clients> Context<C> {
         {
             return Ok(Arc::clone(roll));
         }
-        let roll = Arc::new(self.called(registry, ecr.names(registry).await?));
+        let names = ecr.names(registry).await?;
+        let losses = self.losses(registry, &names);
+        let roll = Arc::new(Roll { names, losses });
         listed.insert(registry.clone(), (Instant::now(), Arc::clone(&roll)));
         Ok(roll)
-    }
-
-    fn called(&self, registry: &Registry, names: BTreeSet<String>) -> Roll {
-        let bound = self.bound_names(registry);
-        let mut gone = self.lately_lost(registry);
-        gone.extend(bound.difference(&names).cloned());
-        Roll {
-            names,
-            bound: bound.len(),
-            gone: gone.len(),
-        }
     }
 }

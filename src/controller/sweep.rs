@@ -102,7 +102,15 @@ impl<C: Clients> Round<C> {
         }
         let client = self.client().await?;
         let began = Instant::now();
-        let Swept { news, outcome } = self.swept(&client).await;
+        let Swept {
+            news,
+            owned,
+            outcome,
+        } = self.swept(&client).await;
+        if let Some(registry) = &self.registry {
+            // Before anybody is woken: who has lost his repository asks what else is there.
+            self.ctx.note_owners(registry, owned);
+        }
         self.due = match outcome {
             Ok(()) => {
                 self.failures = 0;
@@ -145,6 +153,7 @@ impl<C: Clients> Round<C> {
             }
             Err(failure) => Swept {
                 news: client.snapshot().failed(&failure),
+                owned: Vec::new(),
                 outcome: Err(failure),
             },
         }

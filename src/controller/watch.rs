@@ -26,6 +26,7 @@ use super::{
     default_class::make_where_there_is_none,
     events::Events,
     memory::Memories,
+    owned::Owned,
     passes::{Wanted, passes},
     queue::{OF_A_CLASS, Why},
     roll_call::RollCall,
@@ -73,6 +74,7 @@ pub async fn run<C: Clients>(
         paced: Mutex::default(),
         memories: Memories::default(),
         roll_call: RollCall::default(),
+        owned: Owned::default(),
         sweeps,
         objects: metrics.work("ecrrepository", OF_A_CLASS),
         class_work: metrics.work("ecrrepositoryclass", CLASS_CONCURRENCY),
@@ -168,6 +170,7 @@ fn changes<C: Clients>(
             Event::Apply(object) => ctx.surroundings.count(object),
             Event::Delete(object) => {
                 ctx.memories.forget(&object.uid().unwrap_or_default());
+                ctx.owned.forget(&object.uid().unwrap_or_default());
                 ctx.objects.forget(key(&ObjectRef::from_obj(object)));
                 ctx.surroundings.count(object);
             }

@@ -9,7 +9,7 @@ use crate::domain::{
     action::Action,
     answer::Answer,
     failure::Failure,
-    identity::{Identity, Registry},
+    identity::{Identity, Owner, Registry},
     lifecycle::Lifecycle,
     observed::{Described, Reading, Tags},
     policy::Document,
@@ -67,6 +67,8 @@ pub struct Tagged {
 pub struct Swept {
     /// The repositories that are to be looked at.
     pub news: BTreeSet<String>,
+    /// Whose the repositories are that objects ask for, by the tag of each.
+    pub owned: Vec<(String, Owner)>,
     /// How it ended.
     pub outcome: Result<(), Failure>,
 }

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::domain::{
     failure::{Class, Failure},
+    identity::Owner,
     observed::{Described, Tags},
 };
 
@@ -351,6 +352,15 @@ impl Sweep<'_> {
             .as_mut()
             .map(|all| all.remove(name).unwrap_or_default());
         self.seen.insert(name.to_owned(), Sight { described, tags });
+    }
+
+    /// Whose the repositories are that were looked for and are listed, by their tags.
+    pub(super) fn owned(&self) -> Vec<(String, Owner)> {
+        let owner = |sight: &Sight| Owner::parse(sight.tags.as_ref()?.get(Owner::TAG)?);
+        let owned = self.seen.iter();
+        owned
+            .filter_map(|(name, sight)| Some((name.clone(), owner(sight)?)))
+            .collect()
     }
 
     /// Ends it. Tells which repositories are not what was agreed with.

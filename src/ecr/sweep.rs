@@ -36,6 +36,7 @@ impl Aws {
             Ok(listed) => {
                 self.metrics.swept(&registry.to_string(), listed);
                 Swept {
+                    owned: sweep.owned(),
                     news: sweep.end(),
                     outcome: Ok(()),
                 }
@@ -55,6 +56,7 @@ impl Aws {
                 }
                 Swept {
                     news,
+                    owned: Vec::new(),
                     outcome: Err(failure),
                 }
             }

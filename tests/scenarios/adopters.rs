@@ -233,6 +233,8 @@ async fn adopting_takes_nothing_away_that_is_not_declared() {
 #[tokio::test]
 async fn what_was_adopted_and_is_gone_is_told_and_comes_back() {
     let mut world = World::new("adopted-lost").await;
+    world.apply("beside", json!({})).await;
+    world.ready("beside").await;
     let repository = world.in_ecr("api");
     world.make_outside(&repository, &[]);
     world.permit_adoption("api");

@@ -28,6 +28,7 @@ async fn fleet(world: &World, count: usize) -> Vec<String> {
 #[tokio::test]
 async fn one_that_was_deleted_outside_comes_back_and_is_told_of() {
     let mut world = World::new("loss").await;
+    fleet(&world, 1).await;
     let spec = json!({"imageTagMutability": "IMMUTABLE", "access": {"pull": ["111122223333"]}, "tags": {"team": "a"}});
     world.apply("api", spec).await;
     let before = world.ready("api").await.status.unwrap();
@@ -155,17 +156,42 @@ async fn many_one_after_the_other_wait_as_well() {
         world
             .annotate(name, RECONCILE_ANNOTATION, &n.to_string())
             .await;
-        if n < 5 {
+        if n < 1 {
             world.event(name, "RepositoryLost").await;
             world.ready(name).await;
         } else {
             let stalled = world.stalled(name, "ManyRepositoriesLost").await;
-            assert_says(message(&stalled, "Stalled"), "6 of 6 repositories are gone");
+            let gone = format!("{} of 6 repositories are gone", n + 1);
+            assert_says(message(&stalled, "Stalled"), &gone);
         }
     }
     for name in &names {
         world.delete(name).await;
     }
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn the_only_one_waits_and_an_approval_is_good_once() {
+    let mut world = World::new("the-only-one").await;
+    world.apply("api", json!({"tags": {"team": "a"}})).await;
+    world.ready("api").await;
+    let repository = world.in_ecr("api");
+    world.lose(&repository);
+    let stalled = world.stalled("api", "ManyRepositoriesLost").await;
+    let first = last_loss(&stalled).unwrap().at;
+    world
+        .annotate("api", APPROVE_RECREATE_ANNOTATION, &first)
+        .await;
+    world.ready("api").await;
+    let created = world.count("CreateRepository");
+    // The annotation is left where it is.
+    world.lose(&repository);
+    let stalled = world.stalled("api", "ManyRepositoriesLost").await;
+    assert_ne!(last_loss(&stalled).unwrap().at, first);
+    world.looks(&repository, 2).await;
+    assert!(world.repository("api").is_none());
+    assert_eq!(world.count("CreateRepository"), created);
     world.finish().await;
 }
 

@@ -65,6 +65,7 @@ mod deletion_changes;
 mod drift;
 mod faults;
 mod fights;
+mod forgeries;
 mod gaps;
 mod identity;
 mod image;

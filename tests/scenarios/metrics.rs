@@ -167,16 +167,16 @@ async fn eventful() -> World {
         json!({"repositoryName": name, "imageTagMutability": "MUTABLE"}),
     );
     world.event("api", "DriftRepaired").await;
+    let going = world
+        .apply("going", json!({"deletionPolicy": "Delete"}))
+        .await;
+    world.ready("going").await;
     world.lose(&name);
     world.event("api", "RepositoryLost").await;
     world.ready("api").await;
     world.make_outside(&world.in_ecr("contested"), &[]);
     world.apply("contested", json!({})).await;
     world.stalled("contested", "AlreadyExists").await;
-    let going = world
-        .apply("going", json!({"deletionPolicy": "Delete"}))
-        .await;
-    world.ready("going").await;
     world.delete("going").await;
     world.gone(&going).await;
     world
