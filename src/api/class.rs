@@ -145,7 +145,7 @@ pub struct ECRRepositoryClassSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub enforced: Option<ClassSettings>,
-    /// How many images a lifecycle policy of this class may delete at once. When absent, maxExpire is 0.
+    /// How many images a lifecycle policy may take away without a person's word.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub lifecycle_guard: Option<LifecycleGuard>,
@@ -250,13 +250,14 @@ pub enum ClassAdoption {
     TakeOver,
 }
 
-/// What a lifecycle policy may do to images that are there already.
+/// What a lifecycle policy may do to images that are there when it comes into force.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LifecycleGuard {
-    /// Images that a lifecycle policy of this class may delete in a repository when it is first applied.
-    /// If ECR's preview shows more, the object waits for the annotation
-    /// ecr-operator.dev/approve-lifecycle. When absent, 0.
+    /// Images that a lifecycle policy may delete or move to the archive in a repository whenever it is
+    /// written there, whether it is this class's or that of an object's spec. If ECR's preview shows more,
+    /// the object waits for the annotation ecr-operator.dev/approve-lifecycle. When absent, 0 for policies
+    /// of this class, and no limit for those of a spec, which are not previewed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = i32::MAX))]
     pub max_expire: Option<i64>,

@@ -47,8 +47,8 @@ pub const RECONCILE_ANNOTATION: &str = "ecr-operator.dev/reconcile-requested-at"
 /// `status.lastLoss.at` that the person saw.
 pub const APPROVE_RECREATE_ANNOTATION: &str = "ecr-operator.dev/approve-recreate";
 
-/// The annotation with which a person lets a lifecycle policy of a class reach a repository that has
-/// images; its value is the hash that the person saw in `status.pending`.
+/// The annotation with which a person lets a lifecycle policy take images away, once; its value is the token
+/// that the person saw in `status.pending`.
 pub const APPROVE_LIFECYCLE_ANNOTATION: &str = "ecr-operator.dev/approve-lifecycle";
 
 /// The annotation, `"true"`, of the class of objects that name none.

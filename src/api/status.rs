@@ -95,6 +95,11 @@ pub struct ECRRepositoryStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_ENTRIES), extend("x-kubernetes-list-type" = "atomic"))]
     pub pending: Vec<PendingAction>,
+    /// What a lifecycle policy would take from the repository, as it was last shown, and whether somebody
+    /// allowed it. When absent, nobody had to be asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    pub lifecycle_approval: Option<LifecycleApproval>,
     /// When the repository was last found gone from ECR without this object having deleted it. Its
     /// images are lost. When absent, never.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -212,6 +217,46 @@ pub struct PendingAction {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_PENDING_MESSAGE))]
     pub message: Option<String>,
+}
+
+/// A lifecycle policy that needs a person's word before it reaches the repository.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LifecycleApproval {
+    /// Value of the annotation ecr-operator.dev/approve-lifecycle that allows exactly this, once. Each
+    /// time that something else is shown it is another one.
+    #[schemars(length(max = MAX_WORD))]
+    pub token: String,
+    /// Waiting: nobody has allowed it. Approved: somebody has, and the annotation is needed no more. Spent:
+    /// the policy is in force, or is another one, or the class has changed; the token permits nothing.
+    pub state: ApprovalState,
+    /// Digest of the policy.
+    #[schemars(length(max = MAX_WORD))]
+    pub policy: String,
+    /// Images that it would delete, by ECR's preview.
+    #[schemars(range(min = 0, max = MAX_INTEGER))]
+    pub expiring: i64,
+    /// Images that it would move to the archive, by ECR's preview.
+    #[schemars(range(min = 0, max = MAX_INTEGER))]
+    pub archiving: i64,
+    /// Images in the repository at that time. When absent, they could not be counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD))]
+    pub images: Option<String>,
+    /// When that was, in RFC 3339.
+    #[schemars(length(max = MAX_WORD))]
+    pub at: String,
+}
+
+/// What has become of a question to people.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum ApprovalState {
+    /// Nobody has answered it.
+    Waiting,
+    /// Somebody has allowed it.
+    Approved,
+    /// It is over.
+    Spent,
 }
 
 /// A repository that was found gone.

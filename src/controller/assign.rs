@@ -220,7 +220,9 @@ impl<C: Clients> Pass<'_, C> {
         let watched = self.ctx.class_of(&self.object, course)?;
         let name = watched.name_any();
         let class = watched.0.as_ref().map_err(|_| unreadable(&name))?;
-        self.note_class(class.metadata.uid.as_deref(), class.metadata.generation);
+        let (uid, generation) = (class.metadata.uid.as_deref(), class.metadata.generation);
+        self.note_class(uid, generation);
+        self.from_class.version = version(uid, generation);
         let parsed = self.ctx.parsed.of(class).map_err(|why| Refusal {
             reason: Reason::ClassNotReady,
             message: format!("Have the class {name:?} corrected: {}", why.message),
@@ -294,12 +296,19 @@ impl<C: Clients> Pass<'_, C> {
         let effective = class.admit(&subject, &self.object.spec, &registry)?;
         self.status.effective = effective.records();
         self.overridden = effective.override_message();
-        self.from_class.lifecycle = effective
-            .is_from_class(ClassSetting::LifecyclePolicy)
-            .then_some(class.max_expire);
+        let of_class = effective.is_from_class(ClassSetting::LifecyclePolicy);
+        self.from_class.lifecycle = class.lifecycle_allowance(of_class);
         self.from_class.encryption = effective.is_from_class(ClassSetting::EncryptionConfiguration);
         Desired::parse(owner, registry, &effective.spec)
     }
+}
+
+fn version(uid: Option<&str>, generation: Option<i64>) -> String {
+    format!(
+        "{} {}",
+        uid.unwrap_or_default(),
+        generation.unwrap_or_default()
+    )
 }
 
 fn unreadable(class: &str) -> Refusal {

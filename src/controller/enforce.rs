@@ -29,6 +29,7 @@ type Found = Option<(Described, Tagged)>;
 
 /// One pass over an object that lives.
 pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, Error> {
+    pass.take_up_approval().await?;
     if pass.object.spec.suspend == Some(true) {
         pass.finalizer(false).await?;
         return suspended(pass).await;
@@ -49,6 +50,7 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
         Ok(desired) => desired,
         Err(refusal) => return not_accepted(pass, Some(&class), refusal).await,
     };
+    pass.review_approval(&desired);
     let applied = pass.applied();
     let mut wanted = desired.hashes().into_iter();
     pass.note_difference(wanted.any(|(aspect, hash)| applied.get(&aspect) != Some(&hash)));
@@ -311,10 +313,7 @@ async fn manage<C: Clients>(
     } else {
         pass.begin_adoption().await?;
     }
-    if let Some(most) = pass.from_class.lifecycle {
-        pass.guard_lifecycle(&desired.identity, &mut plan, most)
-            .await;
-    }
+    pass.guard_lifecycle(&desired.identity, &mut plan).await;
     let right = if is_ours {
         (Right::Ownership, Some(Proof::ours(read)))
     } else {
@@ -361,6 +360,7 @@ async fn settle<C: Clients>(
         undone.extend(Aspect::ALL);
     }
     record_applied(&mut pass.status, &desired.hashes(), &undone);
+    pass.spend_approval();
     if let (Ok(tags), false) = (&desired.tags, undone.contains(&Aspect::Tags)) {
         pass.status.tag_keys = tags.keys().cloned().collect();
     }

@@ -1,17 +1,18 @@
-//! The lifecycle guard: a lifecycle policy that comes from a class reaches a repository only once ECR's
-//! own preview shows what it would delete there, and that is permitted.
+//! The lifecycle guard: a lifecycle policy that may delete or archive images reaches a repository only
+//! once ECR's own preview, made for this very write, shows what it would take away, and that is permitted.
 
 use std::time::Duration;
 
+use k8s_openapi::jiff::Timestamp;
 use kube::ResourceExt as _;
 
-use super::pass::Pass;
+use super::{error::Error, pass::Pass};
 use crate::{
-    api::{APPROVE_LIFECYCLE_ANNOTATION, Aspect},
+    api::{APPROVE_LIFECYCLE_ANNOTATION, ApprovalState, Aspect, LifecycleApproval},
     domain::{
         action::Action,
-        class::{Preview as Counts, guard},
-        desired::Refusal,
+        class::{Allowance, Case, Guarded, Preview as Counts, guard, needs_approval},
+        desired::{Desired, Refusal},
         failure::Failure,
         identity::Identity,
         lifecycle::Lifecycle,
@@ -23,11 +24,22 @@ use crate::{
     ecr::{Clients, Ecr, Preview},
 };
 
-/// ECR previews in seconds; the SDK's own waiter asks as often.
+/// ECR previews in seconds; the SDK's own waiter asks as often. AWS promises nothing of a read right after
+/// a write, so that nobody asks earlier.
 const PREVIEW_TAKES: Duration = Duration::from_secs(5);
 
-/// How long after it is expected a preview still tells of the images that are there.
-const PREVIEW_SERVES: Duration = Duration::from_mins(1);
+/// The longest pause between two looks at a preview that does not come to its end.
+const LONGEST_PAUSE: Duration = Duration::from_mins(2);
+
+/// How long a preview that was begun may not be seen before it counts as lost.
+const PREVIEW_LAGS: Duration = Duration::from_mins(1);
+
+/// How long after it was last seen not to be over a preview still tells of the images that are there.
+const PREVIEW_SERVES: Duration = Duration::from_mins(3);
+
+const START: &str = "StartLifecyclePolicyPreview";
+const GET: &str = "GetLifecyclePolicyPreview";
+const PUT: &str = "PutLifecyclePolicy";
 
 /// A policy that waits: for ECR's preview, or for a person.
 #[derive(Clone, Debug)]
@@ -35,30 +47,118 @@ pub(super) struct Waiting {
     /// The policy's digest.
     hash: String,
     /// When it is looked at again.
-    pub(super) until: Moment,
-    problem: Problem,
+    until: Moment,
+    /// When this process first asked for a preview.
+    since: Moment,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    /// A preview of somebody else was under way: ours is to be begun.
+    ToBegin,
+    /// Ours is under way.
+    Begun(Begun),
+    /// A person is asked.
+    Asked,
+}
+
+/// A preview of ours.
+#[derive(Clone, Debug)]
+struct Begun {
+    /// The policy with a mark of its own: what ECR shows of another is not ours.
+    marked: Lifecycle,
+    began: Moment,
+    /// When it was last known not to be over.
+    unfinished: Moment,
+}
+
+/// What a look at previews gave.
+enum Looked {
+    Counted(Counts),
+    NotYet(Stage),
+}
+
+impl Waiting {
+    /// When it is looked at again; `None` where that time has come.
+    pub(super) fn due(&self, now: Moment) -> Option<Moment> {
+        (self.until > now).then_some(self.until)
+    }
 }
 
 impl<C: Clients> Pass<'_, C> {
+    /// Takes an approval up into status as soon as it is seen: what applies the object from Git may take
+    /// the annotation away again.
+    pub(super) async fn take_up_approval(&mut self) -> Result<(), Error> {
+        let given = self.approval().map(ToOwned::to_owned);
+        let question = self.status.lifecycle_approval.as_mut();
+        let waits = |it: &&mut LifecycleApproval| it.state == ApprovalState::Waiting;
+        let Some(question) = question.filter(waits) else {
+            return Ok(());
+        };
+        if given.as_ref() != Some(&question.token) {
+            return Ok(());
+        }
+        question.state = ApprovalState::Approved;
+        self.save().await
+    }
+
+    /// The value of the annotation by which people approve.
+    fn approval(&self) -> Option<&str> {
+        let annotations = self.object.annotations();
+        annotations
+            .get(APPROVE_LIFECYCLE_ANNOTATION)
+            .map(String::as_str)
+    }
+
+    /// What a question about this policy is about.
+    fn case(&self, at: &Identity, policy: &Lifecycle) -> Case {
+        Case {
+            object: self.object.uid().unwrap_or_default(),
+            place: at.to_string(),
+            class: self.from_class.version.clone(),
+            policy: policy.hash(),
+        }
+    }
+
+    /// What was approved of another policy, or under what the class said before, is spent.
+    pub(super) fn review_approval(&mut self, desired: &Desired) {
+        let wanted = desired.lifecycle.as_ref().ok();
+        let case = wanted
+            .and_then(|it| it.value())
+            .map(|policy| self.case(&desired.identity, policy));
+        if let Some(question) = self.status.lifecycle_approval.as_mut()
+            && !case.is_some_and(|case| case.is_asked_by(question))
+        {
+            question.state = ApprovalState::Spent;
+        }
+    }
+
+    /// An approval of what is now in force is spent.
+    pub(super) fn spend_approval(&mut self) {
+        let is_undone = self.undone().contains(&Aspect::LifecyclePolicy);
+        let applied = self.applied();
+        if let Some(question) = self.status.lifecycle_approval.as_mut()
+            && !is_undone
+            && applied.get(&Aspect::LifecyclePolicy) == Some(&question.policy)
+        {
+            question.state = ApprovalState::Spent;
+        }
+    }
+
     /// Takes a lifecycle policy out of the plan that may not be written yet.
-    pub(super) async fn guard_lifecycle(&mut self, at: &Identity, plan: &mut Plan, most: u64) {
+    pub(super) async fn guard_lifecycle(&mut self, at: &Identity, plan: &mut Plan) {
         let put = plan.steps.iter().find_map(|step| match &step.action {
             Action::PutLifecyclePolicy(policy) => Some(policy.clone()),
             _ => None,
         });
-        let Some(policy) = put else {
+        let (Some(policy), Some(allowance)) = (put, self.from_class.lifecycle) else {
             self.memory.waiting = None;
             return;
         };
-        let hash = policy.hash();
-        if self.approval() == Some(&hash) {
-            return;
-        }
         // Left in the plan it might be due by the time that the plan is carried out.
-        let slot = Slot::Aspect(Aspect::LifecyclePolicy);
-        let waits = self.held_back(slot, &hash, "PutLifecyclePolicy").is_some();
-        if !waits {
-            let Some(problem) = self.hindrance(at, &policy, most).await else {
+        if !self.awaits_retry(&policy) {
+            let Some(problem) = self.hindrance(at, &policy, allowance).await else {
                 return;
             };
             self.problems.push(problem);
@@ -67,88 +167,192 @@ impl<C: Clients> Pass<'_, C> {
             .retain(|step| step.action.aspect() != Some(Aspect::LifecyclePolicy));
     }
 
-    /// The policy that a person approved, by its digest.
-    fn approval(&self) -> Option<&str> {
-        let annotations = self.object.annotations();
-        annotations
-            .get(APPROVE_LIFECYCLE_ANNOTATION)
-            .map(String::as_str)
+    fn awaits_retry(&mut self, policy: &Lifecycle) -> bool {
+        let (slot, hash) = (Slot::Aspect(Aspect::LifecyclePolicy), policy.hash());
+        [(hash.as_str(), PUT), (START, START), (GET, GET)]
+            .into_iter()
+            .any(|(request, action)| self.held_back(slot, request, action).is_some())
     }
 
     /// What stands against the policy, if anything does.
-    async fn hindrance(&mut self, at: &Identity, policy: &Lifecycle, most: u64) -> Option<Problem> {
-        let (hash, now) = (policy.hash(), self.ctx.now());
-        let waiting = self.memory.waiting.take().filter(|it| it.hash == hash);
-        if let Some(waiting) = waiting.clone().filter(|it| it.until > now && !self.asked) {
-            let problem = waiting.problem.clone();
-            self.memory.waiting = Some(waiting);
-            return Some(problem);
-        }
-        // A preview that is under way is not begun anew. One that is long over knows nothing of the
-        // images that have been pushed since.
-        let begun =
-            waiting.is_some_and(|it| !it.problem.stalled && it.until.until(now) < PREVIEW_SERVES);
-        let (problem, pause) = match self.previewed(at, policy, begun).await {
-            Ok(Some(counts)) => {
-                let Refusal { reason, message } =
-                    guard(most, counts, self.approval(), &hash).refusal()?;
-                let problem = hindered(reason, message, true);
-                (problem, self.ctx.settings.stalled_retry)
-            }
-            Ok(None) => {
-                let said = "Nothing to do: ECR previews what the class's policy would delete";
-                let problem = hindered(Reason::Progressing, said.to_owned(), false);
-                (problem, PREVIEW_TAKES)
-            }
-            Err(failure) => {
-                let slot = Slot::Aspect(Aspect::LifecyclePolicy);
-                self.failed(slot, &hash, "StartLifecyclePolicyPreview", failure);
-                return self.problems.pop();
-            }
-        };
-        self.memory.waiting = Some(Box::new(Waiting {
-            hash,
-            until: now.after(pause),
-            problem: problem.clone(),
-        }));
-        Some(problem)
-    }
-
-    /// What ECR's preview says of the policy; `None` while it is under way.
-    async fn previewed(
-        &self,
+    async fn hindrance(
+        &mut self,
         at: &Identity,
         policy: &Lifecycle,
-        begun: bool,
-    ) -> Result<Option<Counts>, Failure> {
-        if !begun {
-            self.aws.start_preview(at, policy).await?;
+        allowance: Allowance,
+    ) -> Option<Problem> {
+        let (case, now) = (self.case(at, policy), self.ctx.now());
+        let waiting = self.memory.waiting.take();
+        let waiting = waiting.filter(|it| it.hash == case.policy);
+        if let Some(waiting) = waiting.clone().filter(|it| !self.is_due(it, &case, now)) {
+            self.memory.waiting = Some(waiting);
+            return Some(self.hindered(&case, allowance));
         }
-        Ok(match self.aws.preview(at).await? {
+        let since = waiting.as_ref().map_or(now, |it| it.since);
+        let looked = match waiting.map(|it| it.stage) {
+            Some(Stage::Begun(begun)) => self.look(at, policy, begun).await,
+            Some(Stage::ToBegin | Stage::Asked) | None => self.begin_preview(at, policy).await,
+        };
+        let (stage, pause, since) = match looked {
+            Ok(Looked::Counted(counts)) => {
+                if !self.must_ask(at, &case, counts, allowance.most).await {
+                    return None;
+                }
+                (Stage::Asked, self.ctx.settings.stalled_retry, now)
+            }
+            Ok(Looked::NotYet(stage)) => {
+                let pause = (since.until(now) / 2).clamp(PREVIEW_TAKES, LONGEST_PAUSE);
+                (stage, pause, since)
+            }
+            // When it is tried again stands in the attempt.
+            Err((stage, problem)) => {
+                self.wait(&case, stage, now, since);
+                return problem;
+            }
+        };
+        self.wait(&case, stage, now.after(pause), since);
+        Some(self.hindered(&case, allowance))
+    }
+
+    fn wait(&mut self, case: &Case, stage: Stage, until: Moment, since: Moment) {
+        self.memory.waiting = Some(Box::new(Waiting {
+            hash: case.policy.clone(),
+            until,
+            since,
+            stage,
+        }));
+    }
+
+    /// Whether it is time to look again. A preview takes its time, whoever asks.
+    fn is_due(&self, waiting: &Waiting, case: &Case, now: Moment) -> bool {
+        let answered = match waiting.stage {
+            Stage::Asked => self.asked || self.question(case).is_some_and(is_approved),
+            Stage::ToBegin | Stage::Begun(_) => false,
+        };
+        answered || waiting.due(now).is_none()
+    }
+
+    /// The question that was shown for this very case and is not over.
+    fn question(&self, case: &Case) -> Option<&LifecycleApproval> {
+        let question = self.status.lifecycle_approval.as_ref();
+        question.filter(|question| case.is_asked_by(question))
+    }
+
+    /// Begins a preview; what it counts is looked at later.
+    async fn begin_preview(&mut self, at: &Identity, policy: &Lifecycle) -> Look {
+        let mark = format!("ecr-operator {:016x}", fastrand::u64(..));
+        let marked = policy.marked(&mark).unwrap_or_else(|| policy.clone());
+        let began = self.ctx.now();
+        let answer = self.aws.start_preview(at, &marked).await;
+        let is_ours = self
+            .noted(START, answer)
+            .map_err(|problem| (Stage::ToBegin, problem))?;
+        Ok(Looked::NotYet(if is_ours {
+            Stage::Begun(Begun {
+                marked,
+                began,
+                unfinished: began,
+            })
+        } else {
+            Stage::ToBegin
+        }))
+    }
+
+    /// Looks at a preview of ours.
+    async fn look(&mut self, at: &Identity, policy: &Lifecycle, begun: Begun) -> Look {
+        let now = self.ctx.now();
+        let answer = self.aws.preview(at).await;
+        let preview = match self.noted(GET, answer) {
+            Ok(preview) => preview,
+            Err(problem) => return Err((Stage::Begun(begun), problem)),
+        };
+        match preview {
+            Preview::Running => Ok(Looked::NotYet(Stage::Begun(Begun {
+                unfinished: now,
+                ..begun
+            }))),
             Preview::Done {
                 policy: of,
                 expiring,
                 archiving,
-            } if of == *policy => Some(Counts {
-                expiring,
-                transitioning: archiving,
-            }),
-            // Somebody else's preview: ours is begun when that one is over.
-            Preview::Done { .. } | Preview::None => {
-                self.aws.start_preview(at, policy).await?;
-                None
+            } if of == begun.marked && begun.unfinished.until(now) < PREVIEW_SERVES => {
+                Ok(Looked::Counted(Counts {
+                    expiring,
+                    archiving,
+                }))
             }
-            Preview::Running => None,
-        })
+            // It may not show yet.
+            Preview::Done { .. } | Preview::None if begun.began.until(now) < PREVIEW_LAGS => {
+                Ok(Looked::NotYet(Stage::Begun(begun)))
+            }
+            // It is too old, failed, or another took its place.
+            Preview::Done { .. } | Preview::None => self.begin_preview(at, policy).await,
+        }
+    }
+
+    /// Notes how a call went; its failure is a problem then.
+    fn noted<T>(
+        &mut self,
+        operation: &'static str,
+        answer: Result<T, Failure>,
+    ) -> Result<T, Option<Problem>> {
+        let slot = Slot::Aspect(Aspect::LifecyclePolicy);
+        match answer {
+            Ok(answer) => {
+                self.memory.attempts.succeeded(slot, operation);
+                Ok(answer)
+            }
+            Err(failure) => {
+                self.failed(slot, operation, operation, failure);
+                Err(self.problems.pop())
+            }
+        }
+    }
+
+    /// Whether a person must be asked before images go. What is new to people is shown to them.
+    async fn must_ask(&mut self, at: &Identity, case: &Case, counts: Counts, most: u64) -> bool {
+        match guard(most, counts, self.question(case)) {
+            Guarded::Goes => false,
+            Guarded::Waits => true,
+            Guarded::Asks => {
+                let images = self.aws.count_images(at).await;
+                let images = images.ok().map(|images| images.to_string());
+                let question = case.ask(counts, images, Timestamp::now().to_string());
+                self.status.lifecycle_approval = Some(question);
+                true
+            }
+        }
+    }
+
+    fn hindered(&self, case: &Case, allowance: Allowance) -> Problem {
+        let question = self.question(case).filter(|it| !is_approved(it));
+        let (reason, message) = match question {
+            Some(question) => {
+                let (namespace, name) = (self.object.namespace(), self.object.name_any());
+                let namespace = namespace.unwrap_or_default();
+                let object = (namespace.as_str(), name.as_str());
+                let Refusal { reason, message } =
+                    needs_approval(question, allowance, object, self.approval());
+                (reason, message)
+            }
+            None => (
+                Reason::Progressing,
+                "Nothing to do: ECR previews what the lifecycle policy would delete".to_owned(),
+            ),
+        };
+        Problem {
+            aspect: Some(Aspect::LifecyclePolicy),
+            action: PUT,
+            reason,
+            message,
+            stalled: question.is_some(),
+        }
     }
 }
 
-fn hindered(reason: Reason, message: String, stalled: bool) -> Problem {
-    Problem {
-        aspect: Some(Aspect::LifecyclePolicy),
-        action: "PutLifecyclePolicy",
-        reason,
-        message,
-        stalled,
-    }
+/// What a look at previews gave, or where to go on after what went wrong.
+type Look = Result<Looked, (Stage, Option<Problem>)>;
+
+fn is_approved(question: &LifecycleApproval) -> bool {
+    question.state == ApprovalState::Approved
 }

@@ -24,11 +24,11 @@ impl<C: Clients> Pass<'_, C> {
         }
         let loss = self.note_loss();
         let namespace = self.object.namespace().unwrap_or_default();
-        let lost = roll.losses.of(&namespace);
-        if self.approves(&loss) || !lost.is_suspicious() {
+        let missing = roll.losses.of(&namespace);
+        if self.approves(&loss) || !missing.is_suspicious() {
             return Ok(true);
         }
-        self.problems.push(many_lost(&loss, lost));
+        self.problems.push(many_lost(&loss, missing));
         Ok(false)
     }
 
@@ -71,12 +71,12 @@ impl<C: Clients> Pass<'_, C> {
     }
 }
 
-fn many_lost(loss: &Loss, lost: Lost) -> Problem {
+fn many_lost(loss: &Loss, missing: Lost) -> Problem {
     let Lost {
         gone,
         expected,
         proved,
-    } = lost;
+    } = missing;
     let seen = if proved == 0 {
         ", and none was found since the operator began to look"
     } else {

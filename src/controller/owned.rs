@@ -284,7 +284,7 @@ mod tests {
             name: "r1".into(),
             lost: None,
         };
-        let resync = Duration::from_secs(300);
+        let resync = Duration::from_mins(5);
         let at = |seconds| Moment(Duration::from_secs(seconds));
         for (seconds, is_there, lost) in [
             (0, true, false),

@@ -25,6 +25,7 @@ use crate::{
         ManagementPolicy, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
     },
     domain::{
+        class::Allowance,
         desired::{Adoption, Refusal},
         event::{self, Done},
         failure::Failure,
@@ -91,8 +92,10 @@ pub(super) enum SeenTo {
 /// What is treated differently because it comes from the class.
 #[derive(Debug, Default)]
 pub(super) struct FromClass {
-    /// The lifecycle policy; how many images it may delete without a person's word.
-    pub(super) lifecycle: Option<u64>,
+    /// Which class it is, and as of which generation.
+    pub(super) version: String,
+    /// How far a lifecycle policy may go without a person's word, where there is a limit.
+    pub(super) lifecycle: Option<Allowance>,
     /// The encryption, which counts at creation only.
     pub(super) encryption: bool,
     /// The deletion policy, whatever spec says.
@@ -281,7 +284,7 @@ impl<'a, C: Clients> Pass<'a, C> {
     /// When to come back: at the resync, or earlier where something is to be tried again.
     pub(super) fn next(&self) -> Duration {
         let now = self.ctx.now();
-        let waiting = self.memory.waiting.as_ref().map(|it| it.until);
+        let waiting = self.memory.waiting.as_ref().and_then(|it| it.due(now));
         let (resync, policies) = match self.seen_to {
             SeenTo::BySweeps => (jittered(REST), self.memory.policies_due),
             SeenTo::ByItself => (jittered(self.ctx.settings.resync), None),

@@ -416,7 +416,7 @@ impl Ecr for Aws {
         }
     }
 
-    async fn start_preview(&self, at: &Identity, policy: &Lifecycle) -> Result<(), Failure> {
+    async fn start_preview(&self, at: &Identity, policy: &Lifecycle) -> Result<bool, Failure> {
         let call = self
             .ecr
             .start_lifecycle_policy_preview()
@@ -426,8 +426,9 @@ impl Ecr for Aws {
             .send();
         let operation = "StartLifecyclePolicyPreview";
         match self.call(&at.registry, operation, call).await {
-            Err(error) if !error.has_code(PREVIEW_RUNS) => Err(error.failure),
-            Ok(_) | Err(_) => Ok(()),
+            Ok(_) => Ok(true),
+            Err(error) if error.has_code(PREVIEW_RUNS) => Ok(false),
+            Err(error) => Err(error.failure),
         }
     }
 

@@ -111,12 +111,12 @@ pub trait Ecr: Send + Sync + 'static {
         at: &Identity,
     ) -> impl Future<Output = Result<Reading<Document>, Failure>> + Send;
 
-    /// `StartLifecyclePolicyPreview`; one that runs already goes on.
+    /// `StartLifecyclePolicyPreview`. Whether it was begun: one that runs already goes on.
     fn start_preview(
         &self,
         at: &Identity,
         policy: &Lifecycle,
-    ) -> impl Future<Output = Result<(), Failure>> + Send;
+    ) -> impl Future<Output = Result<bool, Failure>> + Send;
 
     /// `GetLifecyclePolicyPreview`, its summary.
     fn preview(&self, at: &Identity) -> impl Future<Output = Result<Preview, Failure>> + Send;

@@ -357,9 +357,8 @@ impl Sweep<'_> {
     /// Whose the repositories are that were looked for and are listed, by their tags.
     pub(super) fn owned(&self) -> Vec<(String, Owner)> {
         let owner = |sight: &Sight| Owner::parse(sight.tags.as_ref()?.get(Owner::TAG)?);
-        let owned = self.seen.iter();
-        owned
-            .filter_map(|(name, sight)| Some((name.clone(), owner(sight)?)))
+        let seen = self.seen.iter();
+        seen.filter_map(|(name, sight)| Some((name.clone(), owner(sight)?)))
             .collect()
     }
 

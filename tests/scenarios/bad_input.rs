@@ -317,12 +317,12 @@ async fn endure(name: &str, cases: Vec<Case>) {
 
 #[tokio::test]
 async fn bad_documents_are_refused_or_named_and_disturb_nobody() {
-    endure("bad-documents", documents()).await;
+    Box::pin(endure("bad-documents", documents())).await;
 }
 
 #[tokio::test]
 async fn bad_fields_are_refused_and_disturb_nobody() {
-    endure("bad-fields", fields()).await;
+    Box::pin(endure("bad-fields", fields())).await;
 }
 
 #[tokio::test]

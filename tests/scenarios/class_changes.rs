@@ -160,7 +160,7 @@ async fn a_preview_from_before_a_pause_permits_nothing() {
     estate.apply("payments", "api", json!({})).await;
     let needs = "LifecycleNeedsApproval";
     let object = estate.stalled("payments", "api", needs).await;
-    assert_says(&message(&object, "Ready"), "1 images");
+    assert_says(&message(&object, "Ready"), "Would delete 1 of 6 images");
     assert!(!has_lifecycle(&estate));
     estate.finish().await;
 }

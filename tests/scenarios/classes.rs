@@ -431,7 +431,7 @@ async fn a_lifecycle_policy_of_a_class_asks_before_it_deletes_images() {
     let object = estate
         .stalled("payments", "full", "LifecycleNeedsApproval")
         .await;
-    assert_says(&message(&object, "Ready"), "3 images");
+    assert_says(&message(&object, "Ready"), "Would delete 3 of 5 images");
     let held = |name: &str| {
         let name = format!("payments/{name}");
         estate.emulator.repository(HUB, REGION, &name).unwrap()

@@ -32,7 +32,7 @@ pub use choice::{Candidate, NoChoice, choose};
 pub use effective::{Effective, effective, setting_of};
 pub use grants::Grantable;
 pub use keys::KmsKeys;
-pub use lifecycle_guard::{Guarded, Preview, guard};
+pub use lifecycle_guard::{Allowance, Case, Guarded, Preview, guard, needs_approval};
 pub use names::{Glob, NameTemplate, NamingError};
 pub use namespaces::Namespaces;
 pub use pattern::{Labels, PatternError, Subject, ValueError};
@@ -69,8 +69,8 @@ pub struct Class {
     pub role: Option<Role>,
     /// How often AWS is called.
     pub budget: Budget,
-    /// How many images a lifecycle policy of this class may delete without a person's word.
-    pub max_expire: u64,
+    /// How many images a lifecycle policy may take away without a person's word, where that is said.
+    max_expire: Option<u64>,
     /// What policies may grant.
     pub grantable: Grantable,
     namespaces: Namespaces,
@@ -139,12 +139,11 @@ fn registry(spec: &ClassRegistry) -> Result<Registry, Refusal> {
     }
 }
 
-fn max_expire(spec: &ECRRepositoryClassSpec) -> u64 {
+fn max_expire(spec: &ECRRepositoryClassSpec) -> Option<u64> {
     let guard = spec.lifecycle_guard.as_ref();
     guard
         .and_then(|guard| guard.max_expire)
-        .and_then(|most| u64::try_from(most).ok())
-        .unwrap_or(0)
+        .map(|most| u64::try_from(most).unwrap_or(0))
 }
 
 fn template(text: Option<&str>) -> Result<NameTemplate, Refusal> {

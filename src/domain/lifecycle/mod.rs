@@ -105,6 +105,20 @@ impl Lifecycle {
         }
     }
 
+    /// The same policy, with a mark where its first rule is described: what a rule is called changes nothing
+    /// of what it does, and a preview of it is known by that among all others. `None` where it would be too
+    /// long.
+    #[must_use]
+    pub fn marked(&self, mark: &str) -> Option<Self> {
+        let Content::Rules(rules) = &self.0 else {
+            return None;
+        };
+        let mut rules = rules.clone();
+        rules.values_mut().next()?.description = Some(mark.to_owned());
+        let fits = text(&rules).chars().count() <= MAX_CHARACTERS;
+        fits.then_some(Self(Content::Rules(rules)))
+    }
+
     /// 16 hexadecimal digits, the same for two policies exactly when they are equal.
     #[must_use]
     pub fn hash(&self) -> String {

@@ -476,3 +476,24 @@ fn sizes_are_those_of_ecr() {
         Err(LifecycleError::TooLong { characters: 30_721 })
     );
 }
+
+#[test]
+fn a_mark_changes_what_a_policy_is_called_and_nothing_of_what_it_does() {
+    let rules = json!({"rules": [
+        {"rulePriority": 2, "description": "keep the last 10 images",
+         "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": 10},
+         "action": {"type": "expire"}},
+        {"rulePriority": 1,
+         "selection": {"tagStatus": "untagged", "countType": "imageCountMoreThan", "countNumber": 1},
+         "action": {"type": "expire"}},
+    ]});
+    let policy = legal(&rules);
+    let marked = policy.marked("mark").unwrap();
+    assert_ne!(marked, policy);
+    assert_ne!(marked, policy.marked("another").unwrap());
+    assert_eq!(Lifecycle::stored(&marked.text()), marked);
+    let mut expected = rules;
+    expected["rules"][1]["description"] = json!("mark");
+    assert_eq!(marked, legal(&expected));
+    assert_eq!(Lifecycle::stored("{}").marked("mark"), None);
+}

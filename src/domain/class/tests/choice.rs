@@ -1,6 +1,6 @@
 //! Which class counts.
 
-use super::super::{Candidate, Guarded, NoChoice, Preview, choose, guard};
+use super::super::{Candidate, NoChoice, choose};
 use crate::domain::desired::Refusal;
 
 fn candidate(name: &'static str, marks: &str) -> Candidate<'static> {
@@ -63,39 +63,5 @@ fn each_says_what_to_do() {
         assert_eq!(refusal.reason.as_str(), reason);
         assert!(refusal.reason.is_refusal());
         assert!(refusal.message.contains(words), "{refusal}");
-    }
-}
-
-#[test]
-fn a_lifecycle_policy_goes_within_its_guard_or_by_the_right_word() {
-    let preview = |expiring| Preview {
-        expiring,
-        transitioning: 9,
-    };
-    for (most, expiring, approval, goes) in [
-        (0, 0, None, true),
-        (0, 1, None, false),
-        (5, 5, None, true),
-        (5, 6, Some("other"), false),
-        (5, 6, Some(""), false),
-        (5, 6, Some("hash"), true),
-    ] {
-        let guarded = guard(most, preview(expiring), approval, "hash");
-        assert_eq!(
-            guarded == Guarded::Go,
-            goes,
-            "{most} {expiring} {approval:?}"
-        );
-        assert_eq!(guarded.refusal().is_none(), goes);
-    }
-    let refusal = guard(5, preview(6), None, "hash").refusal().unwrap();
-    assert_eq!(refusal.reason.as_str(), "LifecycleNeedsApproval");
-    for words in [
-        "approve-lifecycle=hash",
-        "6 images",
-        "archive 9",
-        "delete 5",
-    ] {
-        assert!(refusal.message.contains(words), "{words}: {refusal}");
     }
 }

@@ -4,6 +4,7 @@ mod choice;
 mod evaluator;
 mod guardrails;
 mod laws;
+mod lifecycle_guard;
 mod names;
 mod policies;
 
@@ -48,7 +49,9 @@ fn a_class_that_says_nothing_is_safe() {
     let class = class(json!({}));
     assert_eq!(class.registry, None);
     assert_eq!(class.role, None);
-    assert_eq!(class.max_expire, 0);
+    assert_eq!(class.lifecycle_allowance(false), None);
+    let unset = class.lifecycle_allowance(true);
+    assert_eq!(unset.map(|it| it.most), Some(0));
     assert_eq!(class.budget, Budget::of(10, 5));
     let refusal = class
         .admit(
@@ -105,10 +108,13 @@ fn a_class_says_where_and_how() {
         "lifecycleGuard": {"maxExpire": 7},
         "apiBudget": {"readsPerSecond": 1},
     }));
+    for of_class in [true, false] {
+        let most = class.lifecycle_allowance(of_class).map(|it| it.most);
+        assert_eq!(most, Some(7));
+    }
     assert_eq!(class.registry.unwrap().id.as_str(), "111122223333");
     let role = class.role.unwrap();
     assert_eq!(role.external_id.as_deref(), Some("x"));
     assert!(!role.session_tags);
-    assert_eq!(class.max_expire, 7);
     assert_eq!(class.budget, Budget::of(1, 5));
 }
