@@ -104,12 +104,21 @@ pub struct ECRRepositoryClassSpec {
     #[schemars(schema_with = "class_schema::names")]
     pub allowed_names: Option<Vec<String>>,
     /// Whom policies of repositories may grant anything (spec.repositoryPolicy and spec.access): ids of
-    /// accounts, with all that is in them; ARNs of roles and users; ids of organisations; services and
-    /// identity providers; * for everybody, also outside of AWS. When absent, the account of the repositories; [] means nobody. What
-    /// this class itself enforces or defaults is not held to it.
+    /// accounts, with all that is in them; ARNs of roles and users; ids of organisations; identity
+    /// providers; services, where the statement says for whom they act (see allowedServices); * for
+    /// everybody, also outside of AWS. When absent, the account of the repositories; [] means nobody. What
+    /// this class itself enforces or defaults is not held to it. Where * is not among them, policies may
+    /// deny nothing that the operator itself does to whoever it may be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "class_schema::principals")]
     pub allowed_principals: Option<Vec<String>>,
+    /// Services that policies of repositories may grant something, beside those in allowedPrincipals. A
+    /// service works for every customer of AWS: a statement must say for whom it acts, by aws:SourceAccount,
+    /// aws:SourceArn or aws:SourceOrgID with nothing but the account of the repositories and what is in
+    /// allowedPrincipals; spec.access does so by itself. When absent or empty, none beside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 32), extend("x-kubernetes-list-type" = "atomic"))]
+    pub allowed_services: Option<Vec<AllowedService>>,
     /// What policies of repositories may grant: actions of ECR, such as ecr:BatchGetImage; '*' stands
     /// for any run of characters. When absent, pull and push: ecr:BatchCheckLayerAvailability,
     /// ecr:BatchGetImage, ecr:GetDownloadUrlForLayer, ecr:InitiateLayerUpload, ecr:UploadLayerPart,
@@ -131,6 +140,14 @@ pub struct ECRRepositoryClassSpec {
     #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "atomic"))]
     #[schemars(extend("x-kubernetes-validations" = [class_rules::unique()]))]
     pub deletion_policies: Option<Vec<DeletionPolicy>>,
+    /// Who decides whether the operator works on a repository: Enforce, it does; Observe, an object may
+    /// set spec.managementPolicy to Observe; Suspend, an object may set spec.suspend. An object that does
+    /// so and may not is refused, and what this class enforces is enforced all the same. When absent, all
+    /// three; without Enforce nothing is written for any object of this class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 3), extend("x-kubernetes-list-type" = "atomic"))]
+    #[schemars(extend("x-kubernetes-validations" = [class_rules::unique()]))]
+    pub management_policies: Option<Vec<ClassManagement>>,
     /// What spec.adoption may ask for. Forbidden: nothing. IfUnowned: repositories that have no owner.
     /// TakeOver: also those that have one, which is then replaced. When absent, Forbidden.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -234,6 +251,31 @@ pub enum SelectorOperator {
     Exists,
     /// Absent.
     DoesNotExist,
+}
+
+/// A service of AWS that policies may name.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AllowedService {
+    /// Its name, such as codebuild.amazonaws.com.
+    #[schemars(length(min = 1, max = 128))]
+    #[schemars(extend("x-kubernetes-validations" = [class_rules::service()]))]
+    pub service: String,
+    /// Whether statements may leave out for whom it acts: anybody in AWS may then have it act on the
+    /// repository, as far as the service lets them. When absent, false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub any_source: Option<bool>,
+}
+
+/// What the operator may do with a repository of a class.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum ClassManagement {
+    /// Work on it.
+    Enforce,
+    /// Only look, where the object says so.
+    Observe,
+    /// Nothing, where the object says so.
+    Suspend,
 }
 
 /// How far objects may take over repositories that exist.

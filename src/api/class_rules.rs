@@ -76,8 +76,16 @@ pub(super) fn name_glob() -> Vec<Rule> {
             "self.matches('^([a-z0-9._/*-]|[$][{{](namespace|name|namespaceLabels[.]{LABEL_KEY})[}}])+$')"
         ))
         .message("must be lower-case letters, digits, '.', '_', '-', '/', '*' and the variables ${namespace}, ${name} and ${namespaceLabels.KEY}, such as ${namespace}/*; the object's own labels are no limit, because its author chooses them"),
+        Rule::new("!self.contains('${name}') || self.contains('${namespace')")
+            .message("${name} alone limits nothing, because the object's author chooses its name: put ${namespace} or ${namespaceLabels.KEY} beside it"),
         Rule::new("!self.contains('***')").message("'*' matches within a '/', '**' across: write one or two"),
     ]
+}
+
+/// A service that policies may name.
+pub(super) fn service() -> Rule {
+    Rule::new("self.matches('^[a-z0-9-]+([.][a-z0-9-]+)*[.]amazonaws[.]com([.]cn)?$')")
+        .message("must be a service, such as codebuild.amazonaws.com")
 }
 
 /// Whom policies may name.

@@ -143,7 +143,8 @@ pub struct ECRRepositorySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub access: Option<Access>,
-    /// Tags of the repository in AWS (ECR: TagResource, UntagResource), at most 48. They are managed
+    /// Tags of the repository in AWS (ECR: TagResource, UntagResource), at most 48, with those that its
+    /// class brings. They are managed
     /// key by key: the keys here are set, keys that were here before are removed, all others in AWS
     /// stay. Absent and {} are the same. Keys may not begin with aws: or ecr-operator.dev/.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -169,11 +170,11 @@ pub struct ECRRepositorySpec {
     #[schemars(extend("x-kubernetes-validations" = rules::adoption()))]
     pub adoption: Option<Adoption>,
     /// Whether the operator writes to AWS. Enforce: ECR is made to match. Observe: nothing is written;
-    /// what would be stands in status.pending. When absent, Enforce.
+    /// what would be stands in status.pending. The class says whether this may be. When absent, Enforce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub management_policy: Option<ManagementPolicy>,
     /// Stops all work on this object while true: nothing is read from or written to AWS, and deleting
-    /// the object keeps the repository. When absent, false.
+    /// the object keeps the repository. The class says whether this may be. When absent, false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 }
@@ -251,7 +252,7 @@ pub struct EncryptionConfiguration {
     /// aws/ecr that AWS manages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 2048))]
-    #[schemars(extend("x-kubernetes-validations" = [rules::shown()]))]
+    #[schemars(extend("x-kubernetes-validations" = [rules::kms_key_id()]))]
     pub kms_key: Option<String>,
 }
 
@@ -356,7 +357,8 @@ fn statement(levels: u32, description: &str) -> Value {
 pub struct Access {
     /// Accounts, roles, users and services that may pull (ecr:BatchCheckLayerAvailability,
     /// ecr:BatchGetImage, ecr:GetDownloadUrlForLayer): an account id, the ARN of an account's root, of
-    /// a role or of a user, or a service such as codebuild.amazonaws.com. When absent or empty, nobody.
+    /// a role or of a user, or a service such as codebuild.amazonaws.com, which may then act for the
+    /// account of the repository alone (aws:SourceAccount). When absent or empty, nobody.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "principals")]
     pub pull: Option<Vec<String>>,

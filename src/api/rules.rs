@@ -141,6 +141,14 @@ pub(super) fn kms_key() -> Rule {
         .reason(Reason::FieldValueForbidden)
 }
 
+/// The name of a key (that there is one, `minLength` says), after <https://docs.aws.amazon.com/kms/latest/APIReference/API_DescribeKey.html>.
+pub(super) fn kms_key_id() -> Rule {
+    Rule::new(
+        "self.matches('^(arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:(key|alias)/[a-zA-Z0-9/_-]+|alias/[a-zA-Z0-9/_-]+|[a-zA-Z0-9-]*)$')",
+    )
+    .message("must be the ARN of a key or an alias of AWS KMS, a key's id, or alias/NAME")
+}
+
 /// Whom `access` may name. No wildcard: AWS takes none inside an ARN, and `*` alone is everybody.
 pub(super) fn principal() -> Rule {
     Rule::new(

@@ -21,6 +21,7 @@ use crate::{
         desired::{Desired, Refusal},
         identity::Registry,
         reason::Reason,
+        setting::Setting,
         turns::{Errand, Lane},
     },
     ecr::{Access, Clients, Ecr as _},
@@ -285,21 +286,39 @@ impl<C: Clients> Pass<'_, C> {
         class: &Class,
         registry: Registry,
     ) -> Result<Desired, Refusal> {
-        let owner = self.owner();
-        let namespace_labels = self.ctx.surroundings.labels(&owner.namespace);
-        let subject = Subject {
-            namespace: &owner.namespace,
-            name: &owner.name,
-            labels: self.object.labels(),
-            namespace_labels: &namespace_labels,
-        };
-        let effective = class.admit(&subject, &self.object.spec, &registry)?;
+        let spec = &self.object.spec;
+        let effective = self.as_subject(|subject| class.admit(subject, spec, &registry))?;
         self.status.effective = effective.records();
         self.overridden = effective.override_message();
         let of_class = effective.is_from_class(ClassSetting::LifecyclePolicy);
         self.from_class.lifecycle = class.lifecycle_allowance(of_class);
         self.from_class.encryption = effective.is_from_class(ClassSetting::EncryptionConfiguration);
-        Desired::parse(owner, registry, &effective.spec)
+        let desired = effective.desired(self.owner(), registry)?;
+        self.note_denials(class, &desired);
+        Ok(desired)
+    }
+
+    /// Asks something of a class on behalf of the object, as it and its namespace are now.
+    pub(super) fn as_subject<T>(&self, ask: impl FnOnce(&Subject<'_>) -> T) -> T {
+        let owner = self.owner();
+        let namespace_labels = self.ctx.surroundings.labels(&owner.namespace);
+        ask(&Subject {
+            namespace: &owner.namespace,
+            name: &owner.name,
+            labels: self.object.labels(),
+            namespace_labels: &namespace_labels,
+        })
+    }
+
+    /// Notes whether the policy that is asked for could deny the operator its work.
+    pub(super) fn note_denials(&mut self, class: &Class, desired: &Desired) {
+        self.denials = match &desired.policy {
+            Ok(Setting::Present(document)) => {
+                let own = &desired.identity.registry.id;
+                class.grantable.warning(document, own)
+            }
+            Ok(Setting::Absent | Setting::Unmanaged) | Err(_) => None,
+        };
     }
 }
 

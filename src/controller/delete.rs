@@ -71,7 +71,7 @@ async fn remove_repository<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Left, E
     let Some(bound) = binding(&pass.before).filter(|_| pass.is_enforced()) else {
         return Ok(Left::Nothing);
     };
-    let Some(policy) = policy(pass).await else {
+    let Some(policy) = policy(pass, &bound.identity).await else {
         return Ok(Left::Waits);
     };
     if !pass.wants_finalizer(policy) {
@@ -106,7 +106,7 @@ async fn in_turn<C: Clients>(
     }
     let turn = pass.turn(at, &action).await?;
     // The class may permit something else by now.
-    match policy(pass).await {
+    match policy(pass, at).await {
         Some(policy) if policy == asked => {}
         Some(_) => return Err(Error::Superseded),
         None => return Ok(Left::Waits),
@@ -151,14 +151,18 @@ async fn in_turn<C: Clients>(
 
 /// What becomes of the repository, as object and class say. None where that is not clear or not
 /// permitted: the pass's problems tell why, and the object waits. Retain needs no class.
-async fn policy<C: Clients>(pass: &mut Pass<'_, C>) -> Option<DeletionPolicy> {
+async fn policy<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) -> Option<DeletionPolicy> {
     let asked = pass.object.spec.deletion_policy;
     let assigned = pass.assign(Course::Ends).await;
-    pass.from_class.deletion = assigned
-        .as_ref()
-        .is_ok_and(|class| class.enforces_deletion());
-    match assigned.and_then(|class| class.admit_deletion(&pass.object.spec)) {
-        Ok(policy) => Some(policy),
+    let admitted = assigned.and_then(|class| {
+        let policy = pass.admit_deletion(&class, &at.name)?;
+        Ok((policy, class.enforces_deletion()))
+    });
+    match admitted {
+        Ok((policy, enforced)) => {
+            pass.from_class.deletion = enforced;
+            Some(policy)
+        }
         Err(_) if asked == Some(DeletionPolicy::Retain) => asked,
         Err(refusal) => {
             pass.refused(None, "DeleteRepository", refusal);

@@ -25,14 +25,17 @@ use crate::{
 };
 
 /// What ECR holds, and whose it is.
-type Found = Option<(Described, Tagged)>;
+pub(super) type Found = Option<(Described, Tagged)>;
 
 /// One pass over an object that lives.
 pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, Error> {
     pass.take_up_approval().await?;
     if pass.object.spec.suspend == Some(true) {
         pass.finalizer(false).await?;
-        return suspended(pass).await;
+        return match pass.may_not_suspend().await {
+            Some((class, refusal)) => not_accepted(pass, Some(&class), refusal).await,
+            None => suspended(pass).await,
+        };
     }
     let class = match pass.assign(Course::GoesOn).await {
         Ok(class) => class,
@@ -54,28 +57,27 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
     let applied = pass.applied();
     let mut wanted = desired.hashes().into_iter();
     pass.note_difference(wanted.any(|(aspect, hash)| applied.get(&aspect) != Some(&hash)));
-    pass.finalizer(pass.wants_finalizer(desired.deletion))
-        .await?;
+    pass.hold(Some(&class), Some(&desired.identity)).await?;
     if !bound(pass, &desired).await {
+        pass.enforce_class(&class).await?;
         return pass.finish().await;
     }
     converge(pass, &desired).await
 }
 
-/// Nothing is sent to AWS for an object that can't be carried out as a whole. What becomes of a
-/// repository that it has is settled all the same: its deletion may be permitted, or waits and says why.
+/// Nothing is sent to AWS of what an object asks for that can't be carried out as a whole. In a
+/// repository that it has the class's word holds all the same: of what becomes of it, and of what the
+/// class enforces.
 async fn not_accepted<C: Clients>(
     pass: &mut Pass<'_, C>,
     class: Option<&Class>,
     refusal: Refusal,
 ) -> Result<Duration, Error> {
-    let spec = &pass.object.spec;
-    let permitted = class.and_then(|class| class.admit_deletion(spec).ok());
-    let deletion = permitted.or(spec.deletion_policy);
-    if let (Some(_), Some(deletion)) = (binding(&pass.before), deletion) {
-        pass.finalizer(pass.wants_finalizer(deletion)).await?;
-    }
+    pass.hold(class, None).await?;
     pass.refused(None, "CreateRepository", refusal);
+    if let Some(class) = class {
+        pass.enforce_class(class).await?;
+    }
     pass.finish().await
 }
 
@@ -195,7 +197,10 @@ fn looks_first<C: Clients>(pass: &Pass<'_, C>, desired: &Desired) -> bool {
     is_established(pass) || contested || desired.management == ManagementPolicy::Observe
 }
 
-async fn look<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) -> Result<Found, Failure> {
+pub(super) async fn look<C: Clients>(
+    pass: &mut Pass<'_, C>,
+    at: &Identity,
+) -> Result<Found, Failure> {
     let ecr = &pass.aws;
     let described = async {
         if is_established(pass) {
@@ -339,7 +344,7 @@ fn stamped(done: &[Done]) -> bool {
 }
 
 /// Remembers the tag keys that are about to be ours, before they are.
-fn remember_tag_keys<C: Clients>(pass: &mut Pass<'_, C>, plan: &Plan) {
+pub(super) fn remember_tag_keys<C: Clients>(pass: &mut Pass<'_, C>, plan: &Plan) {
     let mut keys: BTreeSet<_> = pass.status.tag_keys.iter().cloned().collect();
     for Step { action, .. } in &plan.steps {
         keys.extend(action.tags().into_iter().flat_map(Tags::keys).cloned());

@@ -10,6 +10,7 @@ mod default_class;
 mod delete;
 mod documents;
 mod enforce;
+mod enforced;
 mod errand;
 mod error;
 mod events;

@@ -61,6 +61,8 @@ pub(super) struct Pass<'a, C: Clients> {
     /// What the class overrides, for people.
     pub(super) overridden: Option<String>,
     pub(super) from_class: FromClass,
+    /// What to tell where the repository policy is written: it could deny the operator its work.
+    pub(super) denials: Option<String>,
     /// Of what failed in this pass: what is tried again, and what waits for a person.
     pub(super) failures: Failures,
     /// Up to when the class approves that what was lost is created anew.
@@ -125,6 +127,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             differs: false,
             overridden: None,
             from_class: FromClass::default(),
+            denials: None,
             failures: Failures::default(),
             class_approval: None,
             seen_to: SeenTo::ByItself,
@@ -275,7 +278,8 @@ impl<'a, C: Clients> Pass<'a, C> {
 
     /// Publishes what the pass did; each write once, also where its status could not be saved.
     pub(super) async fn tell(&mut self, problems: &[Problem]) {
-        let events = event::of_pass(&self.before, &self.status, &self.done, problems);
+        let mut events = event::of_pass(&self.before, &self.status, &self.done, problems);
+        events.extend(event::denials(&self.done, self.denials.as_deref()));
         shown::count(&self.ctx.metrics, &events, &self.done);
         self.done.clear();
         self.ctx.events.publish(&self.object, events).await;

@@ -55,7 +55,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::domain::{policy, setting::Setting};
+    use crate::domain::{identity::RegistryId, policy, setting::Setting};
 
     const ROLE: &str = "arn:aws:iam::111122223333:role/ci";
 
@@ -67,7 +67,8 @@ mod tests {
     }
 
     fn sent() -> Action {
-        match policy::with_access(Some(&policy_of(ROLE)), None) {
+        let own = RegistryId::parse("111122223333").unwrap();
+        match policy::with_access(Some(&policy_of(ROLE)), None, &own) {
             Ok(Setting::Present(document)) => Action::SetRepositoryPolicy(document),
             other => panic!("{other:?}"),
         }

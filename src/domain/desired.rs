@@ -110,6 +110,11 @@ pub struct Desired {
     pub policy: Wanted<Document>,
     /// The tags that are named.
     pub tags: Result<Tags, Refusal>,
+    /// Those of them that the class enforces: they hold also where the others are refused, and come
+    /// before them where ECR has no room for all.
+    pub enforced_tags: Tags,
+    /// The keys of those that the object names by itself.
+    pub own_tag_keys: BTreeSet<String>,
     /// What to do with a repository that exists already.
     pub adoption: Adoption,
     /// Whether AWS is written to.
@@ -128,11 +133,8 @@ impl Desired {
         registry: Registry,
         spec: &ECRRepositorySpec,
     ) -> Result<Self, Refusal> {
+        let name = repository_name(&owner, spec)?;
         Ok(Self {
-            identity: Identity {
-                registry,
-                name: repository_name(&owner, spec)?,
-            },
             mutability: mutability(spec),
             scan_on_push: scan_on_push(spec),
             encryption: spec
@@ -144,12 +146,16 @@ impl Desired {
             policy: policy::with_access(
                 spec.repository_policy.as_ref().map(|policy| &policy.0),
                 spec.access.as_ref(),
+                &registry.id,
             )
             .map_err(Refusal::invalid),
             tags: tags(spec.tags.as_ref()),
+            enforced_tags: Tags::new(),
+            own_tag_keys: BTreeSet::new(),
             adoption: adoption(spec.adoption.as_ref())?,
             management: spec.management_policy.unwrap_or_default(),
             deletion: spec.deletion_policy.unwrap_or_default(),
+            identity: Identity { registry, name },
             owner,
         })
     }
@@ -260,10 +266,39 @@ fn encryption(spec: &EncryptionConfiguration) -> Result<Encryption, Refusal> {
             "Remove spec.encryptionConfiguration.kmsKey or set encryptionType to KMS: AES256 \
              takes no key",
         )),
+        (_, Some(key)) if !is_kms_key(key) => Err(Refusal::invalid(
+            "Set spec.encryptionConfiguration.kmsKey to the ARN of a key or an alias of AWS KMS \
+             (arn:aws:kms:REGION:ACCOUNT:key/ID), a key's id, or alias/NAME: it is none of them",
+        )),
         (kind, key) => Ok(Encryption {
             kind,
             key: key.clone(),
         }),
+    }
+}
+
+/// Whether this is what KMS takes for a key: the ARN of a key or an alias, to the letter, a key's id, or
+/// an alias's name (AWS KMS API Reference, `DescribeKey`).
+#[must_use]
+pub(super) fn is_kms_key(text: &str) -> bool {
+    let of = |text: &str, more: &str| {
+        let legal = |c: char| c.is_ascii_alphanumeric() || more.contains(c);
+        !text.is_empty() && text.chars().all(legal)
+    };
+    let parts: Vec<&str> = text.splitn(6, ':').collect();
+    match parts.as_slice() {
+        [id] => match id.strip_prefix("alias/") {
+            Some(name) => of(name, "/_-"),
+            None => of(id, "-"),
+        },
+        ["arn", partition, "kms", region, account, resource] => {
+            let name = resource.split_once('/');
+            let named =
+                name.is_some_and(|(kind, name)| matches!(kind, "key" | "alias") && of(name, "/_-"));
+            let digits = account.len() == 12 && account.bytes().all(|it| it.is_ascii_digit());
+            partition.starts_with("aws") && of(partition, "-") && of(region, "-") && digits && named
+        }
+        _ => false,
     }
 }
 

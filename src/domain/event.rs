@@ -85,6 +85,17 @@ fn writes(done: &[Done]) -> Option<Event> {
     Some(Event::new(false, reason, first.action.operation(), &note))
 }
 
+/// A policy was written that could deny the operator its work.
+#[must_use]
+pub fn denials(done: &[Done], warning: Option<&str>) -> Option<Event> {
+    let mut written = done
+        .iter()
+        .filter(|it| matches!(it.action, Action::SetRepositoryPolicy(_)));
+    let (warning, done) = (warning?, written.next()?);
+    let action = done.action.operation();
+    Some(Event::new(true, "OperatorMayBeDenied", action, warning))
+}
+
 /// How much of what ECR held stands in a note: what was done about it must fit as well.
 const LONGEST_HELD: usize = 700;
 

@@ -22,6 +22,7 @@ pub mod reason;
 pub mod retry;
 pub mod setting;
 pub mod status;
+mod tag_steps;
 mod text;
 pub mod turns;
 

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use super::{
     action::{Action, NewRepository},
-    desired::{Desired, Refusal, is_reserved},
+    desired::{Desired, Refusal},
     lifecycle::Lifecycle,
     observed::{Observed, Reading, Tags},
     ownership::Rights,
     policy::Document,
     reason::Reason,
     setting::Setting,
+    tag_steps::{named, tag_step, tags},
 };
 use crate::api::Aspect;
 
@@ -65,7 +66,7 @@ impl Plan {
 #[must_use]
 pub fn plan_creation(desired: &Desired, stamps: Tags) -> Plan {
     let mut tags = stamps;
-    tags.extend(desired.tags.clone().unwrap_or_default());
+    tags.extend(named(desired).clone());
     let new = NewRepository {
         mutability: present(&desired.mutability).cloned(),
         scan_on_push: present(&desired.scan_on_push).copied(),
@@ -230,55 +231,6 @@ fn before<T>(held: &Reading<T>, text: impl FnOnce(&T) -> String) -> String {
         Reading::Absent => "none".to_owned(),
         Reading::Stored(held) => text(held),
     }
-}
-
-/// Tags go by key: ours are written, what was ours and is no longer named goes, the rest stays.
-fn tags(
-    desired: &Desired,
-    observed: &Observed,
-    stamps: &Tags,
-    ours: &BTreeSet<String>,
-) -> Vec<Step> {
-    let held = &observed.tags;
-    let mut write = stamps.clone();
-    let mut remove = BTreeSet::new();
-    if let Ok(wanted) = &desired.tags {
-        write.extend(
-            wanted
-                .iter()
-                .filter(|(key, value)| held.get(*key) != Some(*value))
-                .map(owned),
-        );
-        remove.extend(
-            ours.iter()
-                .filter(|key| {
-                    !wanted.contains_key(*key) && held.contains_key(*key) && !is_reserved(key)
-                })
-                .cloned(),
-        );
-    }
-    // What goes makes room first: ECR counts 50 tags at any moment.
-    let untag = (!remove.is_empty()).then(|| {
-        let before = said(remove.iter().filter_map(|key| held.get_key_value(key)));
-        Step::new(Action::UntagResource(remove), before)
-    });
-    let tag = (!write.is_empty()).then(|| tag_step(write, held));
-    untag.into_iter().chain(tag).collect()
-}
-
-fn owned((key, value): (&String, &String)) -> (String, String) {
-    (key.clone(), value.clone())
-}
-
-fn tag_step(write: Tags, held: &Tags) -> Step {
-    let before = said(write.keys().filter_map(|key| held.get_key_value(key)));
-    Step::new(Action::TagResource(write), before)
-}
-
-fn said<'a>(tags: impl Iterator<Item = (&'a String, &'a String)>) -> String {
-    tags.map(|(key, value)| format!("{key}={value}"))
-        .collect::<Vec<_>>()
-        .join(", ")
 }
 
 /// ECR can't change the encryption of a repository: it is never deleted and made anew for it.

@@ -212,6 +212,8 @@ fn greatest_class() -> Value {
         "nameTemplate": text(512, 0),
         "allowedNames": texts(64, &|number| text(256, number)),
         "allowedPrincipals": texts(100, &|number| format!("arn:aws:iam::111122223333:role/{}", text(600, number))),
+        "allowedServices": texts(32, &|number| text(100, number)).into_iter().map(|it| json!({"service": format!("{it}.amazonaws.com")})).collect::<Vec<_>>(),
+        "managementPolicies": ["Enforce", "Observe", "Suspend"],
         "allowedActions": texts(100, &|number| format!("ecr:{}{}", "a".repeat(100 - number), "b".repeat(24 + number))),
         "allowedKmsKeys": texts(64, &|number| text(512, number)),
         "deletionPolicies": ["Retain", "Delete", "DeleteWithImages"],

@@ -214,6 +214,23 @@ fn policies_grant_what_is_called() {
     }
 }
 
+/// A class with lists refuses denials of these: one that is missing would lock the operator out.
+#[test]
+fn what_no_tenant_may_deny_is_what_is_called() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/domain/class/operations.rs");
+    let text = fs::read_to_string(file).unwrap();
+    let (_, used) = text.split_once("const USED").unwrap();
+    let used: BTreeSet<String> = used
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .map(|operation| format!("ecr:{operation}"))
+        .collect();
+    let mut called = called(&Source::all(&["src/ecr"]), &operations());
+    called.retain(|action| action.starts_with("ecr:"));
+    assert_eq!(used, called);
+}
+
 #[test]
 fn policies_are_narrow() {
     for (name, policy) in all() {

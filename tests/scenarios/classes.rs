@@ -354,16 +354,21 @@ async fn a_namespace_that_loses_its_permission_keeps_what_it_has() {
     estate.apply("payments", "another", json!({})).await;
     estate.stalled("payments", "another", "NotPermitted").await;
     assert_eq!(estate.writes_since(mark), [""; 0]);
-    // Deleting what is ours still works.
+    // Nor is anything deleted any more: the object waits, and says so.
     let repositories = estate.repositories("payments");
     estate.delete(&repositories, "api").await;
-    estate
-        .until("the repository goes", |it| {
-            it.emulator
-                .repository(HUB, REGION, "payments/api")
-                .is_none()
+    let object = estate
+        .wait(&repositories, "api", "it waits", |it| {
+            it.metadata.deletion_timestamp.is_some()
+                && message(it, "Ready").contains("Retain: the repository stays")
         })
         .await;
+    assert_says(&message(&object, "Accepted"), "allowedNamespaces");
+    let mut retained = spec("b");
+    retained["deletionPolicy"] = json!("Retain");
+    estate.apply("payments", "api", retained).await;
+    estate.gone(&repositories, "api").await;
+    assert_eq!(estate.writes_since(mark), [""; 0]);
     estate.finish().await;
 }
 

@@ -68,6 +68,7 @@ mod faults;
 mod fights;
 mod forgeries;
 mod gaps;
+mod guardrails;
 mod identity;
 mod image;
 mod installation;

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde_json::Value;
+use kube::ResourceExt as _;
+use serde_json::{Value, json};
 
 use crate::world::{
     assert_says,
@@ -26,6 +27,9 @@ struct Attempt {
     #[serde(rename = "attempt")]
     what: String,
     class: String,
+    /// The class under which the repository was made, whose end is asked for now.
+    #[serde(default)]
+    home: Option<String>,
     namespace: String,
     #[serde(default)]
     labels: serde_json::Map<String, Value>,
@@ -38,8 +42,30 @@ struct Attempt {
 
 impl Attempt {
     async fn apply(&self, estate: &Estate, name: &str) -> Result<(), String> {
-        let mut spec = self.spec.clone();
-        spec["className"] = Value::from(self.class.as_str());
+        self.apply_to(&self.class, self.spec.clone(), estate, name)
+            .await
+    }
+
+    /// Makes the repository under the class of its home, with an image in it.
+    async fn settle(&self, home: &str, estate: &Estate, name: &str) {
+        let settled = self.apply_to(home, json!({}), estate, name).await;
+        assert_eq!(settled, Ok(()), "{:?}", self.what);
+        estate.ready(&self.namespace, name).await;
+        estate.push(ACCOUNT, REGION, &self.repository(name), "v1");
+    }
+
+    fn repository(&self, name: &str) -> String {
+        format!("{}/{name}", self.namespace)
+    }
+
+    async fn apply_to(
+        &self,
+        class: &str,
+        mut spec: Value,
+        estate: &Estate,
+        name: &str,
+    ) -> Result<(), String> {
+        spec["className"] = Value::from(class);
         let labels = Value::Object(self.labels.clone());
         let applied = estate.try_apply(&self.namespace, name, labels, spec).await;
         applied.map(drop).map_err(|error| error.to_string())
@@ -68,9 +94,13 @@ async fn no_attempt_of_a_tenant_makes_a_single_write() {
     let estate = estate("tenancy", &table).await;
     let mut accepted = Vec::new();
     // A policy that nobody can read is not sent, and the rest of its object is made all the same.
-    let mut unreadable = BTreeSet::new();
+    let mut created = BTreeSet::new();
     for (number, attempt) in table.attempts.iter().enumerate() {
         let name = format!("attempt-{number:03}");
+        if let Some(home) = &attempt.home {
+            attempt.settle(home, &estate, &name).await;
+            created.insert(name.clone());
+        }
         match attempt.apply(&estate, &name).await {
             Ok(()) => {
                 assert!(!attempt.schema, "the API server took {:?}", attempt.what);
@@ -79,10 +109,10 @@ async fn no_attempt_of_a_tenant_makes_a_single_write() {
             Err(refusal) => assert!(attempt.schema, "{:?}: {refusal}", attempt.what),
         }
     }
-    for (name, attempt) in accepted {
+    for (name, attempt) in &accepted {
         let repositories = estate.repositories(&attempt.namespace);
         let object = estate
-            .wait(&repositories, &name, &attempt.what, |it| {
+            .wait(&repositories, name, &attempt.what, |it| {
                 condition(it, "Stalled").is_some_and(|(status, _)| status == "True")
             })
             .await;
@@ -91,7 +121,7 @@ async fn no_attempt_of_a_tenant_makes_a_single_write() {
         let said = message(&object, "Accepted");
         if attempt.rule == "InvalidSpec" {
             assert_eq!(reason, "InvalidSpec", "{:?}: {said}", attempt.what);
-            unreadable.insert(name.clone());
+            created.insert(name.clone());
         } else {
             assert_eq!(reason, "NotPermitted", "{:?}: {said}", attempt.what);
             assert_says(&said, &attempt.rule);
@@ -109,11 +139,16 @@ async fn no_attempt_of_a_tenant_makes_a_single_write() {
             );
         }
     }
+    for (name, attempt) in accepted {
+        if attempt.home.is_some() {
+            ends(&estate, attempt, &name).await;
+        }
+    }
     for call in estate.calls().iter().filter(|call| is_write(call)) {
         let repository = call.input["repositoryName"].as_str().unwrap_or_default();
         let own = repository.rsplit('/').next().unwrap_or_default();
         assert!(
-            call.operation == "CreateRepository" && unreadable.contains(own),
+            call.operation == "CreateRepository" && created.contains(own),
             "{} {}",
             call.operation,
             call.input
@@ -128,6 +163,28 @@ async fn no_attempt_of_a_tenant_makes_a_single_write() {
         );
     }
     estate.finish().await;
+}
+
+/// The object goes, at once or when it is told to retain; the repository and its image stay.
+async fn ends(estate: &Estate, attempt: &Attempt, name: &str) {
+    let repositories = estate.repositories(&attempt.namespace);
+    estate.delete(&repositories, name).await;
+    if let Some(object) = repositories.get_opt(name).await.unwrap() {
+        assert!(!object.finalizers().is_empty(), "{:?}", attempt.what);
+        let refused = ["Accepted", "False", "NotPermitted"];
+        estate.says(&repositories, name, refused).await;
+        let retain = json!({"deletionPolicy": "Retain"});
+        let retained = attempt.apply_to(&attempt.class, retain, estate, name).await;
+        assert_eq!(retained, Ok(()), "{:?}", attempt.what);
+    }
+    estate.gone(&repositories, name).await;
+    let repository = attempt.repository(name);
+    let held = estate.emulator.repository(ACCOUNT, REGION, &repository);
+    assert!(held.is_some(), "{:?}: {repository} is gone", attempt.what);
+    let input = json!({"repositoryName": repository});
+    let images = estate.emulator.call(ACCOUNT, REGION, "ListImages", input);
+    let images = images.unwrap()["imageIds"].as_array().unwrap().len();
+    assert_eq!(images, 1, "{:?}", attempt.what);
 }
 
 #[tokio::test]

@@ -1,9 +1,10 @@
 //! What a class lets an object ask for.
 
-use super::refusal::{Rule, cut, not_permitted};
+use super::refusal::{Rule, cut, not_listed, not_permitted};
 use super::{Class, Effective, Glob, Subject, effective, invalid};
 use crate::api::{
-    AdoptionPolicy, ClassAdoption, ClassSetting, DeletionPolicy, ECRRepositorySpec, SettingSource,
+    AdoptionPolicy, ClassAdoption, ClassManagement, ClassSetting, DeletionPolicy,
+    ECRRepositorySpec, ManagementPolicy, SettingSource,
 };
 use crate::domain::desired::Refusal;
 use crate::domain::identity::{Registry, RepositoryName};
@@ -27,18 +28,38 @@ impl Class {
         let name = self.repository_name(subject, spec)?;
         let mut effective = effective(spec, self);
         effective.spec.repository_name = Some(name.to_string());
+        self.admit_management(spec)?;
         self.admit_adoption(spec)?;
-        self.admit_deletion(spec)?;
+        self.chosen_deletion(spec)?;
         self.admit_key(&effective, own)?;
         self.admit_policy(&effective, own)?;
         Ok(effective)
     }
 
-    /// What becomes of the repository with its object; all that a deletion asks of the class.
+    /// What becomes of the repository `bound` with its object. What deletes it needs a class that, now,
+    /// has the namespace and the name among those that it permits, and lets the operator work there:
+    /// that an object may be moved to another class gives nobody what that class lets others do. Retain
+    /// needs nothing.
     ///
     /// # Errors
-    /// Where the object chose what the class does not permit: then nothing is deleted.
-    pub fn admit_deletion(&self, spec: &ECRRepositorySpec) -> Result<DeletionPolicy, Refusal> {
+    /// Where the class permits no deletion, or not this one: then nothing is deleted.
+    pub fn admit_deletion(
+        &self,
+        subject: &Subject<'_>,
+        spec: &ECRRepositorySpec,
+        bound: &RepositoryName,
+    ) -> Result<DeletionPolicy, Refusal> {
+        let policy = self.chosen_deletion(spec)?;
+        if policy == DeletionPolicy::Retain {
+            return Ok(policy);
+        }
+        self.admit_namespace(subject)?;
+        self.admit_bound(subject, bound)?;
+        self.admit_management(spec)?;
+        Ok(policy)
+    }
+
+    fn chosen_deletion(&self, spec: &ECRRepositorySpec) -> Result<DeletionPolicy, Refusal> {
         let of_class = (self.enforced.deletion_policy, self.defaults.deletion_policy);
         match (of_class, spec.deletion_policy) {
             ((Some(policy), _), _) | ((None, Some(policy)), None) => Ok(policy),
@@ -61,7 +82,35 @@ impl Class {
         self.enforced.deletion_policy.is_some()
     }
 
-    fn admit_namespace(&self, subject: &Subject<'_>) -> Result<(), Refusal> {
+    /// Whether the object may hold the operator off, as far as it does.
+    ///
+    /// # Errors
+    /// Where it observes or is suspended and may not, or wants to be worked on where nothing is.
+    pub fn admit_management(&self, spec: &ECRRepositorySpec) -> Result<(), Refusal> {
+        let suspended = spec.suspend == Some(true);
+        let asked = match spec.management_policy.unwrap_or_default() {
+            _ if suspended => ClassManagement::Suspend,
+            ManagementPolicy::Enforce => ClassManagement::Enforce,
+            ManagementPolicy::Observe => ClassManagement::Observe,
+        };
+        if self.management.contains(&asked) {
+            return Ok(());
+        }
+        let what = match asked {
+            ClassManagement::Suspend => "Remove spec.suspend",
+            ClassManagement::Observe => "Set spec.managementPolicy to Enforce, not Observe",
+            ClassManagement::Enforce => "Set spec.managementPolicy to Observe, not Enforce",
+        };
+        let listed = self.management.iter().map(|it| format!("{it:?}"));
+        let allowed: Vec<String> = listed.collect();
+        Err(not_permitted(what, Rule::ManagementPolicies, &allowed))
+    }
+
+    /// Whether objects of this namespace may be of the class.
+    ///
+    /// # Errors
+    /// Where they may not.
+    pub fn admit_namespace(&self, subject: &Subject<'_>) -> Result<(), Refusal> {
         if self.namespaces.include(subject.namespace_labels) {
             return Ok(());
         }
@@ -104,12 +153,28 @@ impl Class {
             "Choose another spec.repositoryName than {:?}",
             cut(name.as_str())
         );
+        Err(self.not_among_names(&what))
+    }
+
+    /// As [`Self::repository_name`], of a name that is there and cannot be chosen anew.
+    fn admit_bound(&self, subject: &Subject<'_>, bound: &RepositoryName) -> Result<(), Refusal> {
+        if self.names.iter().any(|glob| glob.allows(bound, subject)) {
+            return Ok(());
+        }
+        let what = format!(
+            "Set spec.className to a class that permits the name {:?}, or have it permitted",
+            cut(bound.as_str())
+        );
+        Err(self.not_among_names(&what))
+    }
+
+    fn not_among_names(&self, what: &str) -> Refusal {
         // A pattern without a variable may be the name of others.
         let (own, others): (Vec<_>, Vec<_>) = self.names.iter().partition(|it| it.varies());
         let own = own.into_iter().map(Glob::to_string);
         let others = (!others.is_empty()).then(|| "names that the class lists".to_owned());
         let allowed: Vec<String> = own.chain(others).collect();
-        Err(not_permitted(&what, Rule::AllowedNames, &allowed))
+        not_permitted(what, Rule::AllowedNames, &allowed)
     }
 
     fn admit_adoption(&self, spec: &ECRRepositorySpec) -> Result<(), Refusal> {
@@ -140,10 +205,10 @@ impl Class {
             "Choose another spec.encryptionConfiguration.kmsKey than {:?}",
             cut(key)
         );
-        Err(not_permitted(
+        Err(not_listed(
             &what,
             Rule::AllowedKmsKeys,
-            &self.keys.shown(own),
+            self.keys.shown(own),
         ))
     }
 
@@ -154,7 +219,7 @@ impl Class {
         }
         let spec = &effective.spec;
         let user = spec.repository_policy.as_ref().map(|policy| &policy.0);
-        match policy::with_access(user, spec.access.as_ref()) {
+        match policy::with_access(user, spec.access.as_ref(), &own.id) {
             Ok(Setting::Present(document)) => self.grantable.check(&document, &own.id),
             Ok(Setting::Absent | Setting::Unmanaged) | Err(_) => Ok(()),
         }

@@ -1,15 +1,17 @@
 //! The check of a repository policy: nothing is granted to anybody, and no action, beyond what the
 //! class lists.
 //!
-//! What a document denies is free. What it allows is held to the lists statement by statement. `*` as a
+//! What a document denies is free, unless it could meet the operator (see `denials`). What it allows is
+//! held to the lists statement by statement; a service must be held to those for whom it may act. `*` as a
 //! principal is let through only under a condition that by itself leaves nobody but those listed:
 //! `StringEquals` fails where its key is absent, as it is for who comes without credentials ("IAM JSON
 //! policy elements: Condition operators"); `…IfExists` and `ForAllValues:` hold then, and a pattern's
 //! reach can't be told.
 
 use super::actions::AllowedActions;
+use super::denials::Operator;
 use super::principals::AllowedPrincipals;
-use super::refusal::{Rule, cut, not_permitted};
+use super::refusal::{Rule, cut, not_listed, not_permitted};
 use crate::domain::desired::Refusal;
 use crate::domain::identity::RegistryId;
 use crate::domain::policy::{Condition, Document, Grant, Grantee};
@@ -17,24 +19,57 @@ use crate::domain::policy::{Condition, Document, Grant, Grantee};
 /// What policies may grant, and to whom.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Grantable {
-    /// To whom.
-    pub principals: AllowedPrincipals,
-    /// What.
-    pub actions: AllowedActions,
+    principals: AllowedPrincipals,
+    actions: AllowedActions,
+    operator: Operator,
 }
 
 impl Grantable {
-    /// Whether a document grants nothing beyond, in a repository of this account.
+    /// What these lists let policies grant, where the operator goes by this role.
+    #[must_use]
+    pub fn new(
+        principals: AllowedPrincipals,
+        actions: AllowedActions,
+        role_arn: Option<&str>,
+    ) -> Self {
+        Self {
+            principals,
+            actions,
+            operator: Operator::of(role_arn),
+        }
+    }
+
+    /// Whether a document grants nothing beyond, in a repository of this account, and leaves the
+    /// operator its rights.
     ///
     /// # Errors
-    /// Names the first statement that does, the rule, and what is allowed.
+    /// Names the first statement that does, the rule, and what may be told of what is allowed.
     pub fn check(&self, document: &Document, own: &RegistryId) -> Result<(), Refusal> {
         let grants = document
             .grants()
             .ok_or_else(|| self.principal("Write", "a policy that can be read", own))?;
-        grants
-            .iter()
-            .try_for_each(|grant| self.check_statement(grant, own))
+        for grant in &grants {
+            self.check_statement(grant, own)?;
+        }
+        if self.principals.everybody() {
+            return Ok(());
+        }
+        match self.operator.is_met_by(document, own) {
+            None => Ok(()),
+            Some(at) => Err(meets_operator(&at)),
+        }
+    }
+
+    /// What to tell of a document that is permitted, or the class's own, and could all the same deny
+    /// the operator what it does.
+    #[must_use]
+    pub fn warning(&self, document: &Document, own: &RegistryId) -> Option<String> {
+        let at = self.operator.is_met_by(document, own)?;
+        Some(format!(
+            "The operator may be locked out of this repository by what {at} denies — narrow it to \
+             pushing and pulling, or to principals that the operator cannot be; once it is in force \
+             only somebody else with rights on the repository can take it back"
+        ))
     }
 
     fn check_statement(&self, grant: &Grant<'_>, own: &RegistryId) -> Result<(), Refusal> {
@@ -55,13 +90,14 @@ impl Grantable {
             .conditions
             .iter()
             .any(|condition| self.narrows(condition, own));
+        let included = |it: &Grantee<'_>| self.principals.include(it, &grant.conditions, own);
         let beyond = grantees.iter().find(|grantee| match grantee {
-            Grantee::Everyone => !narrowed && !self.principals.include(grantee, own),
+            Grantee::Everyone => !narrowed && !included(grantee),
             Grantee::Account(_)
             | Grantee::Identity { .. }
             | Grantee::Service(_)
             | Grantee::Federated(_)
-            | Grantee::Other(_) => !self.principals.include(grantee, own),
+            | Grantee::Other(_) => !included(grantee),
         });
         match beyond {
             None => Ok(()),
@@ -72,6 +108,7 @@ impl Grantable {
                 );
                 Err(self.principal("Remove", &what, own))
             }
+            Some(service) if self.principals.has_service(service) => Err(sourceless(service, at)),
             Some(other) => {
                 let what = format!("principal {:?} from {at}", cut(other.text()));
                 Err(self.principal("Remove", &what, own))
@@ -90,7 +127,7 @@ impl Grantable {
                 &|account| self.principals.includes_account(account, own)
             }
             ("stringequals", "aws:principalarn") => {
-                &|arn| self.principals.include(&Grantee::of_aws(arn), own)
+                &|arn| self.principals.include(&Grantee::of_aws(arn), &[], own)
             }
             _ => return false,
         };
@@ -98,12 +135,32 @@ impl Grantable {
     }
 
     fn principal(&self, verb: &str, what: &str, own: &RegistryId) -> Refusal {
-        let allowed = self.principals.shown(own);
-        not_permitted(&format!("{verb} {what}"), Rule::AllowedPrincipals, &allowed)
+        let shown = self.principals.shown(own);
+        not_listed(&format!("{verb} {what}"), Rule::AllowedPrincipals, shown)
     }
 
     fn action(&self, verb: &str, what: &str) -> Refusal {
         let allowed = self.actions.shown();
         not_permitted(&format!("{verb} {what}"), Rule::AllowedActions, allowed)
     }
+}
+
+/// Any customer of AWS could otherwise have the service act for them.
+fn sourceless(service: &Grantee<'_>, at: &str) -> Refusal {
+    let what = format!(
+        "Add StringEquals on aws:SourceAccount to {at}, with the account for which service {:?} acts \
+         (aws:SourceArn and aws:SourceOrgID serve as well), and name nobody whom the class does not list",
+        cut(service.text())
+    );
+    not_listed(&what, Rule::AllowedServices, None)
+}
+
+/// Whoever is everybody's, and so the operator's own, is for those who may everything.
+fn meets_operator(at: &str) -> Refusal {
+    let what = format!(
+        "Take out of {at} what could deny the operator its own work, under whatever condition, or name \
+         principals there that the operator cannot be (with Principal, not NotPrincipal)"
+    );
+    let only = r#"for those alone who have "*" in them"#.to_owned();
+    not_listed(&what, Rule::AllowedPrincipals, Some(only))
 }

@@ -1,6 +1,7 @@
 //! Which keys of AWS KMS may be named.
 
 use super::wildcard::{matches, path_tokens};
+use crate::domain::desired::is_kms_key;
 use crate::domain::identity::{self, Registry};
 
 /// Keys of KMS, by patterns of their ARNs.
@@ -18,9 +19,13 @@ impl KmsKeys {
     }
 
     /// Whether a key may be named: its ARN, its id, or an alias. What is no ARN means a key of the
-    /// repositories' own account and region, in the list as in a spec.
+    /// repositories' own account and region, in the list as in a spec. What is none of the three is
+    /// no key, whatever the list says.
     #[must_use]
     pub fn allow(&self, key: &str, own: &Registry) -> bool {
+        if !is_kms_key(key) {
+            return false;
+        }
         let Some(key) = parts(key, own) else {
             return false;
         };
@@ -36,11 +41,11 @@ impl KmsKeys {
         }
     }
 
-    /// What is allowed, for a message.
-    pub(super) fn shown(&self, own: &Registry) -> Vec<String> {
+    /// What is allowed, for a message; `None` where that is a list, which may name what is others'.
+    pub(super) fn shown(&self, own: &Registry) -> Option<String> {
         match &self.0 {
-            None => vec![format!("the keys of account {}", own.id)],
-            Some(patterns) => patterns.clone(),
+            None => Some(format!("the keys of account {}", own.id)),
+            Some(_) => None,
         }
     }
 }
@@ -54,7 +59,8 @@ fn fits(pattern: &Parts, key: &Parts) -> bool {
 }
 
 fn parts(text: &str, own: &Registry) -> Option<Parts> {
-    let whole = if text.starts_with("arn:") {
+    // Whatever has parts is an ARN or nothing: read as an id it would be one of the own account.
+    let whole = if text.contains(':') {
         text.to_owned()
     } else {
         let resource = if text.starts_with("alias/") {

@@ -9,6 +9,7 @@ mod actions;
 mod admit;
 mod budget;
 mod choice;
+mod denials;
 mod effective;
 mod grants;
 mod keys;
@@ -21,6 +22,7 @@ mod principals;
 mod records;
 mod refusal;
 mod standing;
+mod tags;
 mod wildcard;
 
 #[cfg(test)]
@@ -46,7 +48,8 @@ use super::desired::{Desired, Refusal};
 use super::identity::{Owner, Region, Registry, RegistryId};
 use super::reason::Reason;
 use crate::api::{
-    ClassAdoption, ClassRegistry, ClassSettings, DeletionPolicy, ECRRepositoryClassSpec,
+    ClassAdoption, ClassManagement, ClassRegistry, ClassSettings, DeletionPolicy,
+    ECRRepositoryClassSpec,
 };
 
 /// A role that is assumed for a class.
@@ -78,6 +81,7 @@ pub struct Class {
     names: Vec<Glob>,
     keys: KmsKeys,
     deletion_policies: Vec<DeletionPolicy>,
+    management: Vec<ClassManagement>,
     adoption: ClassAdoption,
     enforced: ClassSettings,
     defaults: ClassSettings,
@@ -94,6 +98,7 @@ impl Class {
         let defaults = spec.defaults.clone().unwrap_or_default();
         check_settings("spec.enforced", &enforced)?;
         check_settings("spec.defaults", &defaults)?;
+        tags::check_class(&enforced, &defaults)?;
         Ok(Self {
             registry: spec.registry.as_ref().map(registry).transpose()?,
             role: spec.assume_role.as_ref().map(|role| Role {
@@ -103,10 +108,14 @@ impl Class {
             }),
             budget: Budget::parse(spec.api_budget.as_ref()),
             max_expire: max_expire(spec),
-            grantable: Grantable {
-                principals: AllowedPrincipals::parse(spec.allowed_principals.as_deref()),
-                actions: AllowedActions::parse(spec.allowed_actions.as_deref()),
-            },
+            grantable: Grantable::new(
+                AllowedPrincipals::parse(
+                    spec.allowed_principals.as_deref(),
+                    spec.allowed_services.as_deref(),
+                ),
+                AllowedActions::parse(spec.allowed_actions.as_deref()),
+                spec.assume_role.as_ref().map(|role| role.role_arn.as_str()),
+            ),
             namespaces: Namespaces::parse(spec.allowed_namespaces.as_ref()),
             template: template(spec.name_template.as_deref())?,
             names: names(spec.allowed_names.as_deref())?,
@@ -115,6 +124,13 @@ impl Class {
                 .deletion_policies
                 .clone()
                 .unwrap_or_else(|| vec![DeletionPolicy::Retain, DeletionPolicy::Delete]),
+            management: spec.management_policies.clone().unwrap_or_else(|| {
+                vec![
+                    ClassManagement::Enforce,
+                    ClassManagement::Observe,
+                    ClassManagement::Suspend,
+                ]
+            }),
             adoption: spec.adoption.unwrap_or_default(),
             enforced,
             defaults,

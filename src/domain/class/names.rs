@@ -68,18 +68,26 @@ impl Glob {
     /// chooses.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
         let pieces = pieces(text, true)?;
-        let own = pieces.iter().find_map(|piece| match piece {
-            Piece::Variable(Variable::Label(key)) => Some(key.clone()),
-            Piece::Variable(Variable::Namespace | Variable::Name | Variable::NamespaceLabel(_))
-            | Piece::Text(_) => None,
-        });
-        match own {
-            Some(key) => Err(PatternError::OwnLabel(key)),
-            None => Ok(Self {
-                text: text.to_owned(),
-                pieces,
-            }),
+        let (mut name, mut namespace) = (false, false);
+        for piece in &pieces {
+            match piece {
+                Piece::Variable(Variable::Label(key)) => {
+                    return Err(PatternError::OwnLabel(key.clone()));
+                }
+                Piece::Variable(Variable::Name) => name = true,
+                Piece::Variable(Variable::Namespace | Variable::NamespaceLabel(_)) => {
+                    namespace = true;
+                }
+                Piece::Text(_) => {}
+            }
         }
+        if name && !namespace {
+            return Err(PatternError::OwnName);
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            pieces,
+        })
     }
 
     /// Whether it is another pattern for another object or namespace.

@@ -69,3 +69,24 @@ pub(super) const OPERATIONS: [&str; 64] = [
     "UploadLayerPart",
     "ValidatePullThroughCacheRule",
 ];
+
+/// Those that the operator calls: whoever denies it one of them, stops it.
+pub(super) const USED: [&str; 17] = [
+    "CreateRepository",
+    "DeleteLifecyclePolicy",
+    "DeleteRepository",
+    "DeleteRepositoryPolicy",
+    "DescribeImages",
+    "DescribeRepositories",
+    "GetLifecyclePolicy",
+    "GetLifecyclePolicyPreview",
+    "GetRepositoryPolicy",
+    "ListTagsForResource",
+    "PutImageScanningConfiguration",
+    "PutImageTagMutability",
+    "PutLifecyclePolicy",
+    "SetRepositoryPolicy",
+    "StartLifecyclePolicyPreview",
+    "TagResource",
+    "UntagResource",
+];

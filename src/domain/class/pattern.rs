@@ -58,6 +58,11 @@ pub enum PatternError {
         "${{labels.{0}}} limits nothing, because the object's author chooses its labels: use ${{namespaceLabels.{0}}}"
     )]
     OwnLabel(String),
+    /// A name that who writes the object chooses, with nothing of the namespace beside it.
+    #[error(
+        "${{name}} alone limits nothing, because the object's author chooses its name: put ${{namespace}} or ${{namespaceLabels.KEY}} beside it"
+    )]
+    OwnName,
 }
 
 /// What a variable stands for is not there, or is not a part of a name.

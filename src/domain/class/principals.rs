@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use crate::api::AllowedService;
 use crate::domain::identity::RegistryId;
-use crate::domain::policy::Grantee;
+use crate::domain::policy::{Condition, Grantee};
 
 /// The entry that stands for everybody, also outside of AWS: for classes of those who may all that their
 /// account may.
@@ -11,7 +12,14 @@ const EVERYBODY: &str = "*";
 
 /// Principals that may be named.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct AllowedPrincipals(Option<BTreeSet<String>>);
+pub struct AllowedPrincipals {
+    /// Absent: the repositories' own account.
+    list: Option<BTreeSet<String>>,
+    /// Services that may be named without saying for whom they act.
+    any_source: BTreeSet<String>,
+    /// Services that may be named where the statement says it.
+    sourced: BTreeSet<String>,
+}
 
 /// The account of an entry that stands for a whole account.
 fn whole_account(entry: &str) -> Option<&str> {
@@ -36,16 +44,36 @@ fn is_organization(entry: &str) -> bool {
 }
 
 impl AllowedPrincipals {
-    /// Takes a class's list: absent, the repositories' own account.
+    /// Takes a class's lists: of principals, absent the repositories' own account; and of services.
     #[must_use]
-    pub fn parse(list: Option<&[String]>) -> Self {
-        Self(list.map(|list| list.iter().cloned().collect()))
+    pub fn parse(list: Option<&[String]>, services: Option<&[AllowedService]>) -> Self {
+        let list: Option<BTreeSet<String>> = list.map(|list| list.iter().cloned().collect());
+        let in_list = list.iter().flatten().filter(|it| is_service(it)).cloned();
+        let services = services.unwrap_or_default().iter();
+        let (any, sourced): (Vec<_>, Vec<_>) =
+            services.partition(|it| it.any_source.unwrap_or(false));
+        let names = |of: Vec<&AllowedService>| -> BTreeSet<String> {
+            of.into_iter().map(|it| it.service.clone()).collect()
+        };
+        let mut sourced = names(sourced);
+        sourced.extend(in_list);
+        Self {
+            list,
+            any_source: names(any),
+            sourced,
+        }
     }
 
-    /// Whether everything that may act by this name is among them. Everyone is only where the class says so.
+    /// Whether everything that may act by this name is among them, under these conditions. Everyone is
+    /// only where the class says so.
     #[must_use]
-    pub fn include(&self, grantee: &Grantee<'_>, own: &RegistryId) -> bool {
-        if self.lists(EVERYBODY) {
+    pub fn include(
+        &self,
+        grantee: &Grantee<'_>,
+        conditions: &[Condition<'_>],
+        own: &RegistryId,
+    ) -> bool {
+        if self.everybody() {
             return true;
         }
         match grantee {
@@ -54,15 +82,55 @@ impl AllowedPrincipals {
             Grantee::Identity { account, arn } => {
                 self.lists(arn) || self.includes_account(account, own)
             }
-            Grantee::Service(name) => is_service(name) && self.lists(name),
+            Grantee::Service(name) => {
+                self.any_source.contains(*name)
+                    || (self.sourced.contains(*name)
+                        && conditions.iter().any(|it| self.names_source(it, own)))
+            }
             Grantee::Federated(name) => !is_service(name) && self.lists(name),
         }
+    }
+
+    /// Whether a service may be named, if only the statement says for whom it acts.
+    pub(super) fn has_service(&self, grantee: &Grantee<'_>) -> bool {
+        match grantee {
+            Grantee::Service(name) => self.sourced.contains(*name),
+            Grantee::Everyone
+            | Grantee::Account(_)
+            | Grantee::Identity { .. }
+            | Grantee::Federated(_)
+            | Grantee::Other(_) => false,
+        }
+    }
+
+    /// Whether there is no limit at all.
+    pub(super) fn everybody(&self) -> bool {
+        self.lists(EVERYBODY)
+    }
+
+    /// Whether a condition by itself leaves a service nothing but to act for the own account, or for
+    /// accounts and organisations that are listed ("The confused deputy problem", IAM User Guide).
+    fn names_source(&self, condition: &Condition<'_>, own: &RegistryId) -> bool {
+        let account = |it: &str| it == own.as_str() || self.includes_account(it, own);
+        let names: &dyn Fn(&str) -> bool = match (condition.operator, condition.key) {
+            ("stringequals", "aws:sourceaccount") => &account,
+            ("stringequals", "aws:sourceorgid") => &|id| self.include_organization(id),
+            // A pattern of a whole text may reach over the parts of an ARN, one of an ARN may not.
+            ("stringequals" | "stringlike", "aws:sourcearn") => {
+                &|arn| account_of(arn).is_some_and(|(before, it)| is_plain(before) && account(it))
+            }
+            ("arnequals" | "arnlike", "aws:sourcearn") => {
+                &|arn| account_of(arn).is_some_and(|(_, it)| account(it))
+            }
+            _ => return false,
+        };
+        !condition.values.is_empty() && condition.values.iter().all(|value| names(value))
     }
 
     /// Whether an account is among them as a whole.
     #[must_use]
     pub fn includes_account(&self, account: &str, own: &RegistryId) -> bool {
-        match &self.0 {
+        match &self.list {
             None => account == own.as_str(),
             Some(list) => list
                 .iter()
@@ -77,16 +145,29 @@ impl AllowedPrincipals {
     }
 
     fn lists(&self, entry: &str) -> bool {
-        self.0.as_ref().is_some_and(|list| list.contains(entry))
+        self.list.as_ref().is_some_and(|list| list.contains(entry))
     }
 
-    /// What is allowed, for a message.
-    pub(super) fn shown(&self, own: &RegistryId) -> Vec<String> {
-        match &self.0 {
-            None => vec![own.to_string()],
-            Some(list) => list.iter().cloned().collect(),
+    /// What is allowed, for a message; `None` where that is a list, which may name what is others'.
+    pub(super) fn shown(&self, own: &RegistryId) -> Option<String> {
+        match &self.list {
+            None => Some(format!("account {own}")),
+            Some(_) => None,
         }
     }
+}
+
+/// What stands before the account in an ARN, and the account.
+fn account_of(arn: &str) -> Option<(&str, &str)> {
+    let (at, _) = arn.match_indices(':').nth(3)?;
+    let (before, rest) = arn.split_at_checked(at)?;
+    let (account, _) = rest.strip_prefix(':')?.split_once(':')?;
+    let whole = before.starts_with("arn:") && !arn.contains('$');
+    whole.then_some((before, account))
+}
+
+fn is_plain(text: &str) -> bool {
+    !text.contains(['*', '?', '$'])
 }
 
 /// Whether a name is a service's. Amazon Cognito is an identity provider for all its name ("AWS JSON

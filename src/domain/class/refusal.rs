@@ -14,6 +14,8 @@ pub enum Rule {
     AllowedNames,
     /// Whom policies may name.
     AllowedPrincipals,
+    /// Which services policies may name without saying for whom they act.
+    AllowedServices,
     /// What policies may grant.
     AllowedActions,
     /// Which keys encrypt.
@@ -22,6 +24,8 @@ pub enum Rule {
     DeletionPolicies,
     /// What becomes of one that exists.
     Adoption,
+    /// Whether objects may hold the operator off.
+    ManagementPolicies,
 }
 
 impl Rule {
@@ -32,10 +36,12 @@ impl Rule {
             Self::AllowedNamespaces => "allowedNamespaces",
             Self::AllowedNames => "allowedNames",
             Self::AllowedPrincipals => "allowedPrincipals",
+            Self::AllowedServices => "allowedServices",
             Self::AllowedActions => "allowedActions",
             Self::AllowedKmsKeys => "allowedKmsKeys",
             Self::DeletionPolicies => "deletionPolicies",
             Self::Adoption => "adoption",
+            Self::ManagementPolicies => "managementPolicies",
         }
     }
 }
@@ -70,6 +76,21 @@ pub(super) fn not_permitted(what: &str, rule: Rule, allowed: &[impl AsRef<str>])
             "{what}: the class does not permit it. Its {rule} are {}",
             listed(allowed)
         ),
+    }
+}
+
+/// The same where what is allowed may be other teams' accounts, principals or keys: nobody is told of
+/// them. `shown` is what may be told, where there is something.
+pub(super) fn not_listed(what: &str, rule: Rule, shown: Option<String>) -> Refusal {
+    match shown {
+        Some(shown) => not_permitted(what, rule, &[shown]),
+        None => Refusal {
+            reason: Reason::NotPermitted,
+            message: format!(
+                "{what}: the class does not permit it. Its {rule} do not have it; administrators \
+                 of the cluster can change that"
+            ),
+        },
     }
 }
 

@@ -9,6 +9,7 @@ use super::document::{Conditions, Effect, Only, PrincipalKind, Principals, State
 use super::error::shown;
 use super::word::Word;
 use crate::api::Access;
+use crate::domain::identity::RegistryId;
 
 /// What `docker pull` needs.
 const PULL: &[&str] = &[
@@ -39,12 +40,12 @@ pub enum Level {
 }
 
 impl Level {
-    fn sid(self) -> String {
+    fn sid(self, of: &str) -> String {
         let suffix = match self {
             Self::Pull => "Pull",
             Self::Push => "Push",
         };
-        format!("{}{suffix}", super::RESERVED_SID_PREFIX)
+        format!("{}{suffix}{of}", super::RESERVED_SID_PREFIX)
     }
 
     fn actions(self) -> BTreeSet<Word> {
@@ -76,26 +77,43 @@ impl fmt::Display for Level {
     }
 }
 
-/// The statements that stand for the lists.
+/// The statements that stand for the lists. A service acts on behalf of many customers ("The confused
+/// deputy problem", IAM User Guide): it is let in only where it acts for `own`, the account of the
+/// repository.
 ///
 /// # Errors
 ///
 /// [`PolicyError::Access`] for an entry that names no principal.
-pub(super) fn statements(access: &Access) -> Result<BTreeSet<Statement>, PolicyError> {
+pub(super) fn statements(
+    access: &Access,
+    own: &RegistryId,
+) -> Result<BTreeSet<Statement>, PolicyError> {
     let mut statements = BTreeSet::new();
     for level in [Level::Pull, Level::Push] {
-        let principals = principals(level, access)?;
+        let mut principals = principals(level, access)?;
+        let services = principals.remove(&PrincipalKind::Service);
+        let services = services.map(|words| Principals::from([(PrincipalKind::Service, words)]));
+        let allow = |of, principals, conditions| Statement {
+            sid: Some(level.sid(of)),
+            effect: Effect::Allow,
+            principals: Only::These(principals),
+            actions: Only::These(level.actions()),
+            conditions,
+        };
         if !principals.is_empty() {
-            statements.insert(Statement {
-                sid: Some(level.sid()),
-                effect: Effect::Allow,
-                principals: Only::These(principals),
-                actions: Only::These(level.actions()),
-                conditions: Conditions::new(),
-            });
+            statements.insert(allow("", principals, Conditions::new()));
+        }
+        if let Some(services) = services {
+            statements.insert(allow("Services", services, acting_for(own)));
         }
     }
     Ok(statements)
+}
+
+fn acting_for(account: &RegistryId) -> Conditions {
+    let value = [Word::exact(account.as_str())].into();
+    let key = [(Word::caseless("aws:SourceAccount"), value)].into();
+    [(Word::caseless("StringEquals"), key)].into()
 }
 
 fn principals(level: Level, access: &Access) -> Result<Principals, PolicyError> {

@@ -16,6 +16,19 @@ pub struct Grant<'a> {
     pub conditions: Vec<Condition<'a>>,
 }
 
+/// A statement that denies something.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Denial<'a> {
+    /// How a message names the statement.
+    pub at: String,
+    /// Whom it names; `None` where it names who is left out (`NotPrincipal`).
+    pub denied: Option<Vec<Grantee<'a>>>,
+    /// The actions as they are written: those that are denied, or, with `all_but`, those that are not.
+    pub actions: Vec<&'a str>,
+    /// Whether it names the actions that are left out (`NotAction`).
+    pub all_but: bool,
+}
+
 /// One key under one operator of a condition; one of the values must fit.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Condition<'a> {
@@ -100,27 +113,55 @@ impl Document {
     /// What the document allows, statement by statement; `None` where it is not understood.
     #[must_use]
     pub fn grants(&self) -> Option<Vec<Grant<'_>>> {
-        let statements = self.policy()?.statements.iter().enumerate();
-        let allowing = statements.filter(|(_, statement)| match statement.effect {
-            Effect::Allow => true,
-            Effect::Deny => false,
-        });
+        let allowing = self.statements(Effect::Allow)?.into_iter();
         Some(
             allowing
                 .map(|(place, statement)| grant(place, statement))
                 .collect(),
         )
     }
+
+    /// What the document denies, statement by statement; `None` where it is not understood.
+    #[must_use]
+    pub fn denials(&self) -> Option<Vec<Denial<'_>>> {
+        let denying = self.statements(Effect::Deny)?.into_iter();
+        Some(
+            denying
+                .map(|(place, statement)| denial(place, statement))
+                .collect(),
+        )
+    }
+
+    fn statements(&self, effect: Effect) -> Option<Vec<(usize, &Statement)>> {
+        let statements = self.policy()?.statements.iter().enumerate();
+        Some(statements.filter(|(_, it)| it.effect == effect).collect())
+    }
 }
 
-fn grant(place: usize, statement: &Statement) -> Grant<'_> {
-    let at = match statement.sid.as_deref() {
+fn denial(place: usize, statement: &Statement) -> Denial<'_> {
+    let (actions, all_but) = match &statement.actions {
+        Only::These(actions) => (actions, false),
+        Only::AllBut(actions) => (actions, true),
+    };
+    Denial {
+        at: at(place, statement),
+        denied: these(&statement.principals).map(grantees),
+        actions: actions.iter().map(super::word::Word::written).collect(),
+        all_but,
+    }
+}
+
+fn at(place: usize, statement: &Statement) -> String {
+    match statement.sid.as_deref() {
         Some(sid) if sid.starts_with(super::RESERVED_SID_PREFIX) => "spec.access".to_owned(),
         Some(sid) => format!("statement {:?}", shown(sid)),
         None => format!("a statement without Sid (number {})", place + 1),
-    };
+    }
+}
+
+fn grant(place: usize, statement: &Statement) -> Grant<'_> {
     Grant {
-        at,
+        at: at(place, statement),
         grantees: these(&statement.principals).map(grantees),
         actions: these(&statement.actions)
             .map(|actions| actions.iter().map(super::word::Word::written).collect()),

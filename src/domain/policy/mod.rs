@@ -67,7 +67,7 @@ mod word;
 pub use access::{Level, pull_and_push};
 pub use document::{Document, MAX_CHARACTERS};
 pub use error::PolicyError;
-pub use grants::{Condition, Grant, Grantee};
+pub use grants::{Condition, Denial, Grant, Grantee};
 pub use unique_id::DeletedPrincipals;
 
 use std::collections::BTreeSet;
@@ -75,13 +75,15 @@ use std::collections::BTreeSet;
 use document::{Policy, Version};
 use serde_json::{Map, Value};
 
+use super::identity::RegistryId;
 use super::setting::Setting;
 use crate::api::Access;
 
 /// How the Sids of the statements begin that stand for `spec.access`.
 pub const RESERVED_SID_PREFIX: &str = "EcrOperator";
 
-/// The document that `spec.repositoryPolicy` and `spec.access` ask for together.
+/// The document that `spec.repositoryPolicy` and `spec.access` ask for together in a repository of the
+/// account `own`.
 ///
 /// Both absent: not ours. Nothing but emptiness in what is present: none.
 ///
@@ -91,6 +93,7 @@ pub const RESERVED_SID_PREFIX: &str = "EcrOperator";
 pub fn with_access(
     user: Option<&Map<String, Value>>,
     access: Option<&Access>,
+    own: &RegistryId,
 ) -> Result<Setting<Document>, PolicyError> {
     if user.is_none() && access.is_none() {
         return Ok(Setting::Unmanaged);
@@ -99,7 +102,10 @@ pub fn with_access(
         .filter(|map| !map.is_empty())
         .map(users_policy)
         .transpose()?;
-    let generated = access.map_or_else(|| Ok(BTreeSet::new()), access::statements)?;
+    let generated = access.map_or_else(
+        || Ok(BTreeSet::new()),
+        |access| access::statements(access, own),
+    )?;
     if written.is_none() && generated.is_empty() {
         return Ok(Setting::Absent);
     }

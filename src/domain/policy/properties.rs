@@ -9,6 +9,7 @@ use proptest::sample::select;
 use serde_json::{Map, Value};
 
 use super::{Document, with_access};
+use crate::domain::identity::RegistryId;
 use crate::domain::setting::Setting;
 
 /// A document as the tests understand it, apart from the code under test.
@@ -352,10 +353,14 @@ fn write(model: &Model, seed: u64) -> String {
     Writer::new(seed).document(model)
 }
 
+fn own() -> RegistryId {
+    RegistryId::parse("111122223333").unwrap()
+}
+
 /// The document of a user, which differs from a stored one in how it is read.
 fn wanted(text: &str) -> Document {
     let map: Map<String, Value> = serde_json::from_str(text).unwrap();
-    match with_access(Some(&map), None).unwrap() {
+    match with_access(Some(&map), None, &own()).unwrap() {
         Setting::Present(document) => document,
         other => panic!("no document: {other:?}"),
     }
@@ -536,7 +541,7 @@ proptest! {
         let stored = Document::stored(&json.to_string());
         prop_assert_eq!(&Document::stored(&stored.text()), &stored);
         if let Value::Object(map) = json {
-            match with_access(Some(&map), None) {
+            match with_access(Some(&map), None, &own()) {
                 Ok(Setting::Present(document)) => prop_assert_eq!(document, stored),
                 Ok(Setting::Absent) => prop_assert!(map.is_empty()),
                 Ok(Setting::Unmanaged) => prop_assert!(false, "present is never unmanaged"),

@@ -7,9 +7,15 @@ mod refusals;
 use serde_json::{Map, Value, json};
 
 use super::{Document, PolicyError, with_access};
+use crate::domain::identity::RegistryId;
 use crate::domain::setting::Setting;
 
 const ACCOUNT: &str = "111122223333";
+
+/// The account of the repository.
+fn own() -> RegistryId {
+    RegistryId::parse(ACCOUNT).unwrap()
+}
 
 fn map(value: Value) -> Map<String, Value> {
     serde_json::from_value(value).unwrap()
@@ -46,7 +52,7 @@ fn assert_differ(one: &Value, other: &Value) {
 }
 
 fn wanted(policy: Value) -> Result<Setting<Document>, PolicyError> {
-    with_access(Some(&map(policy)), None)
+    with_access(Some(&map(policy)), None, &own())
 }
 
 fn document(setting: Result<Setting<Document>, PolicyError>) -> Document {

@@ -20,8 +20,26 @@ pub(super) enum Caller {
         unique_id: &'static str,
         canonical: &'static str,
     },
-    Service(&'static str),
+    /// A service, on behalf of somebody.
+    Service {
+        name: &'static str,
+        account: &'static str,
+        organization: Option<&'static str>,
+        /// The ARN of what it acts for.
+        source: &'static str,
+    },
     Federated(&'static str),
+}
+
+/// Whether some statement may deny the action to the caller, now or under other circumstances:
+/// conditions are left out. Whoever `NotPrincipal` does not name is denied.
+pub(super) fn denies(policy: &Value, caller: Caller, action: &str) -> bool {
+    let statements = list(policy.get("Statement"));
+    statements.into_iter().any(|statement| {
+        statement["Effect"] == "Deny"
+            && names_caller(statement, caller)
+            && names_action(statement, action)
+    })
 }
 
 /// Whether some statement allows the action to the caller. Denials are left out.
@@ -66,7 +84,7 @@ fn is_named(principal: &Value, caller: Caller) -> bool {
     }
     match caller {
         Caller::Anonymous => false,
-        Caller::Service(name) => named("Service").iter().any(|it| *it == "*" || *it == name),
+        Caller::Service { name, .. } => named("Service").iter().any(|it| *it == "*" || *it == name),
         Caller::Federated(name) => named("Federated")
             .iter()
             .any(|it| *it == "*" || *it == name),
@@ -151,6 +169,21 @@ enum Known {
 }
 
 fn context(key: &str, caller: Caller) -> Known {
+    if let Caller::Service {
+        account,
+        organization,
+        source,
+        ..
+    } = caller
+    {
+        return match key {
+            "aws:sourceaccount" => Known::Is(account),
+            "aws:sourceorgid" => organization.map_or(Known::Absent, Known::Is),
+            "aws:sourcearn" => Known::Is(source),
+            _ if key.starts_with("aws:principal") => Known::Absent,
+            _ => Known::Anything,
+        };
+    }
     let Caller::Aws {
         account,
         organization,
@@ -193,13 +226,23 @@ fn condition(operator: &str, known: Known, values: &[String]) -> bool {
         "stringequalsignorecase" => values
             .iter()
             .any(|it| it.eq_ignore_ascii_case(value) || variable(it)),
-        "stringlike" | "arnlike" | "arnequals" => {
-            values.iter().any(|it| wild(it, value) || variable(it))
-        }
+        "stringlike" => values.iter().any(|it| wild(it, value) || variable(it)),
+        "arnlike" | "arnequals" => values.iter().any(|it| arn_like(it, value) || variable(it)),
         "stringnotequals" => !values.iter().any(|it| it == value),
         "null" => values.iter().any(|it| it == "false"),
         _ => true,
     }
+}
+
+/// Each of the six parts of an ARN by itself.
+fn arn_like(pattern: &str, arn: &str) -> bool {
+    let parts = |text: &str| -> Vec<String> { text.splitn(6, ':').map(str::to_owned).collect() };
+    let (pattern, arn) = (parts(pattern), parts(arn));
+    pattern.len() == arn.len()
+        && pattern
+            .iter()
+            .zip(&arn)
+            .all(|(one, other)| wild(one, other))
 }
 
 #[cfg(test)]

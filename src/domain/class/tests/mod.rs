@@ -1,12 +1,14 @@
 //! Tests of classes: tables here, laws beside.
 
 mod choice;
+mod denials;
 mod evaluator;
 mod guardrails;
 mod laws;
 mod lifecycle_guard;
 mod names;
 mod policies;
+mod tags;
 
 use std::collections::BTreeMap;
 
@@ -73,6 +75,18 @@ fn a_class_whose_settings_ecr_would_refuse_is_refused() {
             "namespaceLabels.a",
         ),
         (json!({"allowedNames": ["A/*"]}), "spec.allowedNames"),
+        (
+            json!({"allowedNames": ["${namespace}/*", "${name}/**"]}),
+            "${name} alone limits nothing",
+        ),
+        (
+            json!({"enforced": {"tags": {"environment": "prod"}}, "defaults": {"tags": {"Environment": "dev"}}}),
+            "\"environment\" and \"Environment\"",
+        ),
+        (
+            json!({"enforced": {"encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": " arn:aws:kms:eu-west-1:123456789012:key/1"}}}),
+            "In spec.enforced: ",
+        ),
         (
             json!({"registry": {"accountId": "1", "region": "eu-central-1"}}),
             "spec.registry.accountId",

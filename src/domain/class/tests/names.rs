@@ -199,6 +199,30 @@ fn templates_are_read_or_say_why() {
     }
 }
 
+/// Who writes an object chooses its name, so that by itself it limits nothing.
+#[test]
+fn a_name_needs_the_namespace_beside_it() {
+    for text in [
+        "${name}",
+        "${name}/**",
+        "a/${name}",
+        "**/${name}",
+        "shared-${name}/*",
+    ] {
+        let error = Glob::parse(text).unwrap_err().to_string();
+        assert!(error.contains("${name} alone"), "{text}: {error}");
+    }
+    for text in [
+        "${namespace}/${name}",
+        "${name}-${namespace}",
+        "${namespaceLabels.project}/${name}/**",
+        "shared/*",
+    ] {
+        assert!(Glob::parse(text).is_ok(), "{text}");
+    }
+    assert!(NameTemplate::parse("${name}").is_ok());
+}
+
 /// Kubernetes has no such label. If it had, it would reach no other path.
 #[test]
 fn no_value_brings_a_slash() {

@@ -12,12 +12,13 @@ use serde_json::{Map, Value, json};
 use super::super::{AllowedActions, AllowedPrincipals, Grantable};
 use super::evaluator::{Caller, allows, wild};
 use super::own;
+use crate::api::AllowedService;
 use crate::domain::policy::{Document, pull_and_push, with_access};
 use crate::domain::setting::Setting;
 
-const OWN: &str = "123456789012";
-const PARTNER: &str = "333333333333";
-const STRANGER: &str = "999999999999";
+pub(super) const OWN: &str = "123456789012";
+pub(super) const PARTNER: &str = "333333333333";
+pub(super) const STRANGER: &str = "999999999999";
 
 macro_rules! aws {
     ($account:expr, $organization:expr, $identity:expr, $id:expr) => {
@@ -31,8 +32,19 @@ macro_rules! aws {
     };
 }
 
+macro_rules! service {
+    ($name:expr, $account:expr, $organization:expr, $source:expr) => {
+        Caller::Service {
+            name: $name,
+            account: $account,
+            organization: $organization,
+            source: $source,
+        }
+    };
+}
+
 /// Everybody who might call.
-const CALLERS: &[Caller] = &[
+pub(super) const CALLERS: &[Caller] = &[
     Caller::Anonymous,
     aws!(
         OWN,
@@ -88,8 +100,37 @@ const CALLERS: &[Caller] = &[
         "arn:aws:iam::999999999999:root",
         "999999999999root"
     ),
-    Caller::Service("codebuild.amazonaws.com"),
-    Caller::Service("lambda.amazonaws.com"),
+    service!(
+        "codebuild.amazonaws.com",
+        OWN,
+        None,
+        "arn:aws:codebuild:ap-southeast-1:123456789012:project/images"
+    ),
+    service!(
+        "codebuild.amazonaws.com",
+        PARTNER,
+        Some("o-a1b2c3d4e5"),
+        "arn:aws:codebuild:eu-west-1:333333333333:project/images"
+    ),
+    // A resource may have colons in its name.
+    service!(
+        "codebuild.amazonaws.com",
+        STRANGER,
+        Some("o-ffffffffff"),
+        "arn:aws:codebuild:eu-west-1:999999999999:project/x:123456789012:project/y"
+    ),
+    service!(
+        "lambda.amazonaws.com",
+        STRANGER,
+        None,
+        "arn:aws:lambda:eu-west-1:999999999999:function:f"
+    ),
+    service!(
+        "lambda.amazonaws.com",
+        OWN,
+        None,
+        "arn:aws:lambda:eu-west-1:123456789012:function:f"
+    ),
     Caller::Federated("cognito-identity.amazonaws.com"),
     Caller::Federated("accounts.google.com"),
     Caller::Federated("arn:aws:iam::123456789012:saml-provider/corp"),
@@ -138,13 +179,28 @@ const OPERATIONS: &[&str] = &[
 ];
 
 /// Whether the lists, by their documented meaning, have room for this call.
-fn listed(principals: Option<&[String]>, caller: Caller) -> bool {
+fn listed(principals: Option<&[String]>, services: &[AllowedService], caller: Caller) -> bool {
     let own = [OWN.to_owned()];
     let list = principals.unwrap_or(&own);
     let has = |text: &str| list.iter().any(|it| it == text);
     match caller {
         Caller::Anonymous => false,
-        Caller::Service(name) | Caller::Federated(name) => has(name),
+        Caller::Federated(name) => has(name),
+        Caller::Service {
+            name,
+            account,
+            organization,
+            ..
+        } => {
+            let mut entries = services.iter().filter(|it| it.service == name);
+            let any_source = entries.clone().any(|it| it.any_source == Some(true));
+            let permitted = has(name) || entries.any(|it| it.any_source != Some(true));
+            let acts_for = account == OWN
+                || has(account)
+                || has(&format!("arn:aws:iam::{account}:root"))
+                || organization.is_some_and(has);
+            any_source || (permitted && acts_for)
+        }
         Caller::Aws {
             account,
             organization,
@@ -167,14 +223,14 @@ fn permitted(actions: Option<&[String]>, action: &str) -> bool {
     }
 }
 
-fn one_or_list(of: impl Strategy<Value = &'static str>) -> impl Strategy<Value = Value> {
+pub(super) fn one_or_list(of: impl Strategy<Value = &'static str>) -> impl Strategy<Value = Value> {
     (vec(of, 1..3), any::<bool>()).prop_map(|(words, list)| match words.as_slice() {
         [only] if !list => json!(only),
         _ => json!(words),
     })
 }
 
-fn principal() -> impl Strategy<Value = Value> {
+pub(super) fn principal() -> impl Strategy<Value = Value> {
     let aws = select(vec![
         OWN,
         PARTNER,
@@ -197,6 +253,7 @@ fn principal() -> impl Strategy<Value = Value> {
         "cognito-identity.amazonaws.com",
         "accounts.google.com",
         "arn:aws:iam::123456789012:saml-provider/corp",
+        "codebuild.amazonaws.com",
         "*",
     ]);
     let kind = select(vec!["Service", "Federated", "CanonicalUser"]);
@@ -210,7 +267,7 @@ fn principal() -> impl Strategy<Value = Value> {
     ]
 }
 
-fn action() -> impl Strategy<Value = Value> {
+pub(super) fn action() -> impl Strategy<Value = Value> {
     let odd = select(vec![
         "*",
         "ecr:*",
@@ -234,7 +291,7 @@ fn action() -> impl Strategy<Value = Value> {
     one_or_list(prop_oneof![8 => pull, 2 => plain, 2 => odd])
 }
 
-fn conditions() -> impl Strategy<Value = Value> {
+pub(super) fn conditions() -> impl Strategy<Value = Value> {
     let operator = prop_oneof![
         6 => Just("StringEquals"),
         4 => select(vec![
@@ -244,6 +301,7 @@ fn conditions() -> impl Strategy<Value = Value> {
     ];
     let key = prop_oneof![
         6 => select(vec!["aws:PrincipalOrgID", "aws:PrincipalAccount", "aws:PrincipalArn", "AWS:principalorgid"]),
+        4 => select(vec!["aws:SourceAccount", "aws:SourceArn", "aws:sourcearn", "aws:SourceOrgID"]),
         1 => select(vec!["aws:SourceAccount", "aws:SourceIp", "aws:PrincipalTag/team", "aws:ResourceOrgID", "aws:PrincipalOrgPaths"]),
     ];
     let likely = select(vec![
@@ -255,6 +313,8 @@ fn conditions() -> impl Strategy<Value = Value> {
         5 => likely,
         3 => select(vec![
             PARTNER, STRANGER, "o-bbbbbbbbbb", "o-ffffffffff", "o-*", "*", "", "true", "false", "${aws:PrincipalOrgID}",
+            "arn:aws:codebuild:*:123456789012:project/*", "arn:aws:codebuild:eu-west-1:123456789012:*",
+            "arn:aws:codebuild:eu-west-1:999999999999:*", "arn:aws:codebuild:eu-west-1:*:project/*", "arn:*",
             "arn:aws:iam::123456789012:role/ci", "arn:aws:iam::*:role/ci", "arn:aws:iam::999999999999:role/ci", "O-A1B2C3D4E5",
         ]),
     ];
@@ -288,63 +348,120 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn world()(
-        statements in prop_oneof![3 => vec(statement(), 1), 1 => vec(statement(), 2)],
-        principals in option::weighted(0.8, subsequence(LISTABLE.to_vec(), 0..=LISTABLE.len())),
-        actions in option::weighted(0.4, subsequence(vec!["ecr:*", "ecr:Batch*", "ecr:get*", "ecr:PutImage", "ecr:*LayerUpload", "ecr:BatchGetImage"], 0..=4)),
-    ) -> (Value, Option<Vec<String>>, Option<Vec<String>>) {
-        let texts = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect();
-        (json!({"Version": "2012-10-17", "Statement": statements}), principals.map(texts), actions.map(texts))
+    /// Something for services, on behalf of this one or that.
+    fn for_services()(
+        services in one_or_list(select(vec!["codebuild.amazonaws.com", "lambda.amazonaws.com"])),
+        action in select(pull_and_push().collect::<Vec<_>>()),
+        operator in select(vec![
+            "StringEquals", "StringEquals", "StringLike", "ArnLike", "ArnEquals", "StringEqualsIfExists", "ForAllValues:StringEquals", "StringNotEquals",
+        ]),
+        (key, values) in prop_oneof![
+            ("aws:Source(Account|OrgID)", one_or_list(select(vec![OWN, PARTNER, STRANGER, "o-a1b2c3d4e5", "o-ffffffffff", "*"]))),
+            (Just("aws:SourceArn".to_owned()), one_or_list(select(vec![
+                "arn:aws:codebuild:*:123456789012:project/*", "arn:aws:codebuild:ap-southeast-1:123456789012:project/images",
+                "arn:aws:codebuild:eu-west-1:999999999999:project/x*", "arn:aws:*:eu-west-1:333333333333:*", "arn:*", "arn:aws:codebuild:*:*:*",
+            ]))),
+        ],
+    ) -> Value {
+        json!({"Effect": "Allow", "Principal": {"Service": services}, "Action": action, "Condition": {operator: {key: values}}})
     }
 }
 
-fn document(policy: &Value) -> Option<Document> {
-    match with_access(policy.as_object(), None) {
+prop_compose! {
+    fn world()(
+        statements in prop_oneof![3 => vec(statement(), 1), 1 => vec(statement(), 2), 1 => vec(for_services(), 1)],
+        principals in option::weighted(0.8, subsequence(LISTABLE.to_vec(), 0..=LISTABLE.len())),
+        services in subsequence(vec![("codebuild.amazonaws.com", false), ("codebuild.amazonaws.com", true), ("lambda.amazonaws.com", true)], 0..=2),
+        actions in option::weighted(0.4, subsequence(vec!["ecr:*", "ecr:Batch*", "ecr:get*", "ecr:PutImage", "ecr:*LayerUpload", "ecr:BatchGetImage"], 0..=4)),
+    ) -> World {
+        let texts = |list: Vec<&str>| list.into_iter().map(str::to_owned).collect();
+        World {
+            policy: json!({"Version": "2012-10-17", "Statement": statements}),
+            principals: principals.map(texts),
+            services: services.into_iter().map(|(name, any)| service(name, any)).collect(),
+            actions: actions.map(texts),
+        }
+    }
+}
+
+/// A policy, and the lists of a class.
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) policy: Value,
+    pub(super) principals: Option<Vec<String>>,
+    pub(super) services: Vec<AllowedService>,
+    pub(super) actions: Option<Vec<String>>,
+}
+
+fn service(name: &str, any_source: bool) -> AllowedService {
+    AllowedService {
+        service: name.to_owned(),
+        any_source: any_source.then_some(true),
+    }
+}
+
+pub(super) fn document(policy: &Value) -> Option<Document> {
+    match with_access(policy.as_object(), None, &own().id) {
         Ok(Setting::Present(document)) => Some(document),
         Ok(Setting::Absent | Setting::Unmanaged) | Err(_) => None,
     }
 }
 
-/// What the check lets through, and is allowed all the same beyond the lists.
-fn beyond(
-    policy: &Value,
-    principals: Option<&[String]>,
-    actions: Option<&[String]>,
-) -> Option<Vec<(Caller, &'static str)>> {
-    let grantable = Grantable {
-        principals: AllowedPrincipals::parse(principals),
-        actions: AllowedActions::parse(actions),
-    };
-    grantable.check(&document(policy)?, &own().id).ok()?;
-    let calls = CALLERS
-        .iter()
-        .flat_map(|caller| OPERATIONS.iter().map(|action| (*caller, *action)));
-    Some(
-        calls
-            .filter(|(caller, action)| allows(policy, *caller, action))
-            .filter(|(caller, action)| !listed(principals, *caller) || !permitted(actions, action))
-            .collect(),
-    )
+impl World {
+    pub(super) fn grantable(&self, role: Option<&str>) -> Grantable {
+        let principals = AllowedPrincipals::parse(self.principals.as_deref(), Some(&self.services));
+        Grantable::new(
+            principals,
+            AllowedActions::parse(self.actions.as_deref()),
+            role,
+        )
+    }
+
+    fn has_room_for(&self, caller: Caller, action: &str) -> bool {
+        listed(self.principals.as_deref(), &self.services, caller)
+            && permitted(self.actions.as_deref(), action)
+    }
+
+    /// What the check lets through, and is allowed all the same beyond the lists.
+    fn beyond(&self) -> Option<Vec<(Caller, &'static str)>> {
+        let document = document(&self.policy)?;
+        self.grantable(None).check(&document, &own().id).ok()?;
+        let calls = CALLERS
+            .iter()
+            .flat_map(|caller| OPERATIONS.iter().map(|action| (*caller, *action)));
+        Some(
+            calls
+                .filter(|(caller, action)| allows(&self.policy, *caller, action))
+                .filter(|(caller, action)| !self.has_room_for(*caller, action))
+                .collect(),
+        )
+    }
+}
+
+pub(super) fn runner() -> TestRunner {
+    TestRunner::new(Config {
+        cases: 3000,
+        failure_persistence: None,
+        ..Config::default()
+    })
 }
 
 #[test]
 fn what_is_let_through_grants_nothing_beyond_the_lists() {
     let (passed, granting) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let cases = 3000;
-    let mut runner = TestRunner::new(Config {
-        cases,
-        failure_persistence: None,
-        ..Config::default()
-    });
-    runner
-        .run(&world(), |(policy, principals, actions)| {
-            let beyond = beyond(&policy, principals.as_deref(), actions.as_deref());
-            if let Some(beyond) = beyond {
+    let to_services = AtomicUsize::new(0);
+    runner()
+        .run(&world(), |world| {
+            if let Some(beyond) = world.beyond() {
                 passed.fetch_add(1, Ordering::Relaxed);
-                let some = CALLERS
-                    .iter()
-                    .any(|it| OPERATIONS.iter().any(|action| allows(&policy, *it, action)));
-                granting.fetch_add(usize::from(some), Ordering::Relaxed);
+                let granted = |it: &&Caller| {
+                    let mut actions = OPERATIONS.iter();
+                    actions.any(|action| allows(&world.policy, **it, action))
+                };
+                let some: Vec<&Caller> = CALLERS.iter().filter(granted).collect();
+                let service = |it: &&Caller| matches!(it, Caller::Service { .. });
+                granting.fetch_add(usize::from(!some.is_empty()), Ordering::Relaxed);
+                to_services.fetch_add(usize::from(some.iter().any(service)), Ordering::Relaxed);
                 prop_assert!(beyond.is_empty(), "{beyond:?}");
             }
             Ok(())
@@ -356,13 +473,23 @@ fn what_is_let_through_grants_nothing_beyond_the_lists() {
         granting >= 60,
         "{granting} of {passed} policies granted anything"
     );
+    let to_services = to_services.into_inner();
+    assert!(to_services >= 20, "{to_services} granted services anything");
 }
 
 /// What each part of the check is for: policies that a check without it would let through.
 #[test]
 fn the_evaluator_sees_what_is_refused() {
     let open = |principal: Value, condition: Value| json!({"Statement": [{"Effect": "Allow", "Principal": principal, "Action": "ecr:BatchGetImage", "Condition": condition}]});
-    let list = [OWN.to_owned(), "o-a1b2c3d4e5".to_owned()];
+    let by_service =
+        |condition: Value| open(json!({"Service": "codebuild.amazonaws.com"}), condition);
+    let list = [OWN, "o-a1b2c3d4e5", "codebuild.amazonaws.com"];
+    let world = |policy: &Value| World {
+        policy: policy.clone(),
+        principals: Some(list.iter().map(|it| (*it).to_owned()).collect()),
+        services: Vec::new(),
+        actions: None,
+    };
     for policy in [
         open(
             json!("*"),
@@ -390,16 +517,25 @@ fn the_evaluator_sees_what_is_refused() {
             json!({"CanonicalUser": "79a59df900b949e55d96a1e698fbaced"}),
             json!({}),
         ),
+        by_service(json!({})),
+        by_service(json!({"StringEquals": {"aws:SourceAccount": STRANGER}})),
+        by_service(json!({"StringEquals": {"aws:SourceAccount": [OWN, STRANGER]}})),
+        by_service(json!({"StringEqualsIfExists": {"aws:PrincipalAccount": OWN}})),
+        by_service(
+            json!({"StringLike": {"aws:SourceArn": "arn:aws:codebuild:*:123456789012:project/*"}}),
+        ),
+        by_service(json!({"ArnLike": {"aws:SourceArn": "arn:aws:codebuild:*:*:project/*"}})),
+        by_service(json!({"StringEquals": {"aws:SourceOrgID": "o-ffffffffff"}})),
         json!({"Statement": {"Effect": "Allow", "NotPrincipal": {"AWS": OWN}, "Action": "ecr:BatchGetImage"}}),
         json!({"Statement": {"Effect": "Allow", "Principal": {"AWS": OWN}, "NotAction": "ecr:PutImage"}}),
         json!({"Statement": {"Effect": "Allow", "Principal": {"AWS": OWN}, "Action": "ecr:B*"}}),
     ] {
-        assert_eq!(beyond(&policy, Some(&list), None), None, "{policy}");
+        let world = world(&policy);
+        assert_eq!(world.beyond(), None, "{policy}");
         let reaches = CALLERS.iter().any(|it| {
-            OPERATIONS.iter().any(|action| {
-                allows(&policy, *it, action)
-                    && !(listed(Some(&list), *it) && permitted(None, action))
-            })
+            OPERATIONS
+                .iter()
+                .any(|action| allows(&policy, *it, action) && !world.has_room_for(*it, action))
         });
         assert!(reaches, "{policy}");
     }

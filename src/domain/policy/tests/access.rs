@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{ACCOUNT, document, map, stored, with};
+use super::{ACCOUNT, document, map, own, stored, with};
 use crate::api::Access;
 use crate::domain::policy::{Document, PolicyError, with_access};
 use crate::domain::setting::Setting;
@@ -11,6 +11,7 @@ fn granted(access: Value) -> Result<Setting<Document>, PolicyError> {
     with_access(
         None,
         Some(&serde_json::from_value::<Access>(access).unwrap()),
+        &own(),
     )
 }
 
@@ -26,24 +27,24 @@ fn three_states() {
         pull: Some(vec![ACCOUNT.to_owned()]),
         push: None,
     };
-    assert_eq!(with_access(None, None), Ok(Setting::Unmanaged));
-    assert_eq!(with_access(Some(&empty), None), Ok(Setting::Absent));
-    assert_eq!(with_access(None, Some(&none)), Ok(Setting::Absent));
+    assert_eq!(with_access(None, None, &own()), Ok(Setting::Unmanaged));
+    assert_eq!(with_access(Some(&empty), None, &own()), Ok(Setting::Absent));
+    assert_eq!(with_access(None, Some(&none), &own()), Ok(Setting::Absent));
     assert_eq!(
-        with_access(Some(&empty), Some(&empty_lists)),
+        with_access(Some(&empty), Some(&empty_lists), &own()),
         Ok(Setting::Absent)
     );
     let policy = map(with(json!({})));
     assert_eq!(
-        with_access(Some(&policy), Some(&none)),
-        with_access(Some(&policy), None)
+        with_access(Some(&policy), Some(&none), &own()),
+        with_access(Some(&policy), None, &own())
     );
     assert_eq!(
-        with_access(Some(&empty), Some(&some)),
-        with_access(None, Some(&some))
+        with_access(Some(&empty), Some(&some), &own()),
+        with_access(None, Some(&some), &own())
     );
     assert_eq!(
-        document(with_access(Some(&policy), Some(&some)))
+        document(with_access(Some(&policy), Some(&some), &own()))
             .policy()
             .unwrap()
             .statements
@@ -72,7 +73,10 @@ fn access_becomes_statements() {
     let both = [&pull[..], &push[..]].concat();
     let by_hand = json!({"Version": "2012-10-17", "Statement": [
         {"Sid": "EcrOperatorPull", "Effect": "Allow", "Action": pull,
-         "Principal": {"AWS": "arn:aws:iam::111122223333:root", "Service": "lambda.amazonaws.com"}},
+         "Principal": {"AWS": "arn:aws:iam::111122223333:root"}},
+        {"Sid": "EcrOperatorPullServices", "Effect": "Allow", "Action": pull,
+         "Principal": {"Service": "lambda.amazonaws.com"},
+         "Condition": {"StringEquals": {"aws:SourceAccount": ACCOUNT}}},
         {"Sid": "EcrOperatorPush", "Effect": "Allow", "Action": both,
          "Principal": {"AWS": "arn:aws:iam::111122223333:role/ci/Push"}},
     ]});
@@ -126,6 +130,23 @@ fn access_takes_principals_only() {
         assert!(
             refusal.contains(&format!("at spec.access.pull, not `{entry}`")),
             "{refusal}"
+        );
+    }
+}
+
+/// A service works for all customers of AWS: what `access` grants it, it may do for the account of the
+/// repository alone.
+#[test]
+fn services_act_for_the_account_of_the_repository() {
+    for level in ["pull", "push"] {
+        let services = ["lambda.amazonaws.com", "codebuild.amazonaws.com"];
+        let generated = document(granted(json!({level: services}))).text();
+        let generated: Value = serde_json::from_str(&generated).unwrap();
+        let statement = &generated["Statement"][0];
+        assert_eq!(generated["Statement"].as_array().unwrap().len(), 1);
+        assert_eq!(
+            statement["Condition"],
+            json!({"StringEquals": {"aws:SourceAccount": ACCOUNT}})
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ACCOUNT, document, map, wanted, with};
+use super::{ACCOUNT, document, map, own, wanted, with};
 use crate::api::Access;
 use crate::domain::policy::{PolicyError, with_access};
 
@@ -94,6 +94,7 @@ fn the_size_is_checked_as_a_whole() {
         with_access(
             Some(&map(with(json!({"Sid": "x".repeat(bytes)})))),
             Some(&access),
+            &own(),
         )
     };
     let room = 10_240 - document(of(1)).text().len() + 1;
