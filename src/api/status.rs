@@ -86,6 +86,10 @@ pub struct ECRRepositoryStatus {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_ENTRIES), extend("x-kubernetes-list-type" = "atomic"))]
     pub applied: Vec<AppliedAspect>,
+    /// What `pending` was last made from with managementPolicy Observe; the operator reads less because of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    pub compared: Option<Compared>,
     /// What is in force, and where it comes from: from this object's spec, or from its class.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_ENTRIES), extend("x-kubernetes-list-type" = "atomic"))]
@@ -217,6 +221,23 @@ pub struct PendingAction {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_PENDING_MESSAGE))]
     pub message: Option<String>,
+    /// Since when AWS refuses the call, in RFC 3339; also through restarts of the operator. Where the reason
+    /// may heal by itself a person is asked once that has lasted too long. When absent, no time is counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD))]
+    pub since: Option<String>,
+}
+
+/// What was last compared with managementPolicy Observe.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Compared {
+    /// Digest of what was asked for.
+    #[schemars(length(max = MAX_WORD))]
+    pub asked: String,
+    /// Digest of what ECR held.
+    #[schemars(length(max = MAX_WORD))]
+    pub held: String,
 }
 
 /// A lifecycle policy that needs a person's word before it reaches the repository.

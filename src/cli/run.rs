@@ -4,6 +4,7 @@ use std::{error::Error as _, net::SocketAddr, path::PathBuf, sync::Arc, time::Du
 
 use anyhow::{Context as _, anyhow, bail};
 use clap::{Args, ValueEnum};
+use k8s_openapi::jiff::Timestamp;
 use kube::{
     Client, Config,
     client::ClientBuilder,
@@ -255,7 +256,13 @@ async fn serve_logged(flags: Flags, lease: Option<LeaseOf>) -> anyhow::Result<()
         None => {
             seen.0.leading(true);
             let client = client(config, Arc::new(Open), &seen.0)?;
-            let work = Box::pin(work(flags, client, Arc::new(Open), seen, shutdown.clone()));
+            let work = Box::pin(work(
+                flags,
+                client,
+                (Arc::new(Open), None),
+                seen,
+                shutdown.clone(),
+            ));
             until_stopped(work, &mut stop, shutdown.clone()).await
         }
         Some(lease) => while_leading(flags, config, lease, seen, &mut stop, &shutdown).await,
@@ -296,7 +303,13 @@ async fn while_leading(
     }
     seen.1.expect(PARTS);
     let client = client(config, Arc::clone(&fence) as Arc<dyn Fence>, &seen.0)?;
-    let work = Box::pin(work(flags, client, fence, seen, shutdown.clone()));
+    let work = Box::pin(work(
+        flags,
+        client,
+        (fence, election.led_until()),
+        seen,
+        shutdown.clone(),
+    ));
     tokio::select! {
         lost = election.keep() => bail!(
             "the lease {}/{} is lost, {lost}; this process ends, and stands by when it is started again",
@@ -344,7 +357,7 @@ fn no_way(error: &InferConfigError) -> anyhow::Error {
 async fn work(
     flags: Flags,
     client: Client,
-    fence: Arc<dyn Fence>,
+    (fence, worked_until): (Arc<dyn Fence>, Option<Timestamp>),
     (metrics, health): (Metrics, Health),
     shutdown: CancellationToken,
 ) {
@@ -358,6 +371,7 @@ async fn work(
         name: flags.cluster_name,
         previous_names: flags.previous_cluster_names,
         uid,
+        worked_until,
     };
     let settings = Settings {
         resync: Duration::from_secs(flags.resync_seconds),

@@ -18,11 +18,12 @@ use super::{
     watching::digest,
 };
 use crate::{
-    api::{CLASS_FINALIZER, ECRRepositoryClass, ECRRepositoryClassStatus as Status},
+    api::{CLASS_FINALIZER, ConditionType, ECRRepositoryClass, ECRRepositoryClassStatus as Status},
     domain::{
         class::{Class, ClassStanding, conclude_class},
         identity::Registry,
-        retry::Slot,
+        reason::Reason,
+        retry::{Call, Slot, Told},
     },
     ecr::{Clients, Ecr},
     telemetry::Outcome,
@@ -106,7 +107,7 @@ async fn one_pass<C: Clients>(
     let looked = look(ctx, &class).await;
     let went = match &looked.standing {
         Some(ClassStanding::Hindered(attempt)) => Went::Wrong {
-            stalled: attempt.stalled,
+            stalled: attempt.told.stalled,
         },
         Some(ClassStanding::Ready | ClassStanding::Refused(_) | ClassStanding::InUse { .. })
         | None => Went::Well,
@@ -195,6 +196,7 @@ async fn look<C: Clients>(ctx: &Context<C>, class: &ECRRepositoryClass) -> Looke
     let uid = class.uid().unwrap_or_default();
     let mut memory = ctx.memories.recall(&uid);
     let generation = digest(class.metadata.generation);
+    let is_first = memory.class.is_none();
     let changed = memory.class != Some(generation);
     let now = ctx.now();
     if let Some(due) = memory.due.filter(|due| *due > now && !changed) {
@@ -206,6 +208,9 @@ async fn look<C: Clients>(ctx: &Context<C>, class: &ECRRepositoryClass) -> Looke
     }
     if changed {
         memory.attempts.forget();
+    }
+    if is_first && let Some(told) = told(class) {
+        memory.attempts.inherit_one(LOOK, told);
     }
     let (registry, standing, next) = ask(ctx, class, &mut memory).await;
     memory.due = Some(ctx.now().after(next));
@@ -232,18 +237,45 @@ async fn ask<C: Clients>(
     match client.confirm_registry().await {
         Ok(registry) => {
             ctx.pace(&registry);
-            memory.attempts.succeeded(Slot::Look, "");
+            memory.attempts.looked();
             (Some(registry), ClassStanding::Ready, resync)
         }
         Err(failure) => {
-            let (now, dice) = (ctx.now(), fastrand::f64());
+            let (now, dice) = (ctx.clock(), fastrand::f64());
             let waits = ctx.settings.waits();
             let attempts = &mut memory.attempts;
-            let attempt = attempts.failed(Slot::Look, "", failure, now, dice, waits);
-            let next = now.until(attempt.due).min(resync);
+            let attempt = attempts.failed(LOOK, "", failure, now, dice, waits);
+            let next = now.moment.until(attempt.due).min(resync);
             (None, ClassStanding::Hindered(attempt.clone()), next)
         }
     }
+}
+
+/// Asking AWS who it is.
+const LOOK: Call = Call {
+    slot: Slot::Look,
+    operation: "GetCallerIdentity",
+};
+
+/// What status says of it, where it speaks of this very generation: how long it has been so goes through a
+/// restart. It may count a little too much, where something else was wrong just before.
+fn told(class: &ECRRepositoryClass) -> Option<Told> {
+    let status = class.status.as_ref()?;
+    if status.observed_generation != class.metadata.generation {
+        return None;
+    }
+    let of = |type_: ConditionType| {
+        let mut conditions = status.conditions.iter();
+        conditions.find(|it| it.type_ == type_.as_str())
+    };
+    let stalled = of(ConditionType::Stalled);
+    let condition = stalled.or_else(|| of(ConditionType::Reconciling))?;
+    Some(Told {
+        reason: Reason::parse(&condition.reason)?,
+        message: condition.message.clone(),
+        stalled: stalled.is_some(),
+        since: Some(condition.last_transition_time.0),
+    })
 }
 
 /// When to try again after Kubernetes said no.

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use k8s_openapi::jiff::Timestamp;
 use kube::{
     Client,
     runtime::reflector::{ObjectRef, Store},
@@ -20,7 +21,8 @@ use super::{
 use crate::{
     domain::{
         identity::{ClusterName, ClusterUid, Registry},
-        retry::{Moment, Waits},
+        retry::{Moment, Now, Waits},
+        rota::Idle,
         status::binding,
     },
     telemetry::{Metrics, Work},
@@ -35,6 +37,8 @@ pub struct Cluster {
     pub previous_names: Vec<ClusterName>,
     /// The uid of its namespace kube-system.
     pub uid: ClusterUid,
+    /// Until when another process worked here; `None` where nobody knows.
+    pub worked_until: Option<Timestamp>,
 }
 
 /// What the flags say.
@@ -81,6 +85,8 @@ pub(super) struct Context<C> {
     pub(super) objects: Work,
     pub(super) class_work: Work,
     pub(super) began: Instant,
+    /// Since when this process works, and how long nobody had.
+    pub(super) idle: Idle,
     pub(super) shutdown: CancellationToken,
 }
 
@@ -89,18 +95,38 @@ impl<C> Context<C> {
         Moment(self.began.elapsed())
     }
 
-    /// The names in this registry that objects of these classes are bound to, as status says.
+    /// The time by both clocks.
+    pub(super) fn clock(&self) -> Now {
+        Now {
+            moment: self.now(),
+            wall: Timestamp::now(),
+        }
+    }
+
+    /// The moment of a time of day; now, where it has passed.
+    pub(super) fn moment_of(&self, then: Timestamp) -> Moment {
+        let left = then.duration_since(Timestamp::now());
+        self.now()
+            .after(Duration::try_from(left).unwrap_or_default())
+    }
+
+    /// The names in this registry that objects of these classes are bound to, as status says, or, where they
+    /// only observe, have looked at.
     pub(super) fn bound_names_of(
         &self,
         registry: &Registry,
         classes: &BTreeSet<String>,
     ) -> BTreeSet<String> {
-        self.store
-            .state()
-            .iter()
-            .filter(|object| is_of(object, classes))
-            .filter_map(|object| binding(&object.place()?))
-            .filter(|binding| binding.established && binding.identity.registry == *registry)
+        let bound = |object: &&Watched| {
+            let status = object.place()?;
+            let is_known = status.arn.is_some() || status.compared.is_some();
+            binding(&status).filter(|it| is_known && it.identity.registry == *registry)
+        };
+        let objects = self.store.state();
+        let of_classes = objects.iter().map(AsRef::as_ref);
+        let of_classes = of_classes.filter(|object| is_of(object, classes));
+        of_classes
+            .filter_map(|object| bound(&object))
             .map(|binding| binding.identity.name.to_string())
             .collect()
     }
@@ -131,6 +157,26 @@ impl<C> Context<C> {
 fn is_of(object: &Watched, classes: &BTreeSet<String>) -> bool {
     let last = object.last_class_name();
     last.is_none_or(|last| classes.contains(last))
+}
+
+/// A process may end with work under way for so long: what was due then may not have been done.
+const DRAIN: Duration = Duration::from_secs(15);
+
+/// How long nobody worked before, where nobody knows: as long as a pod takes to start.
+const UNKNOWN: Duration = Duration::from_mins(1);
+
+/// How long nobody had worked when this process begins: a small part of the interval between two turns in any case.
+pub(super) fn idle(worked_until: Option<Timestamp>, interval: Duration) -> Idle {
+    let until = Timestamp::now();
+    let part = interval / 8;
+    let last = worked_until.map_or_else(
+        || until.checked_sub(UNKNOWN.min(part)),
+        |it| it.checked_sub(DRAIN.min(part)),
+    );
+    Idle {
+        since: last.unwrap_or(until).min(until),
+        until,
+    }
 }
 
 /// The interval, a tenth more or less, so that objects do not stay in step.

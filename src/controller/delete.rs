@@ -62,7 +62,10 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Option<Dur
 
 fn with_way_out(mut problem: Problem, enforced: bool) -> Problem {
     let way_out = if enforced { WAY_OUT_OF_CLASS } else { WAY_OUT };
-    problem.message = format!("{} ({way_out})", problem.message);
+    // Status has it already where an earlier process said so.
+    if !problem.message.ends_with(&format!("({way_out})")) {
+        problem.message = format!("{} ({way_out})", problem.message);
+    }
     problem
 }
 
@@ -120,7 +123,7 @@ async fn in_turn<C: Clients>(
                 return Ok(Left::Waits);
             }
         };
-        pass.memory.attempts.succeeded(Slot::Look, "");
+        pass.memory.attempts.looked();
         match pass.rights_by_tags(&tagged.tags) {
             Rights::Ours { stamps } if !stamps.is_empty() => {
                 return claim(pass, at, stamps, Proof::ours(tagged.read)).await;

@@ -3,8 +3,13 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use super::{
-    assign::Course, documents::Documents, error::Error, execute::Executed, pass::Pass,
-    prove::Right, rest::Rest,
+    assign::Course,
+    documents::Documents,
+    error::Error,
+    execute::Executed,
+    pass::{Pass, Reach},
+    prove::Right,
+    rest::Rest,
 };
 use crate::{
     api::{Aspect, CLUSTER_UID_TAG, ManagementPolicy},
@@ -54,15 +59,32 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
         Err(refusal) => return not_accepted(pass, Some(&class), refusal).await,
     };
     pass.review_approval(&desired);
-    let applied = pass.applied();
-    let mut wanted = desired.hashes().into_iter();
-    pass.note_difference(wanted.any(|(aspect, hash)| applied.get(&aspect) != Some(&hash)));
+    let differs = differs(pass, &desired);
+    pass.note_difference(differs);
+    if desired.management == ManagementPolicy::Enforce {
+        pass.status.compared = None;
+    }
     pass.hold(Some(&class), Some(&desired.identity)).await?;
     if !bound(pass, &desired).await {
         pass.enforce_class(&class).await?;
         return pass.finish().await;
     }
     converge(pass, &desired).await
+}
+
+/// Whether object and class ask for something else than what was last in force, or compared.
+fn differs<C: Clients>(pass: &Pass<'_, C>, desired: &Desired) -> bool {
+    match desired.management {
+        ManagementPolicy::Observe => {
+            let compared = pass.before.compared.as_ref();
+            compared.is_some_and(|it| it.asked != pass.asked_for(desired))
+        }
+        ManagementPolicy::Enforce => {
+            let applied = pass.applied();
+            let mut wanted = desired.hashes().into_iter();
+            wanted.any(|(aspect, hash)| applied.get(&aspect) != Some(&hash))
+        }
+    }
 }
 
 /// Nothing is sent to AWS of what an object asks for that can't be carried out as a whole. In a
@@ -145,6 +167,7 @@ async fn converge<C: Clients>(
     let documents = match pass.rest(desired).await {
         Ok(Rest::Holds) => return holds(pass, desired).await,
         Ok(Rest::AwaitsSweep) => return Ok(pass.next()),
+        Ok(Rest::Found(found)) => return manage(pass, desired, found, None).await,
         Ok(Rest::Look(documents)) => documents,
         Err(failure) => return pass.unread("DescribeRepositories", failure).await,
     };
@@ -170,7 +193,10 @@ async fn converge<C: Clients>(
 /// All is as it should be: whatever status has yet to say of it is said.
 async fn holds<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result<Duration, Error> {
     match desired.management {
-        ManagementPolicy::Observe => pass.observe(Plan::default()).await,
+        ManagementPolicy::Observe => {
+            pass.save().await?;
+            Ok(pass.next())
+        }
         ManagementPolicy::Enforce => settle(pass, desired, &Executed::default()).await,
     }
 }
@@ -221,7 +247,7 @@ pub(super) async fn look<C: Clients>(
         }
     };
     pass.memory.seen = Some(pass.ctx.now());
-    pass.memory.attempts.succeeded(Slot::Look, "");
+    pass.memory.attempts.looked();
     Ok(found)
 }
 
@@ -230,7 +256,7 @@ async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result
     let stamps = pass.claim(&desired.owner, &desired.adoption).stamps();
     let plan = plan_creation(desired, stamps);
     if desired.management == ManagementPolicy::Observe {
-        return pass.observe(plan).await;
+        return pass.observe(desired, None, plan).await;
     }
     remember_tag_keys(pass, &plan);
     pass.begin().await?;
@@ -298,6 +324,11 @@ async fn manage<C: Clients>(
                     .await
             }
         };
+        if only_looks && documents.is_lacking {
+            // Without them it would be another plan.
+            pass.save().await?;
+            return Ok(pass.next());
+        }
         (observed.lifecycle, observed.policy) = (documents.lifecycle, documents.policy);
     }
     let ours: BTreeSet<_> = pass.status.tag_keys.iter().cloned().collect();
@@ -310,7 +341,8 @@ async fn manage<C: Clients>(
             };
             plan.append(plan_repository(desired, &observed, &then, &ours));
         }
-        return pass.observe(plan).await;
+        let found = (&observed.described, &observed.tags);
+        return pass.observe(desired, Some(found), plan).await;
     }
     remember_tag_keys(pass, &plan);
     if is_ours {
@@ -370,5 +402,8 @@ async fn settle<C: Clients>(
         pass.status.tag_keys = tags.keys().cloned().collect();
     }
     pass.rests_on_sweeps(desired);
+    if pass.reach != Reach::CutShort {
+        pass.reach = Reach::All;
+    }
     pass.finish().await
 }

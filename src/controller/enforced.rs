@@ -92,12 +92,13 @@ impl<C: Clients> Pass<'_, C> {
             }
         }
         self.note_denials(class, &desired);
-        self.carry_out(&desired, class.guards_enforced_lifecycle())
-            .await
+        self.from_class.lifecycle = class.lifecycle_allowance(true);
+        self.carry_out(&desired).await
     }
 
-    async fn carry_out(&mut self, desired: &Desired, guard: Option<u64>) -> Result<(), Error> {
+    async fn carry_out(&mut self, desired: &Desired) -> Result<(), Error> {
         let at = &desired.identity;
+        self.review_approval(desired);
         let (described, Tagged { tags, read }) = match look(self, at).await {
             Ok(Some(found)) => found,
             // Nothing is created anew for an object that is refused.
@@ -126,9 +127,7 @@ impl<C: Clients> Pass<'_, C> {
         plan.refusals.clear();
         remember_tag_keys(self, &plan);
         self.save().await?;
-        if let Some(most) = guard {
-            self.guard_lifecycle(at, &mut plan, most).await;
-        }
+        self.guard_lifecycle(at, &mut plan).await;
         let right = (Right::Ownership, Some(Proof::ours(read)));
         self.execute(at, plan, &hashes, right).await?;
         let mut untouched = self.undone();
@@ -138,6 +137,7 @@ impl<C: Clients> Pass<'_, C> {
                 .filter(|it| !hashes.contains_key(it)),
         );
         record_applied(&mut self.status, &hashes, &untouched);
+        self.spend_approval();
         Ok(())
     }
 }

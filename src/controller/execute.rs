@@ -4,7 +4,12 @@ use std::collections::BTreeMap;
 
 use tokio::time::Instant;
 
-use super::{documents::write_of, error::Error, pass::Pass, prove::Right};
+use super::{
+    documents::write_of,
+    error::Error,
+    pass::{Pass, Reach},
+    prove::Right,
+};
 use crate::{
     api::Aspect,
     domain::{
@@ -146,7 +151,7 @@ impl<C: Clients> Pass<'_, C> {
         let operation = step.action.operation();
         match self.aws.write(at, &step.action, turn, proof).await {
             Ok(answer) => {
-                self.memory.attempts.succeeded(slot, &request);
+                self.succeeded(slot, operation);
                 if let Some(failure) = altered(&step.action, &answer) {
                     self.failed(slot, &request, operation, failure);
                 }
@@ -234,20 +239,26 @@ impl<C: Clients> Pass<'_, C> {
         }
     }
 
-    /// Names the steps that were not tried because of an earlier one.
+    /// Names the steps that were not tried because of an earlier one. Where a person was asked because of one,
+    /// that still holds.
     fn postpone(&mut self, steps: impl Iterator<Item = Step>, failure: &Failure) {
         let Some(first) = self.problems.last().cloned() else {
             return;
         };
-        self.problems.extend(steps.map(|step| Problem {
-            aspect: step.action.aspect(),
-            action: step.action.operation(),
-            message: format!(
-                "Nothing to do here, it follows {}: {}",
-                first.action, failure.said
-            ),
-            ..first.clone()
-        }));
+        self.reach = Reach::CutShort;
+        for Step { action, .. } in steps {
+            let operation = action.operation();
+            let asked_for = self.asked_for_by(slot(&action), operation);
+            self.problems.push(asked_for.unwrap_or_else(|| Problem {
+                aspect: action.aspect(),
+                action: operation,
+                message: format!(
+                    "Nothing to do here, it follows {}: {}",
+                    first.action, failure.said
+                ),
+                ..first.clone()
+            }));
+        }
     }
 }
 

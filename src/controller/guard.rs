@@ -162,6 +162,7 @@ impl<C: Clients> Pass<'_, C> {
                 return;
             };
             self.problems.push(problem);
+            self.does_not_reach(Aspect::LifecyclePolicy, &["PutLifecyclePolicy"]);
         }
         plan.steps
             .retain(|step| step.action.aspect() != Some(Aspect::LifecyclePolicy));
@@ -184,7 +185,7 @@ impl<C: Clients> Pass<'_, C> {
         let (case, now) = (self.case(at, policy), self.ctx.now());
         let waiting = self.memory.waiting.take();
         let waiting = waiting.filter(|it| it.hash == case.policy);
-        if let Some(waiting) = waiting.clone().filter(|it| !self.is_due(it, &case, now)) {
+        if let Some(waiting) = waiting.clone().filter(|it| !self.is_time(it, &case, now)) {
             self.memory.waiting = Some(waiting);
             return Some(self.hindered(&case, allowance));
         }
@@ -224,7 +225,7 @@ impl<C: Clients> Pass<'_, C> {
     }
 
     /// Whether it is time to look again. A preview takes its time, whoever asks.
-    fn is_due(&self, waiting: &Waiting, case: &Case, now: Moment) -> bool {
+    fn is_time(&self, waiting: &Waiting, case: &Case, now: Moment) -> bool {
         let answered = match waiting.stage {
             Stage::Asked => self.asked || self.question(case).is_some_and(is_approved),
             Stage::ToBegin | Stage::Begun(_) => false,
@@ -299,7 +300,7 @@ impl<C: Clients> Pass<'_, C> {
         let slot = Slot::Aspect(Aspect::LifecyclePolicy);
         match answer {
             Ok(answer) => {
-                self.memory.attempts.succeeded(slot, operation);
+                self.succeeded(slot, operation);
                 Ok(answer)
             }
             Err(failure) => {

@@ -9,6 +9,7 @@ use super::guard::Waiting;
 use crate::domain::{
     drift::Repairs,
     retry::{Attempts, Moment},
+    rota::Turn,
 };
 
 /// What is remembered of one object.
@@ -18,10 +19,14 @@ pub(super) struct Memory {
     pub(super) attempts: Attempts,
     /// What was repaired, and how often of late.
     pub(super) repairs: Repairs,
-    /// A digest of what the last pass was asked for: another request starts afresh.
+    /// A digest of what the last pass was over: another generation starts afresh.
+    pub(super) version: Option<u64>,
+    /// A digest of the requests to reconcile now.
     pub(super) request: Option<u64>,
-    /// When lifecycle and repository policy are due to be read.
-    pub(super) policies_due: Option<Moment>,
+    /// When the lifecycle policy is read next.
+    pub(super) lifecycle_turn: Turn,
+    /// When the repository policy is.
+    pub(super) policy_turn: Turn,
     /// A digest of the class that counted at the last pass: its uid and generation.
     pub(super) class: Option<u64>,
     /// A lifecycle policy of the class that may not be written yet.
@@ -45,6 +50,13 @@ impl Memory {
     /// Something else is asked for: what failed, was fought over or waits says nothing of it.
     pub(super) fn begin_afresh(&mut self) {
         self.attempts.forget();
+        self.repairs.forget();
+        self.waiting = None;
+    }
+
+    /// A person asks to try again: every wait is over, and what has failed for long still has.
+    pub(super) fn hasten(&mut self) {
+        self.attempts.hasten();
         self.repairs.forget();
         self.waiting = None;
     }

@@ -2,9 +2,16 @@
 
 use std::time::Duration;
 
-use super::{documents::write_of, error::Error, pass::Pass};
+use super::{
+    documents::write_of,
+    error::Error,
+    pass::{Pass, Reach},
+};
 use crate::{
+    api::Compared,
     domain::{
+        desired::Desired,
+        observed::{Described, Tags, held},
         plan::{Plan, Step},
         reason::Reason,
         status::{Problem, Standing},
@@ -13,15 +20,32 @@ use crate::{
 };
 
 impl<C: Clients> Pass<'_, C> {
-    /// Ends the pass with its plan.
-    pub(super) async fn observe(&mut self, plan: Plan) -> Result<Duration, Error> {
+    /// Ends the pass with its plan, and remembers what that was made from.
+    pub(super) async fn observe(
+        &mut self,
+        desired: &Desired,
+        found: Option<(&Described, &Tags)>,
+        plan: Plan,
+    ) -> Result<Duration, Error> {
         let planned = plan.steps.iter().map(planned).collect();
         for (aspect, refusal) in plan.refusals {
             self.refused(aspect, aspect.map_or("CreateRepository", write_of), refusal);
         }
+        self.status.compared = self.problems.is_empty().then(|| Compared {
+            asked: self.asked_for(desired),
+            held: held(found),
+        });
+        self.reach = Reach::All;
+        self.forget_what_is_over();
+        self.rests_on_sweeps(desired);
         let problems = std::mem::take(&mut self.problems);
         self.conclude(Standing::Observed { planned, problems })
             .await
+    }
+
+    /// A digest of what is asked for, by object and class.
+    pub(super) fn asked_for(&self, desired: &Desired) -> String {
+        self.of_existing(desired).digest()
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use k8s_openapi::jiff::Timestamp;
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Condition, jiff::Timestamp};
 use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 
@@ -32,8 +32,8 @@ use crate::{
         identity::{ClusterName, Owner},
         ownership::Claim,
         reason::Reason,
-        retry::{Attempt, Slot},
-        status::{Problem, Standing, conclude, fit, note_overridden},
+        retry::{Attempt, Call, Moment, Slot, comes_back},
+        status::{Problem, Standing, conclude, fit, keep_untried, note_overridden, note_since},
     },
     ecr::{Access, Clients},
 };
@@ -73,6 +73,24 @@ pub(super) struct Pass<'a, C: Clients> {
     pub(super) is_first: bool,
     /// Somebody has changed the object since the pass began.
     pub(super) changed: CancellationToken,
+    /// When the pass began.
+    began: Moment,
+    /// How far it came.
+    pub(super) reach: Reach,
+}
+
+/// How far a pass came.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) enum Reach {
+    /// It ended before there was a plan: what it did not try is still to be tried.
+    #[default]
+    Part,
+    /// It ended in the midst of its plan.
+    CutShort,
+    /// ECR could not be read.
+    Blind,
+    /// It tried all that there is to do.
+    All,
 }
 
 /// How often something failed.
@@ -133,7 +151,10 @@ impl<'a, C: Clients> Pass<'a, C> {
             seen_to: SeenTo::ByItself,
             is_first: false,
             changed,
+            began: ctx.now(),
+            reach: Reach::default(),
         };
+        pass.memory.attempts.begins();
         pass.note_request();
         pass
     }
@@ -143,11 +164,22 @@ impl<'a, C: Clients> Pass<'a, C> {
         let flux = self.token(RECONCILE_FLUX_ANNOTATION);
         let own = self.token(RECONCILE_ANNOTATION);
         let deleting = self.object.metadata.deletion_timestamp.is_some();
-        let request = digest((self.generation(), deleting, &flux, &own));
-        self.is_first = self.memory.request.is_none();
-        if self.memory.request != Some(request) {
+        let version = digest((self.generation(), deleting));
+        let request = digest((&flux, &own));
+        self.is_first = self.memory.version.is_none();
+        if self.memory.version != Some(version) {
             self.memory.begin_afresh();
-            self.memory.request = Some(request);
+        } else if self.memory.request != Some(request) {
+            self.memory.hasten();
+        }
+        self.memory.version = Some(version);
+        self.memory.request = Some(request);
+        if self.is_first && self.before.observed_generation == Some(self.generation()) {
+            let mut conditions = self.before.conditions.iter();
+            let stalled = conditions.find(|c| c.type_ == "Stalled" && c.status == "True");
+            let stalled = stalled.map(|it| (it.reason.as_str(), it.message.as_str()));
+            let attempts = &mut self.memory.attempts;
+            attempts.inherit(&self.before.pending, stalled, Timestamp::now());
         }
         self.asked = flux != self.before.last_handled_reconcile_at
             || own != self.before.last_handled_request_at;
@@ -258,7 +290,20 @@ impl<'a, C: Clients> Pass<'a, C> {
     /// Says in status how the object stands.
     fn stand(&mut self, standing: Standing) {
         let generation = self.generation();
+        let is_new = match standing {
+            Standing::Beginning | Standing::Suspended { .. } => false,
+            Standing::Enforced(_) | Standing::Observed { .. } => true,
+        };
         conclude(&mut self.status, standing, generation, Timestamp::now());
+        if is_new {
+            let attempts = &self.memory.attempts;
+            note_since(&mut self.status, |aspect, operation, reason| {
+                attempts.since(aspect, operation, reason)
+            });
+        }
+        if self.reach == Reach::Blind {
+            keep_untried(&mut self.status, &self.before);
+        }
         if let Some(message) = &self.overridden {
             note_overridden(&mut self.status, message);
         }
@@ -266,14 +311,17 @@ impl<'a, C: Clients> Pass<'a, C> {
 
     /// Ends the pass by its problems.
     pub(super) async fn finish(&mut self) -> Result<Duration, Error> {
-        let undone = self.undone();
-        let itself = self.problems.iter().any(|problem| problem.aspect.is_none());
-        self.memory.attempts.keep(|slot| match slot {
-            Slot::Look | Slot::Repository => itself,
-            Slot::Aspect(aspect) => undone.contains(&aspect),
-        });
+        self.forget_what_is_over();
         let problems = std::mem::take(&mut self.problems);
         self.conclude(Standing::Enforced(problems)).await
+    }
+
+    /// What a pass did not try that tried all is no longer to be tried.
+    pub(super) fn forget_what_is_over(&mut self) {
+        match self.reach {
+            Reach::All => self.memory.attempts.went_through(),
+            Reach::Part | Reach::CutShort | Reach::Blind => {}
+        }
     }
 
     /// Publishes what the pass did; each write once, also where its status could not be saved.
@@ -285,35 +333,38 @@ impl<'a, C: Clients> Pass<'a, C> {
         self.ctx.events.publish(&self.object, events).await;
     }
 
-    /// When to come back: at the resync, or earlier where something is to be tried again.
+    /// When to come back: at the resync, or earlier where this pass left something that is tried again.
     pub(super) fn next(&self) -> Duration {
-        let now = self.ctx.now();
-        let waiting = self.memory.waiting.as_ref().and_then(|it| it.due(now));
-        let (resync, policies) = match self.seen_to {
-            SeenTo::BySweeps => (jittered(REST), self.memory.policies_due),
-            SeenTo::ByItself => (jittered(self.ctx.settings.resync), None),
+        let memory = &self.memory;
+        let waiting = memory.waiting.as_ref();
+        let waiting = waiting.and_then(|it| it.due(self.ctx.now()));
+        let (resync, turns) = match self.seen_to {
+            SeenTo::BySweeps => {
+                let turns = [memory.lifecycle_turn.due(), memory.policy_turn.due()];
+                (jittered(REST), turns)
+            }
+            SeenTo::ByItself => (jittered(self.ctx.settings.resync), [None, None]),
         };
-        let attempts = self.memory.attempts.next_due().into_iter();
-        let due = attempts.chain(waiting).chain(policies);
-        due.min().map_or(resync, |due| {
-            resync.min(now.until(due)).max(Duration::from_millis(50))
-        })
+        let attempts = memory.attempts.next_due().into_iter();
+        let dues = attempts.chain(waiting).chain(turns.into_iter().flatten());
+        comes_back(self.began, self.ctx.now(), resync, dues)
     }
 
-    /// Notes a failure of AWS, and when to try again.
+    /// Notes a failure of AWS; tells when it is tried again.
     pub(super) fn failed(
         &mut self,
         slot: Slot,
         request: &str,
         action: &'static str,
         failure: Failure,
-    ) {
+    ) -> Moment {
         tracing::warn!(action, class = failure.class.label(), said = %failure.said, "not done");
-        let (now, dice) = (self.ctx.now(), fastrand::f64());
+        let (now, dice) = (self.ctx.clock(), fastrand::f64());
         let waits = self.ctx.settings.waits();
+        let call = call(slot, action);
         let attempts = &mut self.memory.attempts;
-        let attempt = attempts.failed(slot, request, failure, now, dice, waits);
-        let problem = problem(slot, action, attempt);
+        let attempt = attempts.failed(call, request, failure, now, dice, waits);
+        let (problem, due) = (problem(call, attempt), attempt.due);
         let failures = &mut self.failures;
         if problem.stalled {
             failures.stalled += 1;
@@ -321,6 +372,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             failures.retried += 1;
         }
         self.problems.push(problem);
+        due
     }
 
     /// The failure of something that is not yet due again; its problem stays.
@@ -330,10 +382,27 @@ impl<'a, C: Clients> Pass<'a, C> {
         request: &str,
         action: &'static str,
     ) -> Option<Failure> {
-        let now = self.ctx.now();
-        let attempt = self.memory.attempts.holding_back(slot, request, now)?;
-        self.problems.push(problem(slot, action, attempt));
+        let (now, call) = (self.ctx.now(), call(slot, action));
+        let attempt = self.memory.attempts.holding_back(call, request, now)?;
+        self.problems.push(problem(call, attempt));
         Some(attempt.failure.clone())
+    }
+
+    /// Notes that a call went well.
+    pub(super) fn succeeded(&mut self, slot: Slot, action: &'static str) {
+        self.memory.attempts.succeeded(call(slot, action));
+    }
+
+    /// The problem of a call that is not tried now, where a person was asked because of it.
+    pub(super) fn asked_for_by(&self, slot: Slot, action: &'static str) -> Option<Problem> {
+        let told = self.memory.attempts.asked_for(call(slot, action))?;
+        Some(Problem {
+            aspect: slot.aspect(),
+            action,
+            reason: told.reason,
+            message: told.message.clone(),
+            stalled: true,
+        })
     }
 
     pub(super) fn refused(
@@ -352,23 +421,30 @@ impl<'a, C: Clients> Pass<'a, C> {
         });
     }
 
-    /// Ends a pass in which AWS could not be read. At rest a failed read flips
-    /// nothing, until what is known is a day old.
+    /// Ends a pass in which AWS could not be read. At rest a failed read flips nothing, until what is known is
+    /// a day old; nor does it where a person is asked for, unless a person is asked for it as well.
     pub(super) async fn unread(
         &mut self,
         action: &'static str,
         failure: Failure,
     ) -> Result<Duration, Error> {
         self.failed(Slot::Look, "", action, failure);
+        self.reach = Reach::Blind;
         let now = self.ctx.now();
         let seen = *self.memory.seen.get_or_insert(now);
-        if !self.at_rest() {
-            return self.finish().await;
-        }
-        if now.0.saturating_sub(seen.0) < OUTDATED {
+        let at_rest = self.at_rest();
+        let is_news = if at_rest {
+            now.0.saturating_sub(seen.0) >= OUTDATED
+        } else {
+            !self.asks_a_person() || self.problems.iter().any(|it| it.stalled)
+        };
+        if !is_news {
             self.problems.clear();
             self.save().await?;
             return Ok(self.next());
+        }
+        if !at_rest {
+            return self.finish().await;
         }
         let problems = self.problems.drain(..).map(|problem| Problem {
             reason: Reason::Outdated,
@@ -379,15 +455,33 @@ impl<'a, C: Clients> Pass<'a, C> {
         self.conclude(Standing::Enforced(problems)).await
     }
 
+    /// Whether status says of this very generation that a person is needed: a read that fails is no cure. Where it
+    /// was for want of a class there is one now, or nobody would have read.
+    fn asks_a_person(&self) -> bool {
+        let classless = [
+            Reason::NoClass,
+            Reason::AmbiguousDefaultClass,
+            Reason::ClassNotFound,
+            Reason::ClassNotReady,
+        ];
+        let mut conditions = self.before.conditions.iter();
+        let stalled = conditions.find(|c| c.type_ == "Stalled" && c.status == "True");
+        let is_cured = |c: &Condition| classless.iter().any(|it| it.as_str() == c.reason);
+        self.before.observed_generation == Some(self.generation())
+            && stalled.is_some_and(|it| !is_cured(it))
+    }
+
+    /// Whether status says that a condition is true.
+    fn is_said(&self, type_: &str) -> bool {
+        let mut conditions = self.before.conditions.iter();
+        conditions.any(|c| c.type_ == type_ && c.status == "True")
+    }
+
     /// Whether status says of this very generation that all is well, and the class asks for nothing else.
     pub(super) fn at_rest(&self) -> bool {
         !self.differs
             && self.before.observed_generation == Some(self.generation())
-            && self
-                .before
-                .conditions
-                .iter()
-                .any(|c| c.type_ == "Ready" && c.status == "True")
+            && self.is_said("Ready")
     }
 
     pub(super) fn applied(&self) -> BTreeMap<Aspect, String> {
@@ -416,15 +510,16 @@ fn memory_of(status: &Status) -> impl PartialEq + '_ {
 /// How old what is known of ECR may get before status says so.
 pub(super) const OUTDATED: Duration = Duration::from_hours(24);
 
-fn problem(slot: Slot, action: &'static str, attempt: &Attempt) -> Problem {
+const fn call(slot: Slot, operation: &'static str) -> Call {
+    Call { slot, operation }
+}
+
+fn problem(call: Call, attempt: &Attempt) -> Problem {
     Problem {
-        aspect: match slot {
-            Slot::Look | Slot::Repository => None,
-            Slot::Aspect(aspect) => Some(aspect),
-        },
-        action,
-        reason: attempt.failure.class.reason(attempt.stalled),
-        message: attempt.message(),
-        stalled: attempt.stalled,
+        aspect: call.slot.aspect(),
+        action: call.operation,
+        reason: attempt.told.reason,
+        message: attempt.told.message.clone(),
+        stalled: attempt.told.stalled,
     }
 }

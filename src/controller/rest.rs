@@ -8,18 +8,17 @@ use super::{
     sweep,
 };
 use crate::{
-    api::ManagementPolicy,
+    api::{ECRRepositoryStatus as Status, ManagementPolicy},
     domain::{
         desired::Desired,
         failure::Failure,
         identity::Registry,
-        observed::{Described, Observed, Reading, Tags},
-        ownership::{OwnerObject, Rights, judge},
+        observed::{Described, Observed, Reading, Tags, held},
+        ownership::{Conflict, OwnerObject, Rights, judge},
         plan::{documents_match, plan},
-        retry::Slot,
         status::{binding, is_applied},
     },
-    ecr::{Clients, Ecr, Glance},
+    ecr::{Clients, Ecr, Glance, Sight, Tagged},
 };
 
 /// How long an object at rest goes without a pass, where sweeps see to it.
@@ -31,6 +30,8 @@ pub(super) enum Rest {
     Holds,
     /// No sweep has looked yet: it will wake whom it concerns.
     AwaitsSweep,
+    /// It only observes, and a policy is due to be read: this is what there is.
+    Found((Described, Tagged)),
     /// It is to be looked at by itself. Documents that were read on the way need not be read again.
     Look(Option<Documents>),
 }
@@ -39,11 +40,15 @@ impl<C: Clients> Pass<'_, C> {
     /// Whether this pass has nothing to do but see that all is as it was, as far as status tells.
     fn is_routine(&self) -> bool {
         let bound = binding(&self.before);
-        bound.is_some_and(|it| it.established)
+        let is_known = if self.is_enforced() {
+            bound.is_some_and(|it| it.established) && self.before.pending.is_empty()
+        } else {
+            bound.is_some() && self.before.compared.is_some()
+        };
+        is_known
             && self.at_rest()
             && !self.asked
-            && self.before.pending.is_empty()
-            && self.memory.attempts.only_looks()
+            && self.memory.attempts.only_reads()
             && self.memory.waiting.is_none()
     }
 
@@ -87,6 +92,9 @@ impl<C: Clients> Pass<'_, C> {
     /// Whether all is as it should be, by what a sweep saw and by documents that are due to be read.
     /// Anything else is looked at singly before anybody acts on it.
     pub(super) async fn rest(&mut self, desired: &Desired) -> Result<Rest, Failure> {
+        if desired.management == ManagementPolicy::Observe {
+            return self.rest_observing(desired).await;
+        }
         let name = desired.identity.name.as_str();
         let wanted = desired.hashes();
         if !self.is_routine()
@@ -94,12 +102,12 @@ impl<C: Clients> Pass<'_, C> {
             || !self.names_its_tags(desired)
             || !self.names_its_cluster(desired)
         {
-            return Ok(self.looks(name, None));
+            return Ok(self.looks(desired, None));
         }
         match self.glance(name) {
             Glance::NotYet => return Ok(Rest::AwaitsSweep),
             Glance::Failed(failure) => return Err(failure),
-            Glance::Denied | Glance::Unlisted => return Ok(self.looks(name, None)),
+            Glance::Denied | Glance::Unlisted => return Ok(self.looks(desired, None)),
             Glance::Unchanged => {}
             Glance::Seen(sight) => {
                 let tags = if sight.tags.is_some() {
@@ -109,25 +117,80 @@ impl<C: Clients> Pass<'_, C> {
                     found.map(|it| it.tags)
                 };
                 if !tags.is_some_and(|tags| self.is_as_asked(desired, &sight.described, tags)) {
-                    return Ok(self.looks(name, None));
+                    return Ok(self.looks(desired, None));
                 }
                 self.note_ownership(&desired.identity);
                 self.aws.snapshot().agree(name, &sight);
             }
         }
-        self.memory.seen = Some(self.ctx.now());
-        self.memory.attempts.succeeded(Slot::Look, "");
+        self.is_seen();
         let documents = self.read_documents(&desired.identity, &wanted).await;
         if documents_match(desired, &documents.lifecycle, &documents.policy)
             && self.problems.is_empty()
         {
             return Ok(Rest::Holds);
         }
-        Ok(self.looks(name, Some(documents)))
+        Ok(self.looks(desired, Some(documents)))
     }
 
-    fn looks(&mut self, name: &str, documents: Option<Documents>) -> Rest {
-        self.aws.snapshot().doubt(name);
+    /// The same of an object that only observes: whether what there is is what its plan was made from. It agrees
+    /// with nothing: that would be in the name of whoever has the repository. A plan is all that comes of it,
+    /// so that what a sweep saw is enough for one.
+    async fn rest_observing(&mut self, desired: &Desired) -> Result<Rest, Failure> {
+        let compared = self.before.compared.as_ref().map(|it| it.held.clone());
+        let Some(before) = compared.filter(|_| self.is_routine()) else {
+            return Ok(self.looks(desired, None));
+        };
+        let sight = match self.glance(desired.identity.name.as_str()) {
+            Glance::NotYet => return Ok(Rest::AwaitsSweep),
+            Glance::Failed(failure) => return Err(failure),
+            Glance::Unlisted if before == held(None) => {
+                self.is_seen();
+                return Ok(Rest::Holds);
+            }
+            Glance::Denied | Glance::Unlisted | Glance::Unchanged => {
+                return Ok(self.looks(desired, None));
+            }
+            Glance::Seen(sight) => sight,
+        };
+        let Sight { described, tags } = sight;
+        let is_due = self.is_any_due(&desired.hashes());
+        if let (Some(tags), false) = (&tags, is_due) {
+            if before != held(Some((&described, tags))) {
+                return Ok(self.looks(desired, None));
+            }
+            self.is_seen();
+            return Ok(Rest::Holds);
+        }
+        // Nobody lists the tags of a repository without an owner: at its turn they are read as well.
+        let tagged = self.aws.tags(&desired.identity).await?;
+        let now = tagged.as_ref().map(|it| (&described, &it.tags));
+        let is_same = before == held(now);
+        match tagged.filter(|_| is_same) {
+            None => Ok(self.looks(desired, None)),
+            Some(tagged) => {
+                self.is_seen();
+                Ok(if is_due {
+                    Rest::Found((described, tagged))
+                } else {
+                    Rest::Holds
+                })
+            }
+        }
+    }
+
+    fn is_seen(&mut self) {
+        self.memory.seen = Some(self.ctx.now());
+        self.memory.attempts.looked();
+    }
+
+    /// Whoever has the repository doubts what it agreed with. What others look for there is no news of it.
+    fn looks(&mut self, desired: &Desired, documents: Option<Documents>) -> Rest {
+        let bound = binding(&self.before).filter(|it| it.established);
+        let is_its = bound.is_some_and(|it| it.identity == desired.identity);
+        if is_its && !is_contested(&self.before) {
+            self.aws.snapshot().doubt(desired.identity.name.as_str());
+        }
         self.seen_to = SeenTo::ByItself;
         Rest::Look(documents)
     }
@@ -166,4 +229,16 @@ impl<C: Clients> Pass<'_, C> {
             self.glance(desired.identity.name.as_str());
         }
     }
+}
+
+/// Whether status says that the repository is another's.
+fn is_contested(status: &Status) -> bool {
+    let conflicts = [
+        Conflict::AlreadyExists,
+        Conflict::OtherOwner,
+        Conflict::TwoClusters,
+    ];
+    let is_one = |reason: &str| conflicts.iter().any(|it| it.reason().as_str() == reason);
+    let mut conditions = status.conditions.iter();
+    conditions.any(|it| it.type_ == "Stalled" && is_one(&it.reason))
 }

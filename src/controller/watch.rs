@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     assign::Parsed,
     class::{on_class_error, reconcile_class},
-    context::{Cluster, Context, Settings},
+    context::{Cluster, Context, Settings, idle},
     default_class::make_where_there_is_none,
     events::Events,
     memory::Memories,
@@ -66,6 +66,7 @@ pub async fn run<C: Clients>(
         events: Events::new(client.clone()),
         client: client.clone(),
         clients,
+        idle: idle(cluster.worked_until, settings.policy_resync),
         cluster,
         settings,
         store: reader.clone(),

@@ -10,8 +10,8 @@ use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use super::{bounded::Bounded, errand::is_at_rest, shown::Stands};
 use crate::api::{
-    APPROVE_LIFECYCLE_ANNOTATION, APPROVE_RECREATE_ANNOTATION, ECRRepository, ECRRepositorySpec,
-    ECRRepositoryStatus, Loss, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
+    APPROVE_LIFECYCLE_ANNOTATION, APPROVE_RECREATE_ANNOTATION, Compared, ECRRepository,
+    ECRRepositorySpec, ECRRepositoryStatus, Loss, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
 };
 
 /// The annotations that mean something to us; others, such as what kubectl last applied, are not kept.
@@ -111,6 +111,7 @@ struct Place {
     repository_name: Option<String>,
     arn: Option<String>,
     last_loss: Option<Loss>,
+    compared: Option<Compared>,
 }
 
 impl Watched {
@@ -181,6 +182,7 @@ impl Watched {
             repository_name: place.repository_name,
             arn: place.arn,
             last_loss: place.last_loss,
+            compared: place.compared,
             ..ECRRepositoryStatus::default()
         })
     }

@@ -124,6 +124,14 @@ pub struct Desired {
 }
 
 impl Desired {
+    /// Equal where the same plan comes of the same repository.
+    #[must_use]
+    pub fn digest(&self) -> String {
+        let refusals: Vec<_> = self.refusals().collect();
+        let asked = (&self.encryption, &self.adoption, refusals);
+        digest("desired", &format!("{:?} {asked:?}", self.hashes()))
+    }
+
     /// Parses what `owner` asks for in `registry`.
     ///
     /// # Errors

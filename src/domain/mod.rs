@@ -20,6 +20,7 @@ pub mod plan;
 pub mod policy;
 pub mod reason;
 pub mod retry;
+pub mod rota;
 pub mod setting;
 pub mod status;
 mod tag_steps;
@@ -46,6 +47,10 @@ mod plan_laws;
 mod plan_limits;
 #[cfg(test)]
 mod plan_reach;
+#[cfg(test)]
+mod retry_laws;
+#[cfg(test)]
+mod retry_tables;
 #[cfg(test)]
 mod status_records;
 #[cfg(test)]

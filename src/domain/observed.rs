@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{
     desired::{Encryption, Mutability},
+    digest::digest,
     lifecycle::Lifecycle,
     policy::Document,
 };
+
+use crate::api::OWNER_TAG;
 
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
@@ -36,6 +39,16 @@ pub struct Described {
     pub scan_on_push: bool,
     /// How images are encrypted; `None` where AWS has a word that we don't know.
     pub encryption: Option<Encryption>,
+}
+
+/// A digest of a repository, as a sweep shows it: the tags of one without an owner are not listed there.
+#[must_use]
+pub fn held(found: Option<(&Described, &Tags)>) -> String {
+    let seen = found.map(|(described, tags)| {
+        let listed = tags.contains_key(OWNER_TAG).then_some(tags);
+        (described, listed)
+    });
+    digest("held", &format!("{seen:?}"))
 }
 
 /// One repository, as far as it was read.

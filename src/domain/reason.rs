@@ -12,6 +12,12 @@ macro_rules! reasons {
             /// All of them.
             pub const ALL: &[Self] = &[$(Self::$name),+];
 
+            /// The reason of a word that was shown.
+            #[must_use]
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|it| it.as_str() == word)
+            }
+
             /// The word that Kubernetes shows.
             #[must_use]
             pub const fn as_str(self) -> &'static str {

@@ -230,6 +230,30 @@ pub fn conclude(next: &mut Status, standing: Standing, generation: i64, now: Tim
     next.conditions = conditions(verdict.conditions, &next.conditions, generation, now);
 }
 
+/// Says since when what is pending fails.
+pub fn note_since(
+    status: &mut Status,
+    since: impl Fn(Option<Aspect>, &str, &str) -> Option<Timestamp>,
+) {
+    for it in &mut status.pending {
+        let known = since(it.aspect, &it.action, &it.reason);
+        it.since = known.map(|since| since.to_string());
+    }
+}
+
+/// Keeps what an earlier pass was refused, where this one did not get so far as to try it.
+pub fn keep_untried(status: &mut Status, before: &Status) {
+    if status.observed_generation != before.observed_generation {
+        return;
+    }
+    for it in before.pending.iter().filter(|it| it.since.is_some()) {
+        let same = |other: &PendingAction| (other.aspect, &other.action) == (it.aspect, &it.action);
+        if !status.pending.iter().any(same) {
+            status.pending.push(it.clone());
+        }
+    }
+}
+
 /// Says that the class overrides what the object asks for, where the object is accepted.
 pub fn note_overridden(status: &mut Status, message: &str) {
     let accepted = status.conditions.iter_mut();
@@ -342,6 +366,7 @@ fn pending<'a>(problems: impl IntoIterator<Item = &'a Problem>) -> Vec<PendingAc
             action: problem.action.to_owned(),
             reason: problem.reason.to_string(),
             message: Some(fit(&problem.message, LONGEST_MESSAGE)),
+            since: None,
         })
         .collect()
 }

@@ -9,9 +9,10 @@ use ecr_operator::{
         desired::Refusal,
         failure::{Class as FailureClass, Failure},
         reason::Reason,
-        retry::{Attempts, Moment, Slot, Waits},
+        retry::{Attempts, Call, Moment, Now, Slot, Waits},
     },
 };
+use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::state::{Health, SEEN, State, dashed, going, object, said, then};
@@ -26,6 +27,11 @@ pub(crate) fn all() -> Vec<State> {
     states.extend(on_the_way_out());
     states
 }
+
+const LOOK: Call = Call {
+    slot: Slot::Look,
+    operation: "GetCallerIdentity",
+};
 
 /// What asking AWS who we are may end with.
 const FAILURES: [FailureClass; 5] = [
@@ -79,9 +85,13 @@ fn hindered(class: FailureClass) -> Vec<State> {
             class,
             said: format!("as for {}", class.label()),
         };
-        let now = Moment(Duration::from_mins(minutes));
-        let attempt = attempts.failed(Slot::Look, "", failure, now, 0.5, waits);
-        let (sign, health) = if attempt.stalled {
+        let waited = Duration::from_mins(minutes);
+        let now = Now {
+            moment: Moment(waited),
+            wall: Timestamp::UNIX_EPOCH + waited,
+        };
+        let attempt = attempts.failed(LOOK, "", failure, now, 0.5, waits);
+        let (sign, health) = if attempt.told.stalled {
             ("stalled", Health::Degraded)
         } else {
             ("reconciling", Health::Progressing)

@@ -124,7 +124,7 @@ async fn what_is_not_ours_is_left_alone() {
 #[tokio::test]
 async fn policies_are_repaired_at_once_when_a_person_asks() {
     let mut world = World::without_operator("ask").await;
-    world.flag("--policy-resync-seconds=3600");
+    world.flag("--policy-resync-seconds=86400");
     world.start_operator().await;
     let ours = || {
         samples::all()

@@ -76,6 +76,7 @@ mod invalid;
 mod kubernetes;
 mod large;
 mod leader;
+mod loops;
 mod loss;
 mod manifests;
 mod metrics;

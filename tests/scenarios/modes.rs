@@ -214,7 +214,7 @@ async fn observe_shows_drift_and_a_change_of_spec_until_enforce_is_back() {
 #[tokio::test]
 async fn a_request_is_echoed_and_leads_to_a_pass() {
     let mut world = World::without_operator("request").await;
-    world.flag("--policy-resync-seconds=3600");
+    world.flag("--policy-resync-seconds=86400");
     world.start_operator().await;
     world
         .apply("api", json!({"lifecyclePolicy": keep_last(10)}))
@@ -255,7 +255,7 @@ async fn a_request_is_echoed_and_leads_to_a_pass() {
 #[tokio::test]
 async fn a_very_long_request_breaks_nothing() {
     let mut world = World::without_operator("token").await;
-    world.flag("--policy-resync-seconds=3600");
+    world.flag("--policy-resync-seconds=86400");
     world.start_operator().await;
     world
         .apply("api", json!({"lifecyclePolicy": keep_last(10)}))

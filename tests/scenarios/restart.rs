@@ -51,6 +51,7 @@ const DELETION: [&str; 2] = ["ListTagsForResource", "DeleteRepository"];
 async fn undisturbed(name: &str) -> World {
     let mut world = World::without_operator(name).await;
     world.flag("--resync-seconds=600");
+    world.flag("--policy-resync-seconds=86400");
     world
 }
 

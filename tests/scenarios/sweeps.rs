@@ -38,7 +38,7 @@ fn singly(world: &World, names: &[String], mark: usize) -> Vec<Call> {
 /// A world where policies are not looked at meanwhile.
 async fn without_rota(name: &str) -> World {
     let mut world = World::without_operator(name).await;
-    world.flag("--policy-resync-seconds=600");
+    world.flag("--policy-resync-seconds=86400");
     world
 }
 

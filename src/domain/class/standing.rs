@@ -43,9 +43,9 @@ pub fn conclude_class(next: &mut Status, standing: ClassStanding, generation: i6
             Some(ConditionType::Stalled),
         ),
         ClassStanding::Hindered(attempt) => (
-            attempt.failure.class.reason(attempt.stalled),
-            attempt.message(),
-            Some(if attempt.stalled {
+            attempt.told.reason,
+            attempt.told.message,
+            Some(if attempt.told.stalled {
                 ConditionType::Stalled
             } else {
                 ConditionType::Reconciling
@@ -70,7 +70,7 @@ pub fn conclude_class(next: &mut Status, standing: ClassStanding, generation: i6
 mod tests {
     use super::*;
     use crate::domain::failure::{Class as FailureClass, Failure};
-    use crate::domain::retry::{Attempts, Moment, Slot, Waits};
+    use crate::domain::retry::{Attempts, Call, Moment, Now, Slot, Waits};
     use std::time::Duration;
 
     fn said(standing: ClassStanding) -> Vec<(String, String, String)> {
@@ -91,7 +91,15 @@ mod tests {
             rota: Duration::from_hours(8),
         };
         let mut attempts = Attempts::default();
-        let attempt = attempts.failed(Slot::Look, "", failure, Moment::default(), 0.5, waits);
+        let call = Call {
+            slot: Slot::Look,
+            operation: "GetCallerIdentity",
+        };
+        let now = Now {
+            moment: Moment::default(),
+            wall: Timestamp::UNIX_EPOCH,
+        };
+        let attempt = attempts.failed(call, "", failure, now, 0.5, waits);
         ClassStanding::Hindered(attempt.clone())
     }
 

@@ -108,12 +108,4 @@ impl Class {
             ..desired
         })
     }
-
-    /// How many images a lifecycle policy that the class enforces may delete without a person's word,
-    /// where it enforces one.
-    #[must_use]
-    pub fn guards_enforced_lifecycle(&self) -> Option<u64> {
-        let enforced = self.enforced.lifecycle_policy.is_some();
-        enforced.then_some(self.max_expire)
-    }
 }

@@ -29,6 +29,8 @@ pub struct Election {
     metrics: Metrics,
     health: Health,
     view: View,
+    /// When the one who led before last said so.
+    led_until: Option<Timestamp>,
 }
 
 impl Election {
@@ -52,7 +54,15 @@ impl Election {
             metrics,
             health,
             view: View::default(),
+            led_until: None,
         }
+    }
+
+    /// When the one who led before last said so, by its own clock: for what nobody did meanwhile, and for
+    /// nothing that is decided about the lease.
+    #[must_use]
+    pub fn led_until(&self) -> Option<Timestamp> {
+        self.led_until
     }
 
     /// Stands by until the lease is ours.
@@ -132,6 +142,7 @@ impl Election {
                 }
                 Decision::Take(lease) => {
                     let taken = &lease.record;
+                    self.led_until = taken.renewed;
                     let record = taken.taken(&self.identity, &self.settings, Timestamp::now());
                     self.write(Some(lease), record).await
                 }

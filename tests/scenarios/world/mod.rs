@@ -372,6 +372,15 @@ impl World {
         .await
     }
 
+    /// All versions of an object that there were until now.
+    pub(crate) async fn versions(&self, name: &str) -> Vec<ECRRepository> {
+        let catching_up = self.recorder.catch_up(self.client.clone(), &self.namespace);
+        self.patiently("the recorder to catch up", catching_up)
+            .await;
+        let versions = self.recorder.versions().into_iter();
+        versions.filter(|it| it.name_any() == name).collect()
+    }
+
     /// The repository that the object of this name stands for.
     pub(crate) fn repository(&self, name: &str) -> Option<Repository> {
         self.emulator

@@ -127,6 +127,17 @@ impl Operator {
         numbers.sum()
     }
 
+    /// How many passes over objects it has made, as /metrics tells.
+    pub(crate) async fn passes(&self) -> u64 {
+        let text = self.scrape().await.unwrap_or_default();
+        let ended = text.lines().filter(|it| {
+            it.starts_with("controller_runtime_reconcile_total{")
+                && it.contains("controller=\"ecrrepository\"")
+        });
+        let numbers = ended.filter_map(|it| it.rsplit(' ').next()?.parse::<u64>().ok());
+        numbers.sum()
+    }
+
     /// Head and body of an answer.
     pub(crate) async fn ask(&self, path: &str) -> Option<(String, String)> {
         http::ask(&self.admin()?, path).await

@@ -5,7 +5,7 @@ use super::World;
 /// Longer than any scenario waits.
 pub(super) const SELDOM: [&str; 3] = [
     "--resync-seconds=600",
-    "--policy-resync-seconds=3600",
+    "--policy-resync-seconds=86400",
     "--stalled-retry-seconds=3600",
 ];
 
