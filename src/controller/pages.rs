@@ -87,13 +87,11 @@ where
             inner: Arc::clone(&self.inner),
         };
         Box::pin(async move {
-            match wanted(&request) {
-                Some(wanted) => client.page(request.into_parts().0, wanted).await,
-                None => {
-                    let answer = client.sent(request).await?;
-                    Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
-                }
+            if let Some(wanted) = wanted(&request) {
+                return client.page(request.into_parts().0, wanted).await;
             }
+            let answer = client.sent(request).await?;
+            Ok(answer.map(|body| body.map_err(Into::into).boxed_unsync()))
         })
     }
 }
