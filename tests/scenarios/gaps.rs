@@ -2,7 +2,7 @@
 //! ends, and all is listed anew. Whatever happened meanwhile is acted upon at once, by operators that look at
 //! nothing by themselves for as long as a scenario waits.
 
-use std::time::Duration;
+use std::{pin::Pin, time::Duration};
 
 use ecr_emulator::Fault;
 use ecr_operator::api::{ECRRepository, RECONCILE_ANNOTATION};
@@ -21,9 +21,15 @@ use crate::{
 /// A few attempts of the watch, and what a busy machine needs beside.
 const SECONDS: Duration = Duration::from_secs(30);
 
-async fn soon<T>(what: &str, happens: impl Future<Output = T>) -> T {
-    let happened = tokio::time::timeout(SECONDS, happens).await;
-    happened.unwrap_or_else(|_| panic!("not acted upon within {SECONDS:?}: {what}"))
+/// Boxed: what waits for an object is large.
+fn soon<'a, T: 'a>(
+    what: &'a str,
+    happens: impl Future<Output = T> + 'a,
+) -> Pin<Box<dyn Future<Output = T> + 'a>> {
+    Box::pin(async move {
+        let happened = tokio::time::timeout(SECONDS, happens).await;
+        happened.unwrap_or_else(|_| panic!("not acted upon within {SECONDS:?}: {what}"))
+    })
 }
 
 fn tagged(value: &str) -> Value {
