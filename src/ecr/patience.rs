@@ -28,8 +28,8 @@ mod tests {
             class,
             said: String::new(),
         };
-        let throttles = std::iter::repeat_n(Err(Class::Throttled), throttled);
-        let mut answers = throttles.chain(std::iter::repeat(then));
+        let refusals = std::iter::repeat_n(Err(Class::Throttled), throttled);
+        let mut answers = refusals.chain(std::iter::repeat(then));
         let mut tries = Tries::default();
         1 + answers
             .position(|answer| tries.end(&answer.map_err(failure)))

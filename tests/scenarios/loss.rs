@@ -230,11 +230,15 @@ async fn unseen_after_a_restart(name: &str, reads: &[(&str, u64)]) {
 
 #[tokio::test]
 async fn a_repository_that_is_not_described_yet_is_not_lost() {
-    unseen_after_a_restart("not-described", &[("DescribeRepositories", 1)]).await;
+    Box::pin(unseen_after_a_restart(
+        "not-described",
+        &[("DescribeRepositories", 1)],
+    ))
+    .await;
 }
 
 #[tokio::test]
 async fn a_repository_that_is_listed_and_not_found_by_name_is_not_lost() {
     let reads = [("DescribeRepositories", 1), ("ListTagsForResource", 1)];
-    unseen_after_a_restart("not-found", &reads).await;
+    Box::pin(unseen_after_a_restart("not-found", &reads)).await;
 }

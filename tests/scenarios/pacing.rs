@@ -185,6 +185,6 @@ async fn a_storm_that_no_slowness_calms_holds_up_nobody() {
     }
     let took = began.elapsed();
     estate.emulator.clear_faults();
-    assert!(took < Duration::from_secs(60), "{took:?}");
+    assert!(took < Duration::from_mins(1), "{took:?}");
     estate.finish().await;
 }

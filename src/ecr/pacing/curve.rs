@@ -222,10 +222,10 @@ fn beside(mut theirs: Theirs, demand: impl Fn(f64) -> f64, seed: u64) -> impl Fn
 
 /// The seconds that somebody needs who never slows down.
 fn stubborn(calls: u32, budget: f64, mut takes: impl FnMut(f64) -> bool) -> f64 {
-    let (mut now, mut taken) = (0.0, 0);
-    while taken < calls {
+    let (mut now, mut granted) = (0.0, 0);
+    while granted < calls {
         now += 1.0 / budget;
-        taken += u32::from(takes(now));
+        granted += u32::from(takes(now));
     }
     now
 }
