@@ -126,11 +126,11 @@ impl<'a> Timed<'a> {
         let reads = self.proofs(index, call).filter(|it| it.existed_before);
         let owners: Vec<_> = reads.chain([call]).map(owner).collect();
         let wished = self.wished(key, call, |it| {
-            let permits = |owner: &Option<&str>| match owner {
+            let permits = |owner: Option<&str>| match owner {
                 None => it.adopts_unowned(),
                 Some(old) => it.takes_from(old) || (it.adopts_unowned() && self.is_dead(old, call)),
             };
-            owners.iter().any(permits) && !it.is_ending() && it.is_enforced()
+            owners.iter().copied().any(permits) && !it.is_ending() && it.is_enforced()
         });
         (!wished).then_some("10: adopted unasked, or over another owner's tag")
     }
@@ -168,8 +168,8 @@ impl<'a> Timed<'a> {
         let states = self.history.between(key, call.arrived - 60.0, call.arrived);
         let all = states.map(|it| {
             let wishes = self.history.wishes(key, it.from, it.from);
-            let wished: Vec<_> = wishes.iter().map(|it| it.told().to_string()).collect();
-            format!("from {:.3} until {:.3}: {wished:?}", it.from, it.until)
+            let told: Vec<_> = wishes.iter().map(|it| it.told().to_string()).collect();
+            format!("from {:.3} until {:.3}: {told:?}", it.from, it.until)
         });
         all.collect()
     }
@@ -195,8 +195,8 @@ impl<'a> Timed<'a> {
     }
 
     /// 8: an object that the operator let go had nothing left to be done for it.
-    fn let_go(&self, key: [&str; 2], states: &[State]) -> Option<String> {
-        let mut broken = states.windows(2).filter_map(|pair| {
+    fn let_go(&self, key: [&str; 2], states: &[State]) -> Vec<String> {
+        let broken = states.windows(2).filter_map(|pair| {
             let [last, gone] = pair else {
                 return None;
             };
@@ -211,7 +211,7 @@ impl<'a> Timed<'a> {
                 )
             })
         });
-        broken.next()
+        broken.collect()
     }
 
     /// Whether nothing was left to do for an object that is let go: it asks for nothing, or what it had is
@@ -225,9 +225,12 @@ impl<'a> Timed<'a> {
             let owner = owner(call).and_then(parsed);
             owner.is_some_and(|(cluster, it)| it == key && self.clusters.contains(cluster))
         };
-        let mut seen = self.calls.iter().rev().filter(|call| {
-            call.answered <= at + TOLERANCE && addressed(call).as_deref() == Some(name)
-        });
+        // What comes later may be about the next object of this name.
+        let mut seen = self
+            .calls
+            .iter()
+            .rev()
+            .filter(|call| call.answered <= at && addressed(call).as_deref() == Some(name));
         retained
             || seen.next().is_some_and(|it| {
                 let deleted = it.operation == "DeleteRepository" && it.applied;

@@ -29,6 +29,7 @@ fn at(seconds: f64) -> (String, f64) {
     (text, 1_796_032_800.0 + seconds)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "callers write `json!({…})`")]
 impl Case {
     /// A class that permits all, and an object that nothing has happened to.
     fn new(spec: Value) -> Self {
@@ -274,6 +275,8 @@ fn an_owners_tag_goes_over_none_but_a_dead_or_a_named_one() {
 fn an_object_is_let_go_when_nothing_is_left_to_do_for_it() {
     ending("Delete").deletes(31.0, false).let_go(32.0).holds();
     ending("Delete").let_go(32.0).breaks("8");
+    let next = |case: Case| case.looks(32.1).reads_tags(32.2, OWNER);
+    next(ending("Delete").deletes(31.0, false).let_go(32.0)).holds();
     ending("Delete")
         .reads_tags(31.0, "there/team/api")
         .let_go(32.0)
