@@ -71,7 +71,7 @@ pub(super) struct Pass<'a, C: Clients> {
     pub(super) seen_to: SeenTo,
     /// Whether this process has had no pass over the object before.
     pub(super) is_first: bool,
-    /// Somebody has changed the object since the pass began.
+    /// The object is another since the pass began, or gone, or its class or namespace is another.
     pub(super) changed: CancellationToken,
     /// When the pass began.
     began: Moment,

@@ -109,7 +109,10 @@ impl<C: Clients> Work<'_, C> {
     fn told(&mut self, what: Wanted) {
         match what {
             Wanted::Pass(name, why) => self.wants(&name, why),
-            Wanted::Gone(name) => self.queue.gone(&name),
+            Wanted::Gone(name) => {
+                self.cuts_short(&name);
+                self.queue.gone(&name);
+            }
             Wanted::Listed => {
                 let store = &self.ctx.store;
                 self.queue.only(|name| store.get(name).is_some());
@@ -118,12 +121,20 @@ impl<C: Clients> Work<'_, C> {
     }
 
     fn wants(&mut self, name: &ObjectRef<Watched>, why: Why) {
-        if let (Why::Changed, Some(changed)) = (why, self.running.get(name)) {
-            changed.cancel();
+        match why {
+            Why::Changed | Why::Surroundings => self.cuts_short(name),
+            Why::Look => {}
         }
         // Whoever is gone meanwhile has had its last event.
         if let Some(object) = self.ctx.store.get(name) {
             self.joins(&object, why);
+        }
+    }
+
+    /// What the pass under way waits for is no longer asked for, or no longer permitted.
+    fn cuts_short(&self, name: &ObjectRef<Watched>) {
+        if let Some(changed) = self.running.get(name) {
+            changed.cancel();
         }
     }
 

@@ -33,6 +33,8 @@ type ClassName = Option<Arc<str>>;
 pub(super) enum Why {
     /// Somebody changed it, or asks for it: where it waits as one at rest, it goes ahead.
     Changed,
+    /// Its class or its namespace is another: something else may be permitted.
+    Surroundings,
     /// It is to be looked at.
     Look,
 }
@@ -351,7 +353,7 @@ mod tests {
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let why = prop_oneof![Just(Why::Changed), Just(Why::Look)];
+        let why = prop_oneof![Just(Why::Changed), Just(Why::Surroundings), Just(Why::Look)];
         let step = prop_oneof![
             3 => (0_u8..80, why).prop_map(|(it, why)| Step::Wants(it, why)),
             2 => (any::<usize>(), any::<bool>()).prop_map(|(it, later)| Step::Ends(it, later)),

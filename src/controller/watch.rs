@@ -98,9 +98,11 @@ pub async fn run<C: Clients>(
             futures::stream::iter(ctx.users_of(&touched))
         })
     };
-    let looked_at = futures::stream::select(users, sweep::news(Arc::clone(&ctx), wanted));
-    let changed = changes(api, writer, Arc::clone(&ctx), watches);
+    let users = users.map(|object| Wanted::Pass(object, Why::Surroundings));
+    let looked_at = sweep::news(Arc::clone(&ctx), wanted);
     let looked_at = looked_at.map(|object| Wanted::Pass(object, Why::Look));
+    let looked_at = futures::stream::select(users, looked_at);
+    let changed = changes(api, writer, Arc::clone(&ctx), watches);
     let asked = futures::stream::select(changed, looked_at);
     let classes = classes(&ctx, namespace.is_none().then_some(looks));
     let first_class = async {
