@@ -117,9 +117,10 @@ async fn one_call_of_ten_fails_and_all_of_it_converges() {
         struck += f;
         assert!(
             spent[&n] <= c * (f + 1) + 2,
-            "{}: {} calls, {c} without its {f} faults",
+            "{}: {} calls, {c} without its {f} faults: {:?}",
             name(n),
-            spent[&n]
+            spent[&n],
+            operations(&world, &name(n), 0)
         );
         let made = world.written();
         let made = made.iter().filter(|c| {

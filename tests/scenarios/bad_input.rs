@@ -63,8 +63,14 @@ fn nested(levels: usize) -> String {
     ))
 }
 
-/// A policy whose document has so many characters in ECR's form or a few more.
-fn long(characters: usize) -> String {
+/// A policy with so many values of a thousand characters.
+fn long(values: usize) -> String {
+    let values = (0..values).map(|n| format!("\"{MARK}{n}{}\"", "x".repeat(1000)));
+    condition_value(&format!("[{}]", values.collect::<Vec<_>>().join(", ")))
+}
+
+/// A policy with a value of so many characters.
+fn long_value(characters: usize) -> String {
     condition_value(&format!("\"{MARK}{}\"", "x".repeat(characters)))
 }
 
@@ -107,8 +113,8 @@ fn documents() -> Vec<Case> {
             statement(r#", "m4rk\u202e": "x""#),
             Stalled("Remove"),
         ),
-        case("long", long(10_240), Stalled("ECR takes 10240")),
-        case("very-long", long(1_000_000), Stalled("ECR takes 10240")),
+        case("long", long(11), Stalled("ECR takes 10240")),
+        case("long-value", long_value(1_000_000), Refused("Too long")),
         case(
             "null",
             statement(r#", "Condition": null"#),

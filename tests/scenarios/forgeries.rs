@@ -82,6 +82,9 @@ async fn a_forged_status_stops_nobody_else() {
         let params = PatchParams::default();
         let patched = repositories.patch_status(name, &params, &claim).await;
         patched.unwrap();
+        // Sweeps see nothing new: it is looked at when somebody asks.
+        let ask = "ecr-operator.dev/reconcile-requested-at";
+        estate.annotate("team-a", name, ask, "now").await;
     }
     // It stops those who claim it.
     for name in &forged {
