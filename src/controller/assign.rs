@@ -5,11 +5,12 @@ use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
-use kube::{Resource as _, ResourceExt as _};
+use kube::{Api, Resource as _, ResourceExt as _};
 
 use super::{
     context::Context,
     errand::errand,
+    error::Error,
     pass::Pass,
     surroundings::{WatchedClass, is_default},
     watching::digest,
@@ -33,6 +34,13 @@ use crate::{
 pub(super) enum Course {
     GoesOn,
     Ends,
+}
+
+/// By what the pass may do what it plans.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Permission {
+    course: Course,
+    by: u64,
 }
 
 /// How AWS is called for a class.
@@ -224,6 +232,7 @@ impl<C: Clients> Pass<'_, C> {
         let (uid, generation) = (class.metadata.uid.as_deref(), class.metadata.generation);
         self.note_class(uid, generation);
         self.from_class.version = version(uid, generation);
+        self.permission = self.permission_now(course);
         let parsed = self.ctx.parsed.of(class).map_err(|why| Refusal {
             reason: Reason::ClassNotReady,
             message: format!("Have the class {name:?} corrected: {}", why.message),
@@ -240,6 +249,41 @@ impl<C: Clients> Pass<'_, C> {
         self.class_approval = approval.cloned();
         self.status.class_name = Some(name);
         Ok(parsed)
+    }
+
+    /// What decides over the object beside itself: its class, and the labels of its namespace.
+    fn permission_now(&self, course: Course) -> Option<Permission> {
+        let class = self.ctx.class_of(&self.object, course).ok()?;
+        let namespace = self.object.namespace().unwrap_or_default();
+        let labels = self.ctx.surroundings.labels(&namespace);
+        let by = digest((class.uid(), class.meta().generation, labels));
+        Some(Permission { course, by })
+    }
+
+    /// Class and namespace are as they were when the plan was made: what a pass waited for may have been
+    /// forbidden meanwhile.
+    pub(super) fn still_permitted(&self) -> Result<(), Error> {
+        let permission = self.permission.as_ref();
+        let holds =
+            permission.is_some_and(|it| self.permission_now(it.course).as_ref() == Some(it));
+        if holds {
+            Ok(())
+        } else {
+            Err(Error::Superseded)
+        }
+    }
+
+    /// The same of the class by the API server's word, which no watch holds back.
+    pub(super) async fn class_still_says_so(&self) -> Result<(), Error> {
+        let classes = Api::<ECRRepositoryClass>::all(self.ctx.client.clone());
+        let class = classes.get_opt(&self.access.class).await;
+        let class = class.map_err(Error::kubernetes("a read of the class"))?;
+        let now = class.map(|it| version(it.metadata.uid.as_deref(), it.metadata.generation));
+        if now.as_ref() == Some(&self.from_class.version) {
+            Ok(())
+        } else {
+            Err(Error::Superseded)
+        }
     }
 
     /// On whose behalf AWS is called: also somebody's where the class asks for something else.

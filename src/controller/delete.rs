@@ -138,8 +138,10 @@ async fn in_turn<C: Clients>(
             | Rights::MayAdopt { .. }
             | Rights::LookUp(_) => return Ok(Left::Nothing),
         }
+        pass.class_still_says_so().await?;
         let proof = Proof::deletable(tagged.read, pass.still_goes().await?);
         if proof.serves() {
+            pass.still_permitted()?;
             pass.write_one(at, action, turn, &proof).await;
             if pass.problems.is_empty() {
                 return Ok(Left::Nothing);

@@ -220,7 +220,10 @@ fn looks_first<C: Clients>(pass: &Pass<'_, C>, desired: &Desired) -> bool {
             .chain([Reason::Adopting])
             .any(|reason| condition.reason == reason.as_str())
     });
-    is_established(pass) || contested || desired.management == ManagementPolicy::Observe
+    is_established(pass)
+        || contested
+        || pass.memory.adopting_until.is_some()
+        || desired.management == ManagementPolicy::Observe
 }
 
 pub(super) async fn look<C: Clients>(
@@ -297,7 +300,7 @@ async fn manage<C: Clients>(
 ) -> Result<Duration, Error> {
     let rights = match pass.rights(desired, &tags).await {
         Rights::Refused(conflict) => return pass.contested(conflict).await,
-        Rights::Ours { .. } if pass.is_adopting() => return pass.adopting().await,
+        Rights::Ours { .. } if pass.is_adopting(&desired.adoption) => return pass.adopting().await,
         rights => rights,
     };
     let desired = &pass.of_existing(desired);

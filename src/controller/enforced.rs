@@ -109,7 +109,7 @@ impl<C: Clients> Pass<'_, C> {
             }
         };
         let rights = self.rights(desired, &tags).await;
-        if !matches!(rights, Rights::Ours { .. }) || self.is_adopting() {
+        if !matches!(rights, Rights::Ours { .. }) || self.is_adopting(&desired.adoption) {
             return Ok(());
         }
         let hashes = desired.hashes();

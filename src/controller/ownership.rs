@@ -6,11 +6,11 @@ use super::{error::Error, kubernetes::look_up, pass::Pass};
 use crate::{
     api::ECRRepositoryStatus as Status,
     domain::{
-        desired::Desired,
+        desired::{Adoption, Desired},
         observed::Tags,
         ownership::{Conflict, OwnerObject, Rights, judge},
         reason::Reason,
-        status::{Problem, Standing},
+        status::{Problem, Standing, binding},
     },
     ecr::{Clients, LONGEST_WRITE},
 };
@@ -48,20 +48,27 @@ impl<C: Clients> Pass<'_, C> {
             .map(drop)
     }
 
-    /// Our tag is written. Another adopter may write its own yet: wait, and read again.
+    /// Our tag is written, or may be: an answer can be lost. Another adopter may write its own yet: wait,
+    /// and read again.
     pub(super) async fn adopted(&mut self) -> Result<Duration, Error> {
+        self.memory.adopting_until = Some(self.ctx.now().after(ADOPTION_WAIT));
         if !self.problems.is_empty() {
             return self.finish().await;
         }
-        self.memory.adopting_until = Some(self.ctx.now().after(ADOPTION_WAIT));
         self.adopting().await
     }
 
     /// Whether an adoption's wait is not over. One that an earlier process began is waited out from
-    /// the beginning.
-    pub(super) fn is_adopting(&mut self) -> bool {
+    /// the beginning: where the object asks for an adoption, a repository that has our tag and is not yet in
+    /// status may have been tagged a moment ago, whatever the conditions say.
+    pub(super) fn is_adopting(&mut self, adoption: &Adoption) -> bool {
         let now = self.ctx.now();
-        if self.memory.adopting_until.is_none() && says_adopting(&self.before) {
+        let is_established = binding(&self.before).is_some_and(|it| it.established);
+        let may_be = match adoption {
+            Adoption::Never => false,
+            Adoption::IfUnowned | Adoption::TakeOver(_) => !is_established,
+        };
+        if self.memory.adopting_until.is_none() && (may_be || says_adopting(&self.before)) {
             self.memory.adopting_until = Some(now.after(ADOPTION_WAIT));
         }
         self.memory.adopting_until.is_some_and(|until| until > now)

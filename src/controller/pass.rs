@@ -11,6 +11,7 @@ use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    assign::Permission,
     context::{Context, jittered},
     error::Error,
     kubernetes::{set_finalizer, version, write_status},
@@ -61,6 +62,8 @@ pub(super) struct Pass<'a, C: Clients> {
     /// What the class overrides, for people.
     pub(super) overridden: Option<String>,
     pub(super) from_class: FromClass,
+    /// By what class and namespace the pass goes.
+    pub(super) permission: Option<Permission>,
     /// What to tell where the repository policy is written: it could deny the operator its work.
     pub(super) denials: Option<String>,
     /// Of what failed in this pass: what is tried again, and what waits for a person.
@@ -145,6 +148,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             differs: false,
             overridden: None,
             from_class: FromClass::default(),
+            permission: None,
             denials: None,
             failures: Failures::default(),
             class_approval: None,

@@ -84,6 +84,7 @@ impl<C: Clients> Pass<'_, C> {
                 proof.and_asked(self.still_asked_for().await?)
             };
             if proof.serves() {
+                self.still_permitted()?;
                 return Ok(Ok(proof));
             }
         }

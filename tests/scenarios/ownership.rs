@@ -115,6 +115,27 @@ async fn an_operator_that_was_killed_while_it_adopted_waits_all_the_same() {
 }
 
 #[tokio::test]
+async fn an_adoption_whose_answer_is_lost_waits_all_the_same() {
+    let mut world = World::new("adopt-lost-answer").await;
+    world.permit_adoption("api");
+    let repository = world.in_ecr("api");
+    world.make_outside(&repository, &[]);
+    let lost = Fault::on("TagResource").times(1).lose_answer();
+    world.emulator.inject(lost);
+    let spec = json!({"adoption": {"policy": "IfUnowned"}, "imageTagMutability": "MUTABLE"});
+    world.apply("api", spec).await;
+    world.ready("api").await;
+    let written = world.written();
+    assert_eq!(
+        operations(&written),
+        ["TagResource", "PutImageTagMutability"]
+    );
+    let waited = written[1].time - written[0].time;
+    assert!(waited >= 12.0, "it waits for others: {waited}");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn of_two_objects_with_one_name_the_first_owns_it() {
     let world = World::new("conflict").await;
     let repository = world.in_ecr("shared");

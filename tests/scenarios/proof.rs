@@ -432,3 +432,62 @@ async fn of_two_clusters_that_adopt_behind_long_lines_one_owns_it_and_the_other_
     east.finish_looking().await;
     west.finish_looking().await;
 }
+
+/// The same of all.
+fn ended_for_all(names: &[String], at: f64) -> BTreeMap<String, f64> {
+    names.iter().map(|name| (name.clone(), at)).collect()
+}
+
+#[tokio::test]
+async fn no_image_goes_after_its_class_keeps_them_however_long_the_reads_wait() {
+    let (estate, names) = to_be_deleted_with_images("proof-kept", AT_ONCE).await;
+    for name in &names {
+        estate.push(ACCOUNT, REGION, &repository(name), "v1");
+    }
+    let mut slow = class(AT_ONCE);
+    slow["apiBudget"]["readsPerSecond"] = json!(1);
+    let applied = estate.default_class("default", slow.clone()).await;
+    let is_observed = |it: &crate::world::estate::Object| {
+        it.data["status"]["observedGeneration"].as_i64() >= applied.metadata.generation
+    };
+    estate
+        .wait(&estate.classes(), "default", "observed", is_observed)
+        .await;
+    delete_all(&estate, &names).await;
+    estate.more("DeleteRepository", 2).await;
+    slow["enforced"] = json!({"deletionPolicy": "Retain"});
+    estate.default_class("default", slow).await;
+    let ended = ended_for_all(&names, now());
+    let repositories = estate.repositories(TEAM);
+    for name in &names {
+        estate.gone(&repositories, name).await;
+    }
+    let by = PROOF + TOLERANCE;
+    assert_eq!(late(&estate, "DeleteRepository", &ended, by), [""; 0]);
+    let left = estate.emulator.repositories(ACCOUNT, REGION).len();
+    assert!(left >= names.len() / 2, "the line is long: {left}");
+    estate.finish().await;
+}
+
+#[tokio::test]
+async fn nothing_is_created_for_a_namespace_that_lost_its_class_meanwhile() {
+    let estate = quiet("proof-label").await;
+    let admitted = json!({"team": "yes"});
+    estate.namespace(TEAM, admitted.clone()).await;
+    let mut limited = class(1);
+    limited["allowedNamespaces"] = json!({"matchLabels": admitted});
+    estate.default_class("default", limited).await;
+    let names = names(12);
+    apply(&estate, &names, &json!({})).await;
+    estate.more("CreateRepository", 2).await;
+    estate.namespace(TEAM, json!({"team": "no"})).await;
+    let ended = ended_for_all(&names, now());
+    for name in &names {
+        estate.stalled(TEAM, name, "NotPermitted").await;
+    }
+    let by = PROOF + TOLERANCE;
+    assert_eq!(late(&estate, "CreateRepository", &ended, by), [""; 0]);
+    let made = estate.emulator.repositories(ACCOUNT, REGION).len();
+    assert!(made < names.len() / 2, "the line is long: {made}");
+    estate.finish().await;
+}
