@@ -9,9 +9,13 @@ use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
 use super::{bounded::Bounded, errand::is_at_rest, shown::Stands};
-use crate::api::{
-    APPROVE_LIFECYCLE_ANNOTATION, APPROVE_RECREATE_ANNOTATION, Compared, ECRRepository,
-    ECRRepositorySpec, ECRRepositoryStatus, Loss, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
+use crate::{
+    api::{
+        APPROVE_LIFECYCLE_ANNOTATION, APPROVE_RECREATE_ANNOTATION, Compared, ECRRepository,
+        ECRRepositorySpec, ECRRepositoryStatus, Loss, MAX_TOKEN, RECONCILE_ANNOTATION,
+        RECONCILE_FLUX_ANNOTATION,
+    },
+    domain::status::fit,
 };
 
 /// The annotations that mean something to us; others, such as what kubectl last applied, are not kept.
@@ -238,6 +242,10 @@ impl From<Metadata> for ObjectMeta {
     fn from(sent: Metadata) -> Self {
         let annotations = sent.annotations.map(|mut all| {
             all.retain(|key, _| ANNOTATIONS.contains(&key.as_str()));
+            for value in all.values_mut() {
+                // Status echoes no more of it.
+                *value = fit(value, usize::try_from(MAX_TOKEN).unwrap_or(usize::MAX));
+            }
             all
         });
         Self {
@@ -470,8 +478,9 @@ mod tests {
             (watched.read().err(), length(watched.meta()))
         };
         let many = |count: usize| (0..count).map(|n| (format!("key-{n}"), json!("x")));
-        let much: [&dyn Fn(&mut Value); 3] = [
+        let much: [&dyn Fn(&mut Value); 4] = [
             &|meta| meta["annotations"] = json!({"other": noise(250_000)}),
+            &|meta| meta["annotations"] = json!({RECONCILE_ANNOTATION: noise(250_000)}),
             &|meta| meta["ownerReferences"] = json!(vec![json!({"name": noise(200)}); 1000]),
             &|meta| meta["labels"] = many(100).collect(),
         ];
@@ -480,11 +489,10 @@ mod tests {
             assert_eq!(why, None, "{number}");
             assert!(length < 8192, "{number}: {length}");
         }
-        let too_much: [&dyn Fn(&mut Value); 3] = [
-            &|meta| meta["annotations"] = json!({RECONCILE_ANNOTATION: noise(250_000)}),
-            &|meta| meta["labels"] = many(10_000).collect(),
-            &|meta| meta["finalizers"] = json!(vec![noise(60); 10_000]),
-        ];
+        let too_much: [&dyn Fn(&mut Value); 2] =
+            [&|meta| meta["labels"] = many(10_000).collect(), &|meta| {
+                meta["finalizers"] = json!(vec![noise(60); 10_000])
+            }];
         for (number, change) in too_much.into_iter().enumerate() {
             assert_eq!(kept(change), (Some(LARGE), 0), "{number}");
         }

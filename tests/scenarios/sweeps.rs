@@ -251,11 +251,11 @@ async fn a_throttled_tagging_api_is_called_less_and_never_done_without() {
     called(&world, "GetResources", before + 6).await;
     assert_eq!(operations(&singly(&world, &names, mark)), [""; 0]);
     let metrics = world.operator().scrape().await.unwrap();
-    let rate = metrics
-        .lines()
-        .find_map(|line| line.strip_prefix("ecr_operator_aws_rate{operation=\"GetResources\"} "));
-    let rate: f64 = rate.unwrap().parse().unwrap();
-    assert!(rate < 5.0, "{rate} calls a second");
+    let throttles = metrics.lines().find_map(|line| {
+        line.strip_prefix("ecr_operator_aws_throttles_total{operation=\"GetResources\"} ")
+    });
+    let throttles: f64 = throttles.unwrap().parse().unwrap();
+    assert!(throttles >= 6.0, "{throttles} calls were told to be slower");
     assert!(!world.operator().log().contains("allow tag:GetResources"));
     world.emulator.clear_faults();
     world.looks(&world.in_ecr("api-0"), 2).await;
