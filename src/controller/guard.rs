@@ -73,6 +73,13 @@ struct Begun {
     unfinished: Moment,
 }
 
+impl Begun {
+    /// Whether a preview of its policy can be no other's: it has its mark, or was seen under way since.
+    fn is_known(&self, policy: &Lifecycle) -> bool {
+        self.marked != *policy || self.unfinished > self.began
+    }
+}
+
 /// What a look at previews gave.
 enum Looked {
     Counted(Counts),
@@ -144,6 +151,12 @@ impl<C: Clients> Pass<'_, C> {
         {
             question.state = ApprovalState::Spent;
         }
+    }
+
+    /// Whether ECR's preview is young enough to write by it. Turns may be long in coming.
+    pub(super) fn is_previewed(&self) -> bool {
+        let age = self.previewed.map(|at| at.until(self.ctx.now()));
+        age.is_none_or(|age| age < PREVIEW_SERVES)
     }
 
     /// Takes a lifecycle policy out of the plan that may not be written yet.
@@ -276,7 +289,11 @@ impl<C: Clients> Pass<'_, C> {
                 policy: of,
                 expiring,
                 archiving,
-            } if of == begun.marked && begun.unfinished.until(now) < PREVIEW_SERVES => {
+            } if of == begun.marked
+                && begun.is_known(policy)
+                && begun.unfinished.until(now) < PREVIEW_SERVES =>
+            {
+                self.previewed = Some(begun.unfinished);
                 Ok(Looked::Counted(Counts {
                     expiring,
                     archiving,

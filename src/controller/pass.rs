@@ -64,6 +64,8 @@ pub(super) struct Pass<'a, C: Clients> {
     pub(super) from_class: FromClass,
     /// By what class and namespace the pass goes.
     pub(super) permission: Option<Permission>,
+    /// As of when ECR's preview tells what a lifecycle policy would take away, where one was needed.
+    pub(super) previewed: Option<Moment>,
     /// What to tell where the repository policy is written: it could deny the operator its work.
     pub(super) denials: Option<String>,
     /// Of what failed in this pass: what is tried again, and what waits for a person.
@@ -149,6 +151,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             overridden: None,
             from_class: FromClass::default(),
             permission: None,
+            previewed: None,
             denials: None,
             failures: Failures::default(),
             class_approval: None,

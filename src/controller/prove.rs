@@ -83,6 +83,9 @@ impl<C: Clients> Pass<'_, C> {
             } else {
                 proof.and_asked(self.still_asked_for().await?)
             };
+            if matches!(action, Action::PutLifecyclePolicy(_)) && !self.is_previewed() {
+                return Err(Error::Superseded);
+            }
             if proof.serves() {
                 self.still_permitted()?;
                 return Ok(Ok(proof));
