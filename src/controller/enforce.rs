@@ -281,6 +281,10 @@ async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result
             Err(failure) => pass.unread("DescribeRepositories", failure).await,
         };
     }
+    if executed.created.is_some() {
+        let registry = &desired.identity.registry;
+        pass.ctx.roll_call.created_in(registry).await;
+    }
     if let Some(created) = &executed.created {
         pass.note_ownership(&desired.identity);
         record_repository(&mut pass.status, &desired.identity, created);

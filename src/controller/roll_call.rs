@@ -35,6 +35,13 @@ type Listed = (Instant, Arc<Roll>);
 #[derive(Default)]
 pub(super) struct RollCall(Mutex<HashMap<Registry, Listed>>);
 
+impl RollCall {
+    /// A repository was created: a roll without it would call it lost again.
+    pub(super) async fn created_in(&self, registry: &Registry) {
+        self.0.lock().await.remove(registry);
+    }
+}
+
 impl<C: Clients> Context<C> {
     /// All repositories, for one that was just not found. A roll that still shows it is from before it
     /// vanished and tells nothing of others either: another one is made.
