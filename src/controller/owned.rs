@@ -1,5 +1,6 @@
 //! Which repositories this process itself has seen to be ours, by their owner tags. Status says the same
-//! of many more, and whoever may write it may say anything: it counts for its own namespace alone.
+//! of many more, and whoever may write it may say anything: it counts for its own namespace, and what one
+//! other namespace says counts for nobody else.
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -15,7 +16,7 @@ use crate::{
     api::ECRRepositoryStatus as Status,
     domain::{
         identity::{Identity, Owner, Registry},
-        loss::Lost,
+        loss::{Claim, Lost},
         retry::Moment,
         status::binding,
     },
@@ -88,20 +89,17 @@ struct Claimed {
 pub(super) struct Losses {
     /// Of what was seen to be ours.
     proved: Lost,
-    /// What statuses claim beyond that, by namespace: gone, and expected.
-    claimed: HashMap<String, (usize, usize)>,
+    /// What statuses claim beyond that, by namespace.
+    claimed: HashMap<String, Claim>,
 }
 
 impl Losses {
     /// What counts for an object of this namespace, which has lost one.
     pub(super) fn of(&self, namespace: &str) -> Lost {
-        let (gone, expected) = self.claimed.get(namespace).copied().unwrap_or_default();
-        let gone = (self.proved.gone + gone).max(1);
-        Lost {
-            gone,
-            expected: (self.proved.expected + expected).max(gone),
-            proved: self.proved.proved,
-        }
+        let own = self.claimed.get(namespace).copied().unwrap_or_default();
+        let others = self.claimed.iter();
+        let others = others.filter(|(other, _)| other.as_str() != namespace);
+        self.proved.beside(own, others.map(|(_, claim)| *claim))
     }
 }
 
@@ -188,8 +186,11 @@ fn tally(seen: &Repositories, claimed: &HashMap<String, Claimed>) -> Losses {
         names.filter(|name| !known.contains(name.as_str())).count()
     };
     let claimed = claimed.iter().map(|(namespace, claims)| {
-        let claims = (beyond(&claims.gone, &gone), beyond(&claims.bound, &there));
-        (namespace.clone(), claims)
+        let claim = Claim {
+            gone: beyond(&claims.gone, &gone),
+            expected: beyond(&claims.bound, &there),
+        };
+        (namespace.clone(), claim)
     });
     Losses {
         proved: Lost {
@@ -242,7 +243,7 @@ mod tests {
     proptest! {
         /// Whatever the statuses of one namespace say, another one counts as if they were not there.
         #[test]
-        fn what_is_claimed_counts_at_home_alone(
+        fn what_one_namespace_claims_counts_at_home_alone(
             (owned, lost, bound, gone) in (
                 proptest::collection::vec(0..50_usize, 0..20),
                 proptest::collection::vec(0..50_usize, 0..20),
@@ -274,6 +275,11 @@ mod tests {
         assert_eq!(losses.of("a"), lost(3, 12, 10));
         assert_eq!(losses.of("b"), lost(1, 10, 10));
         assert_eq!(losses.of("c"), lost(1, 10, 10), "its own loss counts");
+        // Others that each say the same are believed, but for one of them.
+        let lost_by = |it: usize| (format!("n{it}"), claims(&[it], &[it]));
+        let everywhere: HashMap<_, _> = (1..12).map(lost_by).collect();
+        let losses = tally(&seen(&[0], &[]), &everywhere);
+        assert_eq!(losses.of("n1"), lost(10, 11, 1));
         let nothing = tally(&Repositories::new(), &claimed);
         assert!(nothing.of("a").is_suspicious() && nothing.of("b").is_suspicious());
     }

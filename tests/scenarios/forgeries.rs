@@ -135,3 +135,22 @@ async fn where_all_are_gone_when_the_operator_starts_everybody_waits() {
     assert_eq!(estate.emulator.repositories(ACCOUNT, REGION), [""; 0]);
     estate.finish().await;
 }
+
+#[tokio::test]
+async fn where_most_were_lost_before_the_operator_starts_everybody_waits() {
+    let teams = ["team-a", "team-b", "team-c", "team-d", "team-e", "team-f"];
+    let mut estate = estate("most-gone-anew", &teams, &names(1)).await;
+    estate.stop_operator().await;
+    let [survivor, lost @ ..] = teams;
+    for team in lost {
+        lose(&estate, &format!("{team}/api-0"));
+    }
+    estate.start_operator().await;
+    for team in lost {
+        let object = estate.stalled(team, "api-0", MANY).await;
+        assert_says(&message(&object, "Stalled"), "repositories are gone");
+    }
+    let left = estate.emulator.repositories(ACCOUNT, REGION);
+    assert_eq!(left, [format!("{survivor}/api-0")]);
+    estate.finish().await;
+}
