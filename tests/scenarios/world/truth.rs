@@ -59,7 +59,7 @@ pub(crate) fn differences(object: &ECRRepository, repository: &Repository) -> Ve
         let held = repository.policy.as_deref().map(parse);
         compare(
             "policy",
-            wanted_statements(&spec),
+            wanted_statements(&spec, &repository.registry_id),
             held.as_ref().map_or(json!([]), statements),
         );
     }
@@ -120,8 +120,8 @@ const PUSH: [&str; 4] = [
     "ecr:UploadLayerPart",
 ];
 
-/// The user's statements and those that `access` stands for.
-fn wanted_statements(spec: &Value) -> Value {
+/// The user's statements and those that `access` stands for, in a repository of this account.
+fn wanted_statements(spec: &Value, account: &str) -> Value {
     let policy = spec.get("repositoryPolicy").cloned().unwrap_or_default();
     let mut all = match policy.get("Statement").cloned().unwrap_or(json!([])) {
         Value::Array(statements) => statements,
@@ -135,46 +135,46 @@ fn wanted_statements(spec: &Value) -> Value {
             [PULL.as_slice(), PUSH.as_slice()].concat(),
         ),
     ] {
-        let who = spec
-            .pointer(&format!("/access/{kind}"))
-            .and_then(Value::as_array)
-            .cloned();
-        if let Some(who) = who.filter(|who| !who.is_empty()) {
-            let (services, others): (Vec<_>, Vec<_>) = who
-                .into_iter()
-                .partition(|w| w.as_str().is_some_and(|w| w.ends_with(".amazonaws.com")));
-            let mut principal = json!({});
-            if !services.is_empty() {
-                principal["Service"] = json!(services);
-            }
-            if !others.is_empty() {
-                principal["AWS"] = json!(others);
-            }
-            all.push(
-                json!({"Sid": sid, "Effect": "Allow", "Principal": principal, "Action": actions}),
-            );
+        let who = spec.pointer(&format!("/access/{kind}"));
+        let who = who.and_then(Value::as_array).cloned().unwrap_or_default();
+        let (services, others): (Vec<_>, Vec<_>) = who
+            .into_iter()
+            .partition(|w| w.as_str().is_some_and(|w| w.ends_with(".amazonaws.com")));
+        if !others.is_empty() {
+            let who = json!({"AWS": others});
+            all.push(json!({"Sid": sid, "Effect": "Allow", "Principal": who, "Action": &actions}));
+        }
+        if !services.is_empty() {
+            all.push(json!({
+                "Sid": format!("{sid}Services"),
+                "Effect": "Allow",
+                "Principal": {"Service": services},
+                "Action": actions,
+                "Condition": {"StringEquals": {"aws:SourceAccount": account}},
+            }));
         }
     }
     statements(&json!({"Statement": all}))
 }
 
-/// Statements with every scalar as a list, every list in order, account ids as root ARNs.
+/// Statements with every scalar as a list, every list in order, principals' account ids as root ARNs.
 fn statements(policy: &Value) -> Value {
     let statements = match &policy["Statement"] {
         Value::Array(statements) => statements.clone(),
         one => vec![one.clone()],
     };
-    sorted(statements.iter().map(normal).collect())
+    sorted(statements.iter().map(|it| normal(it, word)).collect())
 }
 
-fn normal(value: &Value) -> Value {
+fn normal(value: &Value, word: fn(&Value) -> Value) -> Value {
     match value {
         Value::Object(map) => map
             .iter()
             .map(|(key, value)| match (key.as_str(), value.as_str()) {
                 // Two ways to say everybody (IAM User Guide, "Principal": "All principals").
                 ("Principal", Some("*")) => (key.clone(), json!({"AWS": ["*"]})),
-                _ => (key.clone(), normal(value)),
+                ("Principal", _) => (key.clone(), normal(value, principal)),
+                _ => (key.clone(), normal(value, word)),
             })
             .collect(),
         Value::Array(values) => sorted(values.iter().map(word).collect()),
@@ -182,11 +182,17 @@ fn normal(value: &Value) -> Value {
     }
 }
 
-fn word(value: &Value) -> Value {
+fn principal(value: &Value) -> Value {
     match value.as_str() {
         Some(id) if id.len() == 12 && id.bytes().all(|b| b.is_ascii_digit()) => {
             json!(format!("arn:aws:iam::{id}:root"))
         }
+        _ => word(value),
+    }
+}
+
+fn word(value: &Value) -> Value {
+    match value.as_str() {
         Some(text) => json!(text),
         None => json!(value.to_string()),
     }
