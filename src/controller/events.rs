@@ -43,8 +43,7 @@ impl Events {
         for event in events {
             let event = self.event(object, event);
             if let Err(error) = api.create(&PostParams::default(), &event).await {
-                let error = api_error(&error);
-                tracing::warn!(error, note = event.note, "an event was lost");
+                lost(&error, event.note.as_deref());
             }
         }
     }
@@ -72,8 +71,69 @@ impl Events {
     }
 }
 
+/// Says so. A right that is missing is named: the API server's own words stand in the line as a quoted value.
+fn lost(error: &kube::Error, note: Option<&str>) {
+    let said = api_error(error);
+    if is_not_granted(error) {
+        tracing::warn!(
+            error = said,
+            note,
+            "an event was lost — grant create on events of events.k8s.io (deploy/kustomize/rbac)"
+        );
+    } else {
+        tracing::warn!(error = said, note, "an event was lost");
+    }
+}
+
+/// Whether the operator lacks the right. Namespaces that end, quotas and webhooks forbid as well, and none of
+/// them says that somebody "cannot create resource" (apiserver, `responsewriters.forbiddenMessage`).
+fn is_not_granted(error: &kube::Error) -> bool {
+    match error {
+        kube::Error::Api(status) => {
+            status.code == 403 && status.message.contains(" cannot create resource ")
+        }
+        _ => false,
+    }
+}
+
 /// Leaves room for the suffix that the API server adds to a generated name, which must stay a DNS
 /// subdomain: no label may end in a dot and begin with a dash.
 fn short(name: &str) -> &str {
     name.get(..200).unwrap_or(name).trim_end_matches(['.', '-'])
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::core::Status;
+
+    use super::*;
+
+    #[test]
+    fn a_right_is_named_only_where_it_is_what_is_missing() {
+        for (code, said, missing) in [
+            (
+                403,
+                r#"events.events.k8s.io is forbidden: User "system:serviceaccount:a:b" cannot create resource "events" in API group "events.k8s.io" in the namespace "payments""#,
+                true,
+            ),
+            (
+                403,
+                "events \"api-x2\" is forbidden: unable to create new content in namespace payments because it is being terminated",
+                false,
+            ),
+            (
+                403,
+                "events \"api-x2\" is forbidden: exceeded quota: few",
+                false,
+            ),
+            (500, "it cannot create resource versions", false),
+        ] {
+            let status = Status::failure(said, "Forbidden").with_code(code);
+            let error = kube::Error::Api(Box::new(status));
+            assert_eq!(is_not_granted(&error), missing, "{said}");
+        }
+        assert!(!is_not_granted(
+            &kube::Error::LinesCodecMaxLineLengthExceeded
+        ));
+    }
 }
