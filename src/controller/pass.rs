@@ -352,7 +352,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             }
             SeenTo::ByItself => (jittered(self.ctx.settings.resync), [None, None]),
         };
-        let attempts = memory.attempts.next_due().into_iter();
+        let attempts = memory.attempts.dues();
         let dues = attempts.chain(waiting).chain(turns.into_iter().flatten());
         comes_back(self.began, self.ctx.now(), resync, dues)
     }

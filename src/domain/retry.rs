@@ -399,11 +399,11 @@ impl Attempts {
         *self = Self::default();
     }
 
-    /// When the next attempt is due, of those that the pass under way made or held back.
-    #[must_use]
-    pub fn next_due(&self) -> Option<Moment> {
+    /// When the calls are due again that the pass under way made or held back. Each by itself: what was due before
+    /// the pass and could not be reached must not hide what is due after it.
+    pub fn dues(&self) -> impl Iterator<Item = Moment> {
         let met = self.failed.values().filter(|attempt| attempt.is_met);
-        met.map(|attempt| attempt.due).min()
+        met.map(|attempt| attempt.due)
     }
 }
 

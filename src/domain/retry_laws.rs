@@ -169,8 +169,8 @@ impl World {
         if !self.refused {
             self.tries();
         }
-        let due = self.attempts.next_due();
-        self.next = self.now + comes_back(began, Moment(self.now), RESYNC, due);
+        let dues = self.attempts.dues();
+        self.next = self.now + comes_back(began, Moment(self.now), RESYNC, dues);
     }
 
     /// Makes a call that is due; how it failed, if it did.

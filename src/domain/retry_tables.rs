@@ -141,7 +141,7 @@ fn the_verdict_comes_when_patience_ends_and_not_with_the_next_long_wait() {
         .told
         .stalled
     {
-        let due = attempts.next_due().unwrap();
+        let due = attempts.dues().min().unwrap();
         seconds = due.0.as_secs();
         tries += 1;
     }
@@ -321,11 +321,11 @@ fn success_and_change_clear_the_way() {
     let mut attempts = Attempts::default();
     fails(&mut attempts, PUT, "a", Class::Invalid, 0);
     fails(&mut attempts, LOOK, "", Class::Throttled, 0);
-    assert_eq!(attempts.next_due(), Some(at(1)));
+    assert_eq!(attempts.dues().min(), Some(at(1)));
     attempts.looked();
-    assert_eq!(attempts.next_due(), Some(at(1800)));
+    assert_eq!(attempts.dues().min(), Some(at(1800)));
     attempts.forget();
-    assert_eq!(attempts.next_due(), None);
+    assert_eq!(attempts.dues().min(), None);
 }
 
 #[test]
@@ -335,9 +335,9 @@ fn what_a_pass_does_not_meet_is_none_of_its_business() {
         fails(&mut attempts, call, "a", Class::Throttled, 0);
     }
     attempts.begins();
-    assert_eq!(attempts.next_due(), None, "a pass that got nowhere");
+    assert_eq!(attempts.dues().min(), None, "a pass that got nowhere");
     assert!(!is_free(&mut attempts, PUT, "a", 0));
-    assert_eq!(attempts.next_due(), Some(at(1)));
+    assert_eq!(attempts.dues().min(), Some(at(1)));
     attempts.went_through();
     assert!(is_free(&mut attempts, GET, "a", 0), "that is over");
     assert!(!is_free(&mut attempts, PUT, "a", 0));
@@ -345,6 +345,20 @@ fn what_a_pass_does_not_meet_is_none_of_its_business() {
     attempts.keep(PUT);
     attempts.went_through();
     assert!(!is_free(&mut attempts, PUT, "a", 0));
+}
+
+/// A write failed, and at its next time the read that comes before it does.
+#[test]
+fn what_is_not_reached_does_not_hide_what_is_due() {
+    let mut attempts = Attempts::default();
+    fails(&mut attempts, PUT, "a", Class::Unavailable, 0);
+    attempts.begins();
+    assert!(is_free(&mut attempts, PUT, "a", 2));
+    let due = fails(&mut attempts, GET, "", Class::Unavailable, 2).due;
+    attempts.keep(PUT);
+    let resync = Duration::from_mins(5);
+    let comes = comes_back(at(2), at(2), resync, attempts.dues());
+    assert_eq!(comes, at(2).until(due));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use ecr_operator::api::ECRRepository;
 use serde_json::json;
 
 use crate::{
-    looking::{FLUX, called, writes},
+    looking::{FLUX, called, operations, writes},
     samples::{keep_last, pull_by, whole},
     world::{World, assert_says, condition, message},
 };
@@ -235,6 +235,28 @@ async fn a_lost_answer_to_any_write_of_an_update_is_harmless() {
         );
     }
     world.finish().await;
+}
+
+/// Resyncs are far between here: whoever is not tried again in time is not ready in time.
+#[tokio::test]
+async fn a_read_that_fails_before_a_second_try_is_made_again() {
+    let world = World::quiet("read-before").await;
+    for (write, read) in [
+        ("PutLifecyclePolicy", "GetLifecyclePolicy"),
+        ("SetRepositoryPolicy", "GetRepositoryPolicy"),
+    ] {
+        let name = write.to_lowercase();
+        for operation in [write, read] {
+            let fault = Fault::on(operation).repository(&world.in_ecr(&name));
+            world.emulator.inject(fault.drop_call());
+        }
+        world.apply(&name, whole(10)).await;
+        world.ready(&name).await;
+        let reads = operations(&world, &name, 0);
+        let reads = reads.iter().filter(|it| *it == read).count();
+        assert_eq!(reads, 2, "it failed once");
+    }
+    world.finish_looking().await;
 }
 
 #[tokio::test]
