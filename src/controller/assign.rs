@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
+use k8s_openapi::api::core::v1::Namespace;
 use kube::{Api, Resource as _, ResourceExt as _};
 
 use super::{
@@ -273,9 +274,19 @@ impl<C: Clients> Pass<'_, C> {
         }
     }
 
-    /// The same of the class by the API server's word, which no watch holds back.
-    pub(super) async fn class_still_says_so(&self) -> Result<(), Error> {
-        let classes = Api::<ECRRepositoryClass>::all(self.ctx.client.clone());
+    /// The same by the API server's word, which no watch holds back.
+    pub(super) async fn still_permitted_live(&self) -> Result<(), Error> {
+        let client = &self.ctx.client;
+        let namespace = self.object.namespace().unwrap_or_default();
+        let namespaces = Api::<Namespace>::all(client.clone());
+        let live = namespaces.get_metadata_opt(&namespace).await;
+        let live = live.map_err(Error::kubernetes("a read of the namespace"))?;
+        let labels = self.ctx.surroundings.labels(&namespace);
+        if live.is_none_or(|live| *live.labels() != labels) {
+            return Err(Error::Superseded);
+        }
+
+        let classes = Api::<ECRRepositoryClass>::all(client.clone());
         let class = classes.get_opt(&self.access.class).await;
         let class = class.map_err(Error::kubernetes("a read of the class"))?;
         let now = class.map(|it| version(it.metadata.uid.as_deref(), it.metadata.generation));

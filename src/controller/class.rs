@@ -70,7 +70,9 @@ fn ended(outcome: &Result<Option<(Duration, Went)>, Error>) -> Outcome {
     match outcome {
         Ok(Some((_, Went::Well))) => Outcome::Later,
         Ok(Some((_, Went::Wrong { stalled: false })))
-        | Err(Error::Kubernetes { .. } | Error::OlderDefinition(_)) => Outcome::Failed,
+        | Err(Error::Kubernetes { .. } | Error::OlderDefinition(_) | Error::UnknownNamespace) => {
+            Outcome::Failed
+        }
         Ok(Some((_, Went::Wrong { stalled: true }))) => Outcome::Hopeless,
         Ok(None) => Outcome::Done,
         Err(Error::Superseded | Error::Stopping | Error::NotLeading(_)) => Outcome::Again,

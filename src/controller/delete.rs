@@ -108,9 +108,10 @@ async fn in_turn<C: Clients>(
         return Ok(Left::Waits);
     }
     let turn = pass.turn(at, &action).await?;
-    // The class may permit something else by now.
+    // The class may permit something else by now, or be another, which leads elsewhere.
+    let access = pass.access.clone();
     match policy(pass, at).await {
-        Some(policy) if policy == asked => {}
+        Some(policy) if policy == asked && pass.access == access => {}
         Some(_) => return Err(Error::Superseded),
         None => return Ok(Left::Waits),
     }
@@ -138,7 +139,7 @@ async fn in_turn<C: Clients>(
             | Rights::MayAdopt { .. }
             | Rights::LookUp(_) => return Ok(Left::Nothing),
         }
-        pass.class_still_says_so().await?;
+        pass.still_permitted_live().await?;
         let proof = Proof::deletable(tagged.read, pass.still_goes().await?);
         if proof.serves() {
             pass.still_permitted()?;

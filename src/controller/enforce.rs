@@ -58,7 +58,6 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
         Ok(desired) => desired,
         Err(refusal) => return not_accepted(pass, Some(&class), refusal).await,
     };
-    pass.review_approval(&desired);
     let differs = differs(pass, &desired);
     pass.note_difference(differs);
     if desired.management == ManagementPolicy::Enforce {
@@ -69,6 +68,7 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
         pass.enforce_class(&class).await?;
         return pass.finish().await;
     }
+    pass.review_approval(&desired);
     converge(pass, &desired).await
 }
 

@@ -26,6 +26,9 @@ pub(super) enum Error {
     /// The pass took too long.
     #[error("the pass took too long")]
     TimedOut,
+    /// Nothing can be told of the labels of the object's namespace; the watch wakes it once it can.
+    #[error("the watch of namespaces has not told of the object's namespace yet")]
+    UnknownNamespace,
     /// The fence refused a write: another process goes on.
     #[error(transparent)]
     NotLeading(#[from] Closed),

@@ -56,9 +56,13 @@ pub(super) async fn passes<C: Clients>(ctx: Arc<Context<C>>, wanted: impl Stream
     let mut is_listed = false;
     let mut work = Work {
         ctx: &ctx,
-        queue: Queue::default(),
+        queue: Queue::new({
+            let ctx = Arc::clone(&ctx);
+            move |name| ctx.surroundings.class(name).is_some()
+        }),
         passes: JoinSet::new(),
         running: HashMap::new(),
+        weight: 0,
     };
     loop {
         let happened = tokio::select! {
@@ -95,9 +99,22 @@ struct Work<'a, C> {
     ctx: &'a Arc<Context<C>>,
     queue: Queue,
     passes: JoinSet<Passed>,
-    /// Tells the passes under way that their object has changed.
-    running: HashMap<Object, CancellationToken>,
+    running: HashMap<Object, Running>,
+    /// Of all that run.
+    weight: usize,
 }
+
+/// A pass under way.
+struct Running {
+    /// Tells it that its object has changed.
+    changed: CancellationToken,
+    /// How large its object is, in bytes as it is kept.
+    weight: usize,
+}
+
+/// Passes begin while their objects are no larger than this together, in bytes as they are kept: each has its
+/// own in memory several times. Usual ones have less than a thousandth of it, and one class's cannot have all.
+const HEAVIEST: usize = 4 << 20;
 
 impl<C: Clients> Work<'_, C> {
     fn wants_all(&mut self) {
@@ -133,8 +150,8 @@ impl<C: Clients> Work<'_, C> {
 
     /// What the pass under way waits for is no longer asked for, or no longer permitted.
     fn cuts_short(&self, name: &ObjectRef<Watched>) {
-        if let Some(changed) = self.running.get(name) {
-            changed.cancel();
+        if let Some(running) = self.running.get(name) {
+            running.changed.cancel();
         }
     }
 
@@ -144,15 +161,22 @@ impl<C: Clients> Work<'_, C> {
     }
 
     fn begin(&mut self) {
-        while let Some(name) = self.queue.begins() {
+        while self.weight < HEAVIEST
+            && let Some(name) = self.queue.begins()
+        {
             // It may have waited long: the pass is over the object as it is now.
             let Some(object) = self.ctx.store.get(&name) else {
                 self.queue.ended(&name, None, None);
                 continue;
             };
             let ctx = Arc::clone(self.ctx);
-            let changed = CancellationToken::new();
-            self.running.insert(Arc::clone(&name), changed.clone());
+            let (changed, weight) = (CancellationToken::new(), object.weight());
+            self.weight += weight;
+            let running = Running {
+                changed: changed.clone(),
+                weight,
+            };
+            self.running.insert(Arc::clone(&name), running);
             self.passes.spawn(async move {
                 let uid = object.uid();
                 let next = reconcile(object, ctx, changed).await;
@@ -170,7 +194,9 @@ impl<C: Clients> Work<'_, C> {
                 Err(_) => return,
             },
         };
-        self.running.remove(&name);
+        if let Some(running) = self.running.remove(&name) {
+            self.weight -= running.weight;
+        }
         let object = self.ctx.store.get(&name);
         if let Some(uid) = uid
             && object.as_ref().and_then(|it| it.uid()).as_ref() != Some(&uid)

@@ -25,8 +25,12 @@ const LONGEST_WAIT: Duration = Duration::from_hours(24 * 365);
 /// An object by its name.
 pub(super) type Object = Arc<ObjectRef<Watched>>;
 
-/// The class that an object names; objects that name none share one room, whichever is the default.
+/// The class that an object names; objects that name none share one room, whichever is the default, and so do
+/// all that name a class that is not there: names cost nothing, and passes cost memory.
 type ClassName = Option<Arc<str>>;
+
+/// No class is called so.
+const UNKNOWN: &str = "";
 
 /// Why an object is to have a pass.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -64,15 +68,33 @@ impl Default for Room {
 }
 
 /// All objects that have, or are to have, a pass.
-#[derive(Default)]
 pub(super) struct Queue {
     objects: HashMap<Object, State>,
     later: DelayQueue<Object>,
     rooms: HashMap<ClassName, Room>,
     called: VecDeque<Object>,
+    /// Whether there is a class of this name.
+    is_class: Box<dyn Fn(&str) -> bool + Send>,
 }
 
 impl Queue {
+    /// `is_class` tells whether there is a class of a name.
+    pub(super) fn new(is_class: impl Fn(&str) -> bool + Send + 'static) -> Self {
+        Self {
+            objects: HashMap::new(),
+            later: DelayQueue::new(),
+            rooms: HashMap::new(),
+            called: VecDeque::new(),
+            is_class: Box::new(is_class),
+        }
+    }
+
+    fn room_of(&self, object: &Watched) -> ClassName {
+        let named = object.class_name().ok().flatten()?;
+        let is_class = (self.is_class)(named);
+        Some(if is_class { named } else { UNKNOWN }.into())
+    }
+
     /// An object is to have a pass, at its turn.
     pub(super) fn wants(&mut self, object: &Watched, why: Why) {
         let name = name(object);
@@ -92,7 +114,7 @@ impl Queue {
     }
 
     fn joins(&mut self, name: Object, object: &Watched) {
-        let class: ClassName = object.class_name().ok().flatten().map(Arc::from);
+        let class = self.room_of(object);
         let room = self.rooms.entry(class.clone()).or_default();
         let ticket = room.turns.join(&errand_of(object), Arc::clone(&name));
         let waits = State::Waits(class.clone(), ticket);
@@ -219,6 +241,22 @@ mod tests {
         sent(name, None, true)
     }
 
+    fn all_are_there() -> Queue {
+        Queue::new(|_| true)
+    }
+
+    #[tokio::test]
+    async fn all_that_name_no_class_that_is_there_share_one_room() {
+        let mut queue = Queue::new(|name| name == "prod");
+        for n in 0..200 {
+            let invented = format!("none-{n}");
+            queue.wants(&sent(&invented, Some(&invented), false), Why::Look);
+        }
+        assert_eq!(begun(&mut queue).len(), usize::from(OF_A_CLASS));
+        queue.wants(&sent("web", Some("prod"), false), Why::Look);
+        assert_eq!(begun(&mut queue), ["web"]);
+    }
+
     fn begun(queue: &mut Queue) -> Vec<String> {
         let begun = std::iter::from_fn(|| queue.begins());
         begun.map(|it| it.name.clone()).collect()
@@ -241,7 +279,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_class_without_room_holds_up_no_other() {
-        let mut queue = Queue::default();
+        let mut queue = all_are_there();
         let busy = fill(&mut queue, Some("hangs"));
         queue.wants(&sent("waits", Some("hangs"), true), Why::Changed);
         assert!(begun(&mut queue).is_empty());
@@ -256,7 +294,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_people_change_goes_ahead_also_where_it_waits_already() {
-        let mut queue = Queue::default();
+        let mut queue = all_are_there();
         let busy = fill(&mut queue, None);
         for name in ["first", "second", "changed"] {
             queue.wants(&object(name), Why::Look);
@@ -274,7 +312,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_asked_for_during_a_pass_has_one_more_and_no_two_at_once() {
-        let mut queue = Queue::default();
+        let mut queue = all_are_there();
         let it = object("it");
         queue.wants(&it, Why::Changed);
         assert_eq!(begun(&mut queue), ["it"]);
@@ -290,7 +328,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_next_pass_comes_by_time_if_nobody_asks_before() {
-        let mut queue = Queue::default();
+        let mut queue = all_are_there();
         let objects = ["asked", "left", "last"].map(object);
         let soon = Some(Duration::from_millis(1));
         for (object, next) in objects.iter().zip([soon, soon, MINUTE]) {
@@ -312,7 +350,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_very_long_wait_is_one_of_a_year() {
-        let mut queue = Queue::default();
+        let mut queue = all_are_there();
         queue.wants(&object("it"), Why::Look);
         ends(&mut queue, &object("it"), Some(Duration::MAX));
         assert!(queue.due().now_or_never().is_none());
@@ -320,7 +358,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_gone_has_no_pass_more() {
-        let mut queue = Queue::default();
+        let mut queue = all_are_there();
         queue.wants(&object("it"), Why::Look);
         queue.wants(&object("it"), Why::Look);
         let it = queue.begins().unwrap();
@@ -331,7 +369,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_is_gone_is_not_waited_for() {
-        let mut queue = Queue::default();
+        let mut queue = all_are_there();
         let names = ["gone", "unseen", "stays"];
         for name in names {
             queue.wants(&object(name), Why::Look);
@@ -375,7 +413,7 @@ mod tests {
         /// for has a pass that began after that.
         #[test]
         fn nobody_is_forgotten(steps in steps()) {
-            let mut queue = Queue::default();
+            let mut queue = all_are_there();
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
             let _entered = runtime.as_ref().unwrap().enter();
             let mut running: BTreeMap<u8, Watched> = BTreeMap::new();

@@ -87,7 +87,9 @@ fn ended(outcome: &Result<Passed, Error>) -> Outcome {
         Ok(passed) if passed.next.is_some() => Outcome::Later,
         Ok(_) => Outcome::Done,
         Err(Error::Superseded | Error::Stopping | Error::NotLeading(_)) => Outcome::Again,
-        Err(Error::Kubernetes { .. } | Error::OlderDefinition(_)) => Outcome::Failed,
+        Err(Error::Kubernetes { .. } | Error::OlderDefinition(_) | Error::UnknownNamespace) => {
+            Outcome::Failed
+        }
         Err(Error::TimedOut) => Outcome::TimedOut,
     }
 }
@@ -139,6 +141,11 @@ async fn one_pass<C: Clients>(
             failures: Failures::default(),
         });
     };
+    ctx.surroundings.ready().await;
+    let namespace = object.namespace().unwrap_or_default();
+    if !ctx.surroundings.knows_namespace(&namespace) {
+        return Err(Error::UnknownNamespace);
+    }
     let access = Access::default();
     let aws = ctx.clients.open(&access).await.on_errand(errand(&object));
     let mut pass = Pass::new(ctx, object, memory, (aws, access), changed);
@@ -183,6 +190,7 @@ pub(super) fn again<C>(uid: &str, error: &Error, ctx: &Context<C>) -> Duration {
         Error::NotLeading(_) => LONGEST,
         Error::Kubernetes { .. }
         | Error::OlderDefinition(_)
+        | Error::UnknownNamespace
         | Error::TimedOut
         | Error::Stopping => {
             tracing::warn!(%error, "the pass is made again");

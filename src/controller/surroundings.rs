@@ -231,6 +231,12 @@ impl Surroundings {
         self.classes.get(&ObjectRef::new(name))
     }
 
+    /// Whether the watch has told of a namespace. Until then nothing can be told of its labels, nor that it has
+    /// none.
+    pub(super) fn knows_namespace(&self, namespace: &str) -> bool {
+        self.namespaces.get(&ObjectRef::new(namespace)).is_some()
+    }
+
     /// The labels of a namespace; none where it is not known.
     pub(super) fn labels(&self, namespace: &str) -> BTreeMap<String, String> {
         let found = self.namespaces.get(&ObjectRef::new(namespace));

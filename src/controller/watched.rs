@@ -161,6 +161,11 @@ impl Watched {
         }
     }
 
+    /// How many bytes of it are kept.
+    pub(super) fn weight(&self) -> usize {
+        self.content.as_ref().map_or(0, |packed| packed.text.len())
+    }
+
     /// The class that last counted for it.
     pub(super) fn last_class_name(&self) -> Option<&str> {
         self.content.as_ref().ok()?.last_class_name.as_deref()
@@ -491,7 +496,7 @@ mod tests {
         }
         let too_much: [&dyn Fn(&mut Value); 2] =
             [&|meta| meta["labels"] = many(10_000).collect(), &|meta| {
-                meta["finalizers"] = json!(vec![noise(60); 10_000])
+                meta["finalizers"] = json!(vec![noise(60); 10_000]);
             }];
         for (number, change) in too_much.into_iter().enumerate() {
             assert_eq!(kept(change), (Some(LARGE), 0), "{number}");
