@@ -1,8 +1,8 @@
 //! A bad day of AWS: one of ten calls fails, each in another way, while objects come, change and go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use ecr_emulator::Fault;
+use ecr_emulator::{Call, Fault};
 use serde_json::{Value, json};
 
 use crate::{
@@ -71,6 +71,22 @@ async fn day(world: &World) {
     }
 }
 
+/// Each call about it: when it came and was answered, what struck it, and what the answer was.
+fn story(world: &World, n: usize) -> Vec<String> {
+    let repository = world.in_ecr(&name(n));
+    let mut calls = world.calls();
+    calls.retain(|call| is_about(call, &repository));
+    let first = calls.first().map_or(0.0, |call| call.arrived);
+    let tell = |call: &Call| {
+        let (came, answered) = (call.arrived - first, call.answered - first);
+        let answer = call.answer.as_ref().map_or_else(|it| &*it.code, |_| "OK");
+        let fault = call.fault.as_deref().unwrap_or("no fault");
+        let operation = &call.operation;
+        format!("{came:.2} to {answered:.2}: {operation}, {answer}, {fault}")
+    };
+    calls.iter().map(tell).collect()
+}
+
 /// The calls about each object's repository.
 fn calls(world: &World) -> BTreeMap<usize, usize> {
     (0..OBJECTS)
@@ -84,6 +100,34 @@ fn faults(world: &World, n: usize) -> usize {
     let mut calls = world.calls();
     calls.retain(|call| call.fault.is_some() && is_about(call, &repository));
     calls.len()
+}
+
+/// The reads that faults of writes make necessary. Documents have no bulk read, and whether a write of one took
+/// effect is seen before it is made again (`faults` sees to that): one that a fault struck costs a read that a
+/// creation without faults does not. Where it was the first of the two, the second was not reached and is looked
+/// for as well. Each counts once for each such fault, and only up to the next write of its document.
+fn demanded(world: &World, n: usize) -> usize {
+    let repository = world.in_ecr(&name(n));
+    let mut calls = world.calls();
+    calls.retain(|call| is_about(call, &repository));
+    let (lifecycle, policy) = ("GetLifecyclePolicy", "GetRepositoryPolicy");
+    let mut owed = BTreeSet::new();
+    let mut demanded = 0;
+    for call in &calls {
+        match (call.operation.as_str(), call.fault.is_some()) {
+            ("PutLifecyclePolicy", true) => owed.extend([lifecycle, policy]),
+            ("SetRepositoryPolicy", true) => owed.extend([policy]),
+            ("PutLifecyclePolicy", false) => {
+                owed.remove(lifecycle);
+            }
+            ("SetRepositoryPolicy", false) => {
+                owed.remove(policy);
+            }
+            (operation, false) => demanded += usize::from(owed.remove(operation)),
+            (_, true) => {}
+        }
+    }
+    demanded
 }
 
 /// Ends a day: all of it is as status says, and some of it is seen to rest.
@@ -113,14 +157,14 @@ async fn one_call_of_ten_fails_and_all_of_it_converges() {
     let spent = calls(&world);
     let mut struck = 0;
     for n in 0..OBJECTS {
-        let (c, f) = (without_faults[&n], faults(&world, n));
+        let (c, f, r) = (without_faults[&n], faults(&world, n), demanded(&world, n));
         struck += f;
         assert!(
-            spent[&n] <= c * (f + 1) + 2,
-            "{}: {} calls, {c} without its {f} faults: {:?}",
+            spent[&n] - r <= c * (f + 1) + 2,
+            "{}: {} calls, {c} without its {f} faults, {r} demanded reads: {:#?}",
             name(n),
             spent[&n],
-            operations(&world, &name(n), 0)
+            story(&world, n)
         );
         let made = world.written();
         let made = made.iter().filter(|c| {
