@@ -31,7 +31,7 @@ use super::{
     fence::{Fence, fenced},
     lookups::Lookups,
     pacing::{Kind, Pacing, Turn},
-    patience::Tries,
+    patience::in_turns,
     port::{Ecr, ImageCount, Preview, Swept, Tagged},
     proof::Proof,
     snapshot::Snapshot,
@@ -367,53 +367,23 @@ impl Ecr for Aws {
     }
 
     async fn describe(&self, at: &Identity) -> Result<Option<Described>, Failure> {
-        let mut tries = Tries::default();
-        loop {
-            let answer = self.look_up_alone(at).await;
-            if tries.end(&answer) {
-                return answer;
-            }
-        }
+        in_turns(|| self.look_up_alone(at)).await
     }
 
     async fn describe_known(&self, at: &Identity) -> Result<Option<Described>, Failure> {
-        let mut tries = Tries::default();
-        loop {
-            let answer = self.look_up(at).await;
-            if tries.end(&answer) {
-                return answer;
-            }
-        }
+        in_turns(|| self.look_up(at)).await
     }
 
     async fn tags(&self, at: &Identity) -> Result<Option<Tagged>, Failure> {
-        let mut tries = Tries::default();
-        loop {
-            let answer = self.read_tags(at).await;
-            if tries.end(&answer) {
-                return answer;
-            }
-        }
+        in_turns(|| self.read_tags(at)).await
     }
 
     async fn lifecycle(&self, at: &Identity) -> Result<Reading<Lifecycle>, Failure> {
-        let mut tries = Tries::default();
-        loop {
-            let answer = self.read_lifecycle(at).await;
-            if tries.end(&answer) {
-                return answer;
-            }
-        }
+        in_turns(|| self.read_lifecycle(at)).await
     }
 
     async fn policy(&self, at: &Identity) -> Result<Reading<Document>, Failure> {
-        let mut tries = Tries::default();
-        loop {
-            let answer = self.read_policy(at).await;
-            if tries.end(&answer) {
-                return answer;
-            }
-        }
+        in_turns(|| self.read_policy(at)).await
     }
 
     async fn start_preview(&self, at: &Identity, policy: &Lifecycle) -> Result<bool, Failure> {

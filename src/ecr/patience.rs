@@ -8,14 +8,28 @@ const TRIES: u32 = 5;
 
 /// The tries of one read.
 #[derive(Debug, Default)]
-pub(super) struct Tries(u32);
+struct Tries(u32);
 
 impl Tries {
     /// Whether the answer is one to end with.
-    pub(super) fn end<T>(&mut self, answer: &Result<T, Failure>) -> bool {
+    fn end<T>(&mut self, answer: &Result<T, Failure>) -> bool {
         self.0 += 1;
         let throttled = matches!(answer, Err(failure) if failure.class == Class::Throttled);
         !throttled || self.0 >= TRIES
+    }
+}
+
+/// Reads, at its next turn again where AWS throttles.
+pub(super) async fn in_turns<T, F>(mut read: impl FnMut() -> F) -> Result<T, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    let mut tries = Tries::default();
+    loop {
+        let answer = read().await;
+        if tries.end(&answer) {
+            return answer;
+        }
     }
 }
 
