@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::{
     looking::{FLUX, told, writes},
     samples::{self, keep_last, pull_by},
-    world::{World, assert_says, condition},
+    world::{NO_ROTA, World, assert_says, condition},
 };
 
 #[tokio::test]
@@ -124,7 +124,7 @@ async fn what_is_not_ours_is_left_alone() {
 #[tokio::test]
 async fn policies_are_repaired_at_once_when_a_person_asks() {
     let mut world = World::without_operator("ask").await;
-    world.flag("--policy-resync-seconds=86400");
+    world.flag(NO_ROTA);
     world.start_operator().await;
     let ours = || {
         samples::all()

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     samples::{keep_last, whole},
     world::{
-        World,
+        NO_ROTA, World,
         estate::{Estate, condition},
         is_sweep,
     },
@@ -221,7 +221,7 @@ async fn sweeps_that_fail_make_nobody_spin() {
 #[tokio::test]
 async fn who_loses_a_name_wakes_nobody_who_has_it() {
     let mut world = World::without_operator("loser").await;
-    world.flag("--policy-resync-seconds=86400");
+    world.flag(NO_ROTA);
     world.start_operator().await;
     let spec = json!({"repositoryName": world.in_ecr("api")});
     world.apply("winner", spec.clone()).await;
@@ -262,7 +262,7 @@ async fn observing(world: &World, names: &[&str]) {
 #[tokio::test]
 async fn who_only_observes_costs_at_rest_what_others_cost() {
     let mut world = World::without_operator("observe").await;
-    world.flag("--policy-resync-seconds=86400");
+    world.flag(NO_ROTA);
     world.start_operator().await;
     let names = ["there", "other", "absent"];
     for name in &names[..2] {

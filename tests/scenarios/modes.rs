@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::{
     looking::{FLUX, REQUEST, operations, pending, writes},
     samples::{keep_last, pull_by},
-    world::{World, assert_says, condition, message},
+    world::{NO_ROTA, World, assert_says, condition, message},
 };
 
 /// Waits until Ready is so, of the generation that is there now.
@@ -214,7 +214,7 @@ async fn observe_shows_drift_and_a_change_of_spec_until_enforce_is_back() {
 #[tokio::test]
 async fn a_request_is_echoed_and_leads_to_a_pass() {
     let mut world = World::without_operator("request").await;
-    world.flag("--policy-resync-seconds=86400");
+    world.flag(NO_ROTA);
     world.start_operator().await;
     world
         .apply("api", json!({"lifecyclePolicy": keep_last(10)}))
@@ -255,7 +255,7 @@ async fn a_request_is_echoed_and_leads_to_a_pass() {
 #[tokio::test]
 async fn a_very_long_request_breaks_nothing() {
     let mut world = World::without_operator("token").await;
-    world.flag("--policy-resync-seconds=86400");
+    world.flag(NO_ROTA);
     world.start_operator().await;
     world
         .apply("api", json!({"lifecyclePolicy": keep_last(10)}))

@@ -6,7 +6,7 @@ use ecr_emulator::Fault;
 use kube::ResourceExt as _;
 use serde_json::{Value, json};
 
-use crate::world::{Crash, World, condition, operations};
+use crate::world::{Crash, NO_ROTA, World, condition, operations};
 
 /// All that can be written, in its n-th form.
 fn spec(n: i64) -> Value {
@@ -51,7 +51,7 @@ const DELETION: [&str; 2] = ["ListTagsForResource", "DeleteRepository"];
 async fn undisturbed(name: &str) -> World {
     let mut world = World::without_operator(name).await;
     world.flag("--resync-seconds=600");
-    world.flag("--policy-resync-seconds=86400");
+    world.flag(NO_ROTA);
     world
 }
 

@@ -39,6 +39,7 @@ pub(crate) use crash::Crash;
 pub(crate) use invariants::is_write;
 pub(crate) use network::{closed_port, forward, forward_while};
 pub(crate) use operator::{KEY, Operator, SECRET};
+pub(crate) use quiet::NO_ROTA;
 pub(crate) use relay::{End, Relay};
 pub(crate) use server::Server;
 
