@@ -51,7 +51,7 @@ impl<C: Clients> Pass<'_, C> {
 
 fn planned(step: &Step) -> Problem {
     let message = match step.before.as_str() {
-        "" => step.action.to_string(),
+        "" => format!("{}; ECR holds none", step.action),
         before => format!("{}; ECR holds {before}", step.action),
     };
     Problem {

@@ -151,6 +151,9 @@ async fn observe_writes_nothing_and_shows_what_enforce_would_do() {
         message(&object, "Synced"),
         "Set managementPolicy to Enforce to make the 3 writes",
     );
+    let shown = object.status.as_ref().unwrap().pending.first();
+    let shown = shown.and_then(|it| it.message.as_deref());
+    assert_eq!(shown, Some("CreateRepository; ECR holds none"));
     world
         .until("it looks again", |w| w.count("DescribeRepositories") >= 3)
         .await;
