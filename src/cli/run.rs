@@ -61,15 +61,15 @@ pub(super) struct Flags {
     #[arg(long, env = "ECR_OPERATOR_PREVIOUS_CLUSTER_NAMES", value_delimiter = ',', value_parser = ClusterName::parse)]
     previous_cluster_names: Vec<ClusterName>,
 
-    /// Seconds between two looks at a repository's settings and tags.
+    /// Seconds (1 to 31536000) between two looks at a repository's settings and tags.
     #[arg(long, env = "ECR_OPERATOR_RESYNC_SECONDS", default_value_t = 300, value_parser = up_to_a_year, allow_negative_numbers = true)]
     resync_seconds: u64,
 
-    /// Seconds between two looks at a repository's lifecycle and repository policy.
+    /// Seconds (1 to 31536000) between two looks at a repository's lifecycle and repository policy.
     #[arg(long, env = "ECR_OPERATOR_POLICY_RESYNC_SECONDS", default_value_t = 28_800, value_parser = up_to_a_year, allow_negative_numbers = true)]
     policy_resync_seconds: u64,
 
-    /// Seconds until something is tried again that AWS called invalid.
+    /// Seconds (1 to 31536000) until something is tried again that AWS called invalid.
     #[arg(long, env = "ECR_OPERATOR_STALLED_RETRY_SECONDS", default_value_t = 1_800, value_parser = up_to_a_year, allow_negative_numbers = true)]
     stalled_retry_seconds: u64,
 
@@ -95,7 +95,7 @@ pub(super) struct Flags {
     #[arg(long, env = "ECR_OPERATOR_LEASE_NAMESPACE")]
     lease_namespace: Option<String>,
 
-    /// Seconds that a lease must be seen unchanged before another replica takes it.
+    /// Seconds (1 to 3600) that a lease must be seen unchanged before another replica takes it.
     #[arg(
         long,
         env = "ECR_OPERATOR_LEASE_DURATION_SECONDS",
@@ -105,7 +105,7 @@ pub(super) struct Flags {
     )]
     lease_duration_seconds: u64,
 
-    /// Seconds for which a leader goes on that can't renew its lease.
+    /// Seconds (1 to 3600) for which a leader goes on that can't renew its lease.
     #[arg(
         long,
         env = "ECR_OPERATOR_LEASE_RENEW_DEADLINE_SECONDS",
@@ -115,7 +115,7 @@ pub(super) struct Flags {
     )]
     lease_renew_deadline_seconds: u64,
 
-    /// Seconds between two attempts to take or renew the lease.
+    /// Seconds (1 to 3600) between two attempts to take or renew the lease.
     #[arg(long, env = "ECR_OPERATOR_LEASE_RETRY_SECONDS", default_value_t = 2, value_parser = up_to_an_hour, allow_negative_numbers = true)]
     lease_retry_seconds: u64,
 
