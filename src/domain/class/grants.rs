@@ -15,6 +15,7 @@ use super::refusal::{Rule, cut, not_listed, not_permitted};
 use crate::domain::desired::Refusal;
 use crate::domain::identity::RegistryId;
 use crate::domain::policy::{Condition, Document, Grant, Grantee};
+use crate::domain::reason::Reason;
 
 /// What policies may grant, and to whom.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -110,8 +111,16 @@ impl Grantable {
             }
             Some(service) if self.principals.has_service(service) => Err(sourceless(service, at)),
             Some(other) => {
-                let what = format!("principal {:?} from {at}", cut(other.text()));
-                Err(self.principal("Remove", &what, own))
+                let what = format!("Remove principal {:?} from {at}", cut(other.text()));
+                let (rule, shown) = match other {
+                    Grantee::Service(_) => (Rule::AllowedServices, None),
+                    Grantee::Everyone
+                    | Grantee::Account(_)
+                    | Grantee::Identity { .. }
+                    | Grantee::Federated(_)
+                    | Grantee::Other(_) => (Rule::AllowedPrincipals, self.principals.shown(own)),
+                };
+                Err(not_listed(&what, rule, shown))
             }
         }
     }
@@ -147,20 +156,28 @@ impl Grantable {
 
 /// Any customer of AWS could otherwise have the service act for them.
 fn sourceless(service: &Grantee<'_>, at: &str) -> Refusal {
-    let what = format!(
-        "Add StringEquals on aws:SourceAccount to {at}, with the account for which service {:?} acts \
-         (aws:SourceArn and aws:SourceOrgID serve as well), and name nobody whom the class does not list",
-        cut(service.text())
-    );
-    not_listed(&what, Rule::AllowedServices, None)
+    refused(format!(
+        "In {at} any customer of AWS may have service {:?} act for them — add StringEquals on \
+         aws:SourceAccount with the account for which it acts, one that the class lists (aws:SourceArn and \
+         aws:SourceOrgID serve as well), or have anySource set for it in the class's {}",
+        cut(service.text()),
+        Rule::AllowedServices
+    ))
 }
 
 /// Whoever is everybody's, and so the operator's own, is for those who may everything.
 fn meets_operator(at: &str) -> Refusal {
-    let what = format!(
-        "Take out of {at} what could deny the operator its own work, under whatever condition, or name \
-         principals there that the operator cannot be (with Principal, not NotPrincipal)"
-    );
-    let only = r#"for those alone who have "*" in them"#.to_owned();
-    not_listed(&what, Rule::AllowedPrincipals, Some(only))
+    refused(format!(
+        "What {at} denies, under whatever condition, could stop the operator's own work — take it out, or name \
+         principals there that the operator cannot be (with Principal, not NotPrincipal); the class permits it \
+         to those alone who have \"*\" in its {}",
+        Rule::AllowedPrincipals
+    ))
+}
+
+fn refused(message: String) -> Refusal {
+    Refusal {
+        reason: Reason::NotPermitted,
+        message,
+    }
 }
