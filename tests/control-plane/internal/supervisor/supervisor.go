@@ -66,6 +66,8 @@ func runOnce(ctx context.Context, options Options, spawn spawner, out io.Writer)
 	if err != nil {
 		return err
 	}
+	// The next start is a fresh cluster: nobody reads what etcd held, a hundred megabytes and more.
+	defer func() { _ = os.RemoveAll(filepath.Join(options.Dir, "etcd")) }()
 	running, err := startAll(ctx, options, spawn, at, ca)
 	defer running.stop()
 	if err != nil || ctx.Err() != nil {

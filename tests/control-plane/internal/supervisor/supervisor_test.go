@@ -157,6 +157,9 @@ func TestNothingIsLeftWhenStdinCloses(t *testing.T) {
 		t.Errorf("a stop that was asked for is no error: %v\n%s", err, c.stderr)
 	}
 	eventuallyNone(t, c.dir)
+	if _, err := os.Stat(filepath.Join(c.dir, "etcd")); !os.IsNotExist(err) {
+		t.Errorf("what etcd held is left behind (%v)", err)
+	}
 }
 
 func TestNothingIsLeftWhenTheSupervisorIsKilled(t *testing.T) {
