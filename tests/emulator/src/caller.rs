@@ -5,9 +5,9 @@ use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
 use crate::error::Error;
+use crate::partition::Partition;
 use crate::session::{self, Session};
 use crate::settings::Settings;
-use crate::state::partition;
 
 /// The account of every access key id that is not an account id itself.
 const DEFAULT_ACCOUNT: &str = "123456789012";
@@ -125,7 +125,7 @@ impl Caller {
         if let Some(session) = &self.session {
             return session.arn.clone();
         }
-        let partition = partition(&self.region);
+        let partition = Partition::of(&self.region).id;
         format!("arn:{partition}:iam::{}:user/emulator", self.account)
     }
 }

@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::api::Preview;
+use crate::partition::Partition;
 use crate::registry::RegistryConfig;
 pub use crate::registry::{Replication, Scan, Signing};
 
@@ -141,7 +142,10 @@ impl Repository {
             name: name.to_owned(),
             arn: repository_arn(account, region, name),
             registry_id: account.to_owned(),
-            uri: format!("{account}.dkr.ecr.{region}.{}/{name}", domain(region)),
+            uri: format!(
+                "{account}.dkr.ecr.{region}.{}/{name}",
+                Partition::of(region).domain
+            ),
             created_at: now,
             image_tag_mutability: "MUTABLE".to_owned(),
             exclusion_filters: Vec::new(),
@@ -202,27 +206,9 @@ impl Repository {
     }
 }
 
-/// The partition that a region belongs to.
-pub(crate) fn partition(region: &str) -> &'static str {
-    match region {
-        _ if region.starts_with("cn-") => "aws-cn",
-        _ if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
-}
-
-/// The domain of a partition's registries.
-pub(crate) fn domain(region: &str) -> &'static str {
-    if region.starts_with("cn-") {
-        "amazonaws.com.cn"
-    } else {
-        "amazonaws.com"
-    }
-}
-
 /// The ARN of a repository.
 pub(crate) fn repository_arn(account: &str, region: &str, name: &str) -> String {
-    let partition = partition(region);
+    let partition = Partition::of(region).id;
     format!("arn:{partition}:ecr:{region}:{account}:repository/{name}")
 }
 

@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::{Context, REGISTRY_ID, list};
 use crate::error::Error;
+use crate::partition::Partition;
 use crate::shape::{Member, Shape, optional};
-use crate::state::{domain, uuid};
+use crate::state::uuid;
 
 /// A token is valid for 12 hours (model, `AuthorizationData$expiresAt`).
 const VALID_SECONDS: f64 = 12.0 * 3600.0;
@@ -28,13 +29,14 @@ pub(super) fn get(context: &mut Context<'_>, input: &Value) -> Result<Value, Err
     }
     let secret = uuid(&format!("token {account} {region} {}", context.serial));
     let token = STANDARD.encode(format!("AWS:{secret}"));
+    let domain = Partition::of(region).domain;
     let data: Vec<Value> = registries
         .into_iter()
         .map(|registry| {
             json!({
                 "authorizationToken": token,
                 "expiresAt": context.now + VALID_SECONDS,
-                "proxyEndpoint": format!("https://{registry}.dkr.ecr.{region}.{}", domain(region)),
+                "proxyEndpoint": format!("https://{registry}.dkr.ecr.{region}.{domain}"),
             })
         })
         .collect();

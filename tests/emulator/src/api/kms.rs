@@ -6,9 +6,10 @@ use serde_json::Value;
 
 use super::Context;
 use crate::error::Error;
+use crate::partition::Partition;
 use crate::settings::Settings;
 use crate::shape::matches;
-use crate::state::{partition, uuid};
+use crate::state::uuid;
 
 pub(super) fn key_without_kms() -> Error {
     Error::invalid(
@@ -20,7 +21,8 @@ pub(super) fn key_without_kms() -> Error {
 /// The AWS managed key `aws/ecr`, one per account and region.
 pub(super) fn managed_key(account: &str, region: &str) -> String {
     let id = uuid(&format!("{account} {region} alias/aws/ecr"));
-    format!("arn:{}:kms:{region}:{account}:key/{id}", partition(region))
+    let partition = Partition::of(region).id;
+    format!("arn:{partition}:kms:{region}:{account}:key/{id}")
 }
 
 /// The ARN of a key that may be given as alias, alias ARN, key id or key ARN; absent, it is the AWS
@@ -32,7 +34,7 @@ pub(super) fn resolve(context: &Context<'_>, key: &str) -> Result<String, Error>
     const ALIAS: &str = "alias/[0-9a-zA-Z/_-]+";
     let (account, region) = (&context.caller.account, &context.caller.region);
     let local = |id: &str| {
-        let partition = partition(region);
+        let partition = Partition::of(region).id;
         format!("arn:{partition}:kms:{region}:{account}:key/{id}")
     };
     if key.is_empty() {

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use super::{Context, REGISTRY_ID, REPOSITORY_NAME, creation, kms, list, manifest, text, upstream};
 use crate::error::Error;
+use crate::partition::Partition;
 use crate::shape::{Member, Shape, matches, optional, required};
-use crate::state::{Image, Repository, Upload, domain, sha256_hex, uuid};
+use crate::state::{Image, Repository, Upload, sha256_hex, uuid};
 
 /// The part size that ECR proposes.
 const PART_SIZE: usize = 10 * 1024 * 1024;
@@ -284,7 +285,7 @@ pub(super) fn download(context: &mut Context<'_>, input: &Value) -> Result<Value
     let layer = uuid(&format!("{account} {name} {digest}"));
     let url = format!(
         "https://prod-{region}-starport-layer-bucket.s3.{region}.{}/{layer}?X-Amz-Expires=3600",
-        domain(&region)
+        Partition::of(&region).domain
     );
     Ok(json!({ "downloadUrl": url, "layerDigest": digest }))
 }

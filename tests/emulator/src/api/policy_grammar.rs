@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 use super::policy_text::{Node, leaf, write_object};
 use crate::caller::is_account;
+use crate::partition::Partition;
 use crate::shape::matches;
-use crate::state::partition;
 
 /// A policy that fits the grammar, its members in the order in which they are returned.
 pub(super) struct Policy {
@@ -58,7 +58,7 @@ fn read(text: &str, region: &str, with_resource: bool) -> Option<Policy> {
         members.push(("Id", leaf(id.as_str()?)));
     }
     let mut reader = Reader {
-        partition: partition(region),
+        partition: Partition::of(region),
         with_resource,
         principals: BTreeSet::new(),
         statements: Vec::new(),
@@ -91,7 +91,7 @@ const STATEMENT: &[&str] = &[
 const RESOURCES: &[&str] = &["Resource", "NotResource"];
 
 struct Reader {
-    partition: &'static str,
+    partition: &'static Partition,
     with_resource: bool,
     principals: BTreeSet<String>,
     statements: Vec<Statement>,
@@ -102,8 +102,12 @@ impl Reader {
         let more: &[&str] = if self.with_resource { RESOURCES } else { &[] };
         only(statement, &[STATEMENT, more].concat())?;
         let mut members = Vec::new();
+        // Any text: IAM's own policies have letters and digits only, and services "may have other
+        // requirements" (the grammar). AWS's examples for ECR have spaces, and none is documented. IAM
+        // wants Sids unique in a policy; ECR takes the same one twice ("while this is discouraged, it
+        // works with ECR on AWS"): <https://github.com/getmoto/moto/pull/8933>.
         if let Some(sid) = statement.get("Sid") {
-            members.push(("Sid".to_owned(), named(sid.as_str()?)?));
+            members.push(("Sid".to_owned(), leaf(sid.as_str()?)));
         }
         let effect = statement.get("Effect")?.as_str()?;
         ["Allow", "Deny"].contains(&effect).then_some(())?;
@@ -166,34 +170,31 @@ impl Reader {
     }
 
     /// An account id becomes the ARN of its root. Unique ids (`AIDA…`, `AROA…`) are what AWS shows
-    /// for principals that are gone; it does not take them as input.
+    /// for principals that are gone; it does not take them as input. Those of other
+    /// partitions are nobody: resource-based policies "delegate access across accounts within a single
+    /// partition"
+    /// (<https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies-cross-account-resource-access.html>).
     fn normalised(&self, kind: &str, principal: &str) -> Option<String> {
-        const IAM: &str = r"arn:aws[a-z-]*:iam::[0-9]{12}:(root|(user|role)/[\w+=,.@/-]+)";
-        const STS: &str =
-            r"arn:aws[a-z-]*:sts::[0-9]{12}:(assumed-role|federated-user)/[\w+=,.@/-]+";
+        const IAM: &str = r"iam::[0-9]{12}:(root|(user|role)/[\w+=,.@/-]+)";
+        const STS: &str = r"sts::[0-9]{12}:(assumed-role|federated-user)/[\w+=,.@/-]+";
         const SERVICE: &str = r"[a-z0-9.-]+\.amazonaws\.com(\.cn)?";
+        let own_arn = format!("arn:{}:", self.partition.id);
+        let of_own = |pattern| {
+            let rest = principal.strip_prefix(&own_arn);
+            rest.is_some_and(|it| matches(pattern, it).unwrap_or(false))
+        };
         let fits = |pattern| matches(pattern, principal).unwrap_or(false);
         let own = || Some(principal.to_owned());
         match kind {
             "AWS" if is_account(principal) => {
-                Some(format!("arn:{}:iam::{principal}:root", self.partition))
+                Some(format!("arn:{}:iam::{principal}:root", self.partition.id))
             }
-            "AWS" if principal == "*" || fits(IAM) || fits(STS) => own(),
+            "AWS" if principal == "*" || of_own(IAM) || of_own(STS) => own(),
             "Service" if fits(SERVICE) => own(),
             "Federated" | "CanonicalUser" if !principal.is_empty() => own(),
             _ => None,
         }
     }
-}
-
-/// IAM's documentation allows letters and digits only, but AWS's own examples for ECR use spaces
-/// ("allow public pull", `set-repository-policy` in the AWS CLI reference), so spaces, hyphens and
-/// underscores pass. IAM wants Sids unique in a policy; ECR takes the same one twice ("while this is
-/// discouraged, it works with ECR on AWS"): <https://github.com/getmoto/moto/pull/8933>.
-fn named(sid: &str) -> Option<Node> {
-    matches("[0-9A-Za-z _-]*", sid)
-        .unwrap_or(false)
-        .then(|| leaf(sid))
 }
 
 fn only(object: &Map<String, Value>, names: &[&str]) -> Option<()> {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Context, TAG_LIST, list as items, text};
 use crate::error::Error;
+use crate::partition::Partition;
 use crate::shape::{Member, Shape, matches, required};
 use crate::state::Repository;
 
@@ -77,7 +78,7 @@ pub(crate) fn parse_arn(arn: &str) -> Option<RepositoryArn<'_>> {
         return None;
     };
     let name = resource.strip_prefix("repository/")?;
-    let well_formed = *partition == crate::state::partition(region)
+    let well_formed = *partition == Partition::of(region).id
         && crate::caller::is_account(account)
         && !name.is_empty();
     well_formed.then_some(RepositoryArn {

@@ -96,7 +96,7 @@ async fn what_the_grammar_allows_is_accepted() {
         ),
         (
             "Sids",
-            json!({ "Version": "2012-10-17", "Statement": [with("Sid", json!("One")), with("Sid", json!("allow public pull")), statement(), statement()] }),
+            json!({ "Version": "2012-10-17", "Statement": [with("Sid", json!("One")), with("Sid", json!("allow public pull")), with("Sid", json!("pull/Überall.1:b")), statement()] }),
         ),
         (
             "a Sid twice",
@@ -198,7 +198,10 @@ async fn what_the_grammar_forbids_is_refused() {
             "a service of nobody",
             principal(json!({ "Service": "lambda" })),
         ),
-        ("a Sid with a slash", of(with("Sid", json!("a/b")))),
+        (
+            "a principal of another partition",
+            principal(json!({ "AWS": "arn:aws-cn:iam::444455556666:role/pull" })),
+        ),
         (
             "an unknown operator",
             of(with(

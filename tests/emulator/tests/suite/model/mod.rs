@@ -5,6 +5,7 @@ mod any_calls;
 mod boundaries;
 mod declared;
 mod fit;
+mod partitions;
 mod patterns;
 mod samples;
 mod throttling;
@@ -19,9 +20,9 @@ use serde_json::Value;
 /// Pinned: a newer one may have operations that nobody has read about yet.
 const BOTOCORE: &str = "botocore==1.44.5";
 
-/// Unpacks the model of the third argument, a service, that pip has put below the first, to the second.
+/// Unpacks the model of the third argument, a service, that is below the first, to the second.
 const UNPACK: &str = "import glob, gzip, shutil, sys; shutil.copyfileobj(gzip.open(glob.glob(\
-    sys.argv[1] + '/botocore/data/' + sys.argv[3] + '/*/service-2.json.gz')[0]), open(sys.argv[2], 'wb'))";
+    sys.argv[1] + '/' + sys.argv[3] + '/*/service-2.json.gz')[0]), open(sys.argv[2], 'wb'))";
 
 fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
@@ -83,37 +84,47 @@ fn members(shape: &Value) -> Vec<(&str, &str, bool)> {
 }
 
 fn fetched(service: &str) -> PathBuf {
-    // Tests that ask at the same time share what is fetched.
+    // Tests that ask at the same time share what is unpacked.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap();
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let data = data();
     let version = BOTOCORE.replace("==", "-");
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let file = directory.join(format!("{service}-{version}.json"));
     if !file.exists() {
-        let package = directory.join(&version);
-        let unpacked = directory.join(format!("{service}-{version}.json.part"));
-        let (package, part) = (package.to_str().unwrap(), unpacked.to_str().unwrap());
-        let data = directory.join(&version).join("botocore").join("data");
-        let get: &[&str] = &[
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-            "--no-deps",
-            "--upgrade",
-            "--target",
-            package,
-            BOTOCORE,
-        ];
-        if !data.exists() {
-            python(get);
-        }
-        python(&["-c", UNPACK, package, part, service]);
+        let part = directory.join(format!("{service}-{version}.json.part"));
+        let [from, to] = [data, &part].map(|it| it.to_str().unwrap());
+        python(&["-c", UNPACK, from, to, service]);
         // Whole or not at all: a run that was cut off leaves nothing that looks like a model.
-        std::fs::rename(&unpacked, &file).unwrap();
+        std::fs::rename(&part, &file).unwrap();
     }
     file
+}
+
+/// What the package knows of AWS, fetched if this machine does not have it yet.
+fn data() -> &'static Path {
+    static DATA: OnceLock<PathBuf> = OnceLock::new();
+    DATA.get_or_init(|| {
+        let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let package = directory.join(BOTOCORE.replace("==", "-"));
+        let data = package.join("botocore").join("data");
+        if !data.exists() {
+            let get: &[&str] = &[
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--disable-pip-version-check",
+                "--no-deps",
+                "--upgrade",
+                "--target",
+                package.to_str().unwrap(),
+                BOTOCORE,
+            ];
+            python(get);
+        }
+        data
+    })
 }
 
 /// Runs python and returns what it prints.
