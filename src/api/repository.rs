@@ -325,7 +325,7 @@ const MAX_POLICY_FIELDS: u32 = 64;
 /// that has it can be read (`serde_json` stops at 128 levels), and so stop the work on all others.
 ///
 /// How long a field's name is has no bound here: CEL sees nothing below what has no type, and a structural
-/// schema has no other word for it. The operator leaves objects alone that are too large as a whole.
+/// schema has no other word for it. What an object asks for that is too large as a whole is not read.
 fn statement(levels: u32, description: &str) -> Value {
     let mut schema = Map::new();
     schema.insert(

@@ -1,5 +1,5 @@
-//! JSON that is read as far as it may go, and skipped from there on: memory is taken as it is read, and the
-//! text of one object is up to 1.5 MB, which may become fifty times as much.
+//! JSON that is read as far as it may go, and skipped from there on but for a few fields: memory is taken as it
+//! is read, and the text of one object is up to 1.5 MB, which may become fifty times as much.
 
 use std::fmt;
 
@@ -19,25 +19,70 @@ const VALUE: usize = 8;
 /// has less than half of them.
 const MAPS: usize = 1024;
 
-/// A value; none where it is too large.
+/// What is left of spec and status where they are too large as a whole: what an object is held by. Each of these
+/// has a room of its own.
+const LEFT: [&str; 20] = [
+    "className",
+    "repositoryName",
+    // Of spec.
+    "deletionPolicy",
+    "managementPolicy",
+    "suspend",
+    "tags",
+    // Of status.
+    "observedGeneration",
+    "registryId",
+    "region",
+    "arn",
+    "repositoryUri",
+    "createdAt",
+    "tagKeys",
+    "clusterUid",
+    "applied",
+    "compared",
+    "lifecycleApproval",
+    "lastLoss",
+    "lastHandledReconcileAt",
+    "lastHandledRequestAt",
+];
+
+/// A value.
 #[derive(Debug)]
-pub(super) struct Bounded(pub(super) Option<Value>);
+pub(super) struct Bounded {
+    /// Where it is too large, its fields of `LEFT`.
+    pub(super) value: Value,
+    /// Whether that is all of it.
+    pub(super) is_whole: bool,
+}
 
 /// What has not been said.
 impl Default for Bounded {
     fn default() -> Self {
-        Self(Some(Value::Null))
+        Self {
+            value: Value::Null,
+            is_whole: true,
+        }
     }
 }
 
 impl<'de> Deserialize<'de> for Bounded {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut room = Room {
-            text: Some(TEXT),
-            maps: Some(MAPS),
+        let (mut room, mut left) = (Room::whole(), Map::new());
+        let reader = Reader {
+            room: &mut room,
+            left: Some(&mut left),
         };
-        let value = Reader(&mut room).deserialize(deserializer)?;
-        Ok(Self(room.is_left().then_some(value)))
+        let value = reader.deserialize(deserializer)?;
+        let is_whole = room.is_left();
+        let value = match value {
+            Value::Object(mut rest) if is_whole => {
+                rest.append(&mut left);
+                rest.into()
+            }
+            value if is_whole => value,
+            _ => left.into(),
+        };
+        Ok(Self { value, is_whole })
     }
 }
 
@@ -48,6 +93,21 @@ struct Room {
 }
 
 impl Room {
+    fn whole() -> Self {
+        Self {
+            text: Some(TEXT),
+            maps: Some(MAPS),
+        }
+    }
+
+    /// Takes what was taken of a whole room, which is all where none of that is left.
+    fn takes(&mut self, of: &Self) {
+        let taken = |whole: usize, left: Option<usize>| left.map(|left| whole.saturating_sub(left));
+        let less = |have: Option<usize>, taken: Option<usize>| have?.checked_sub(taken?);
+        self.text = less(self.text, taken(TEXT, of.text));
+        self.maps = less(self.maps, taken(MAPS, of.maps));
+    }
+
     fn is_left(&self) -> bool {
         self.text.is_some() && self.maps.is_some()
     }
@@ -61,7 +121,42 @@ impl Room {
     }
 }
 
-struct Reader<'a>(&'a mut Room);
+struct Reader<'a> {
+    room: &'a mut Room,
+    /// Where the fields of `LEFT` go; none below the first map.
+    left: Option<&'a mut Map<String, Value>>,
+}
+
+/// Reads what is in something.
+fn inner(room: &mut Room) -> Reader<'_> {
+    Reader { room, left: None }
+}
+
+/// Reads the first map: all of it, and what is left where that is too much.
+fn parts<'de, A: MapAccess<'de>>(
+    room: &mut Room,
+    left: &mut Map<String, Value>,
+    mut map: A,
+) -> Result<Value, A::Error> {
+    let mut values = Map::new();
+    while let Some(key) = map.next_key::<String>()? {
+        room.text(key.len());
+        if LEFT.contains(&key.as_str()) {
+            let mut own = Room::whole();
+            let value = map.next_value_seed(inner(&mut own))?;
+            room.takes(&own);
+            if own.is_left() {
+                left.insert(key, value);
+            }
+        } else if room.is_left() {
+            let value = map.next_value_seed(inner(room))?;
+            values.insert(key, value);
+        } else {
+            map.next_value::<IgnoredAny>()?;
+        }
+    }
+    Ok(values.into())
+}
 
 impl<'de> DeserializeSeed<'de> for Reader<'_> {
     type Value = Value;
@@ -79,33 +174,33 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_bool<E>(self, it: bool) -> Result<Value, E> {
-        self.0.text(VALUE);
+        self.room.text(VALUE);
         Ok(it.into())
     }
 
     fn visit_i64<E>(self, it: i64) -> Result<Value, E> {
-        self.0.text(VALUE);
+        self.room.text(VALUE);
         Ok(it.into())
     }
 
     fn visit_u64<E>(self, it: u64) -> Result<Value, E> {
-        self.0.text(VALUE);
+        self.room.text(VALUE);
         Ok(it.into())
     }
 
     fn visit_f64<E>(self, it: f64) -> Result<Value, E> {
-        self.0.text(VALUE);
+        self.room.text(VALUE);
         Ok(it.into())
     }
 
     fn visit_unit<E>(self) -> Result<Value, E> {
-        self.0.text(VALUE);
+        self.room.text(VALUE);
         Ok(Value::Null)
     }
 
     fn visit_str<E>(self, it: &str) -> Result<Value, E> {
-        self.0.text(it.len().saturating_add(VALUE));
-        Ok(if self.0.is_left() {
+        self.room.text(it.len().saturating_add(VALUE));
+        Ok(if self.room.is_left() {
             it.into()
         } else {
             Value::Null
@@ -113,10 +208,10 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
-        self.0.text(VALUE);
+        self.room.text(VALUE);
         let mut values = Vec::new();
-        while self.0.is_left() {
-            match seq.next_element_seed(Reader(self.0))? {
+        while self.room.is_left() {
+            match seq.next_element_seed(inner(self.room))? {
                 Some(value) => values.push(value),
                 None => return Ok(values.into()),
             }
@@ -126,15 +221,18 @@ impl<'de> Visitor<'de> for Reader<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
-        self.0.text(VALUE);
-        self.0.map();
+        self.room.text(VALUE);
+        self.room.map();
+        if let Some(left) = self.left {
+            return parts(self.room, left, map);
+        }
         let mut values = Map::new();
-        while self.0.is_left() {
+        while self.room.is_left() {
             let Some(key) = map.next_key::<String>()? else {
                 return Ok(values.into());
             };
-            self.0.text(key.len());
-            let value = map.next_value_seed(Reader(self.0))?;
+            self.room.text(key.len());
+            let value = map.next_value_seed(inner(self.room))?;
             values.insert(key, value);
         }
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
@@ -150,7 +248,8 @@ mod tests {
     use super::*;
 
     fn read(text: &str) -> Option<Value> {
-        serde_json::from_str::<Bounded>(text).unwrap().0
+        let read: Bounded = serde_json::from_str(text).unwrap();
+        read.is_whole.then_some(read.value)
     }
 
     fn any_value() -> impl Strategy<Value = Value> {
@@ -192,10 +291,34 @@ mod tests {
         for value in &much {
             let text = format!("[{value}, 7]");
             let (first, second): (Bounded, u8) = serde_json::from_str(&text).unwrap();
-            assert!(first.0.is_none(), "{}", &text[..60]);
+            assert!(!first.is_whole, "{}", &text[..60]);
             assert_eq!(second, 7);
         }
         assert!(read(&json!(vec![json!({"a": 0}); MAPS]).to_string()).is_some());
         assert!(read(&json!("x".repeat(TEXT - VALUE)).to_string()).is_some());
+    }
+    #[test]
+    fn a_few_fields_are_left_of_what_has_no_room() {
+        let fields = json!({"className": "prod", "tags": {"team": "payments"}, "arn": "arn"});
+        for much in [
+            json!("x".repeat(10 * TEXT)),
+            json!(vec![json!({"a": 0}); 2 * MAPS]),
+        ] {
+            for place in ["a", "b", "zz"] {
+                let mut value = fields.clone();
+                value[place] = much.clone();
+                let read: Bounded = serde_json::from_str(&value.to_string()).unwrap();
+                assert!(!read.is_whole);
+                assert_eq!(read.value, fields, "{place}");
+            }
+        }
+        let alone = json!({"suspend": true, "tagKeys": vec!["x".repeat(100); TEXT / 100]});
+        let read: Bounded = serde_json::from_str(&alone.to_string()).unwrap();
+        assert!(!read.is_whole);
+        assert_eq!(read.value, json!({"suspend": true}));
+        let below = json!({"a": {"arn": "x".repeat(2 * TEXT)}});
+        let read: Bounded = serde_json::from_str(&below.to_string()).unwrap();
+        assert!(!read.is_whole);
+        assert_eq!(read.value, json!({}));
     }
 }

@@ -12,6 +12,7 @@ use kube::{
     runtime::reflector::{ObjectRef, Store},
 };
 
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -79,6 +80,8 @@ pub(super) struct Context<C> {
     pub(super) owned: Owned,
     /// Asks for sweeps.
     pub(super) sweeps: Wanted,
+    /// Room for answers with large objects.
+    pub(super) large_answers: Semaphore,
     pub(super) events: Events,
     pub(super) metrics: Metrics,
     /// Passes over objects, and over classes.

@@ -46,6 +46,9 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
         Ok(class) => class,
         Err(refusal) => return not_accepted(pass, None, refusal).await,
     };
+    if let Some(refusal) = pass.too_large() {
+        return not_accepted(pass, Some(&class), refusal).await;
+    }
     let registry = match pass.aws.registry().await {
         Ok(registry) => registry,
         Err(failure) => return pass.unread("GetCallerIdentity", failure).await,
@@ -104,7 +107,8 @@ async fn not_accepted<C: Clients>(
 }
 
 async fn suspended<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, Error> {
-    let bound = binding(&pass.before).filter(|binding| binding.established);
+    // Of one that is too large nobody knows what it asks for.
+    let bound = binding(&pass.before).filter(|it| it.established && pass.excess.is_none());
     let class = pass.assign(Course::GoesOn).await;
     let desired = match (bound, class) {
         (Some(bound), Ok(class)) => pass.desired(&class, bound.identity.registry).ok(),

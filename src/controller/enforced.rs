@@ -77,6 +77,9 @@ impl<C: Clients> Pass<'_, C> {
         let (Some(bound), Ok(())) = (bound, admitted) else {
             return Ok(());
         };
+        if !self.is_enforced() && class.admit_management(&self.object.spec).is_ok() {
+            return Ok(());
+        }
         let own_tag_keys = self.object.spec.tags.iter().flatten();
         let own_tag_keys = own_tag_keys.map(|(key, _)| key.clone()).collect();
         let at = &bound.identity;
@@ -126,7 +129,11 @@ impl<C: Clients> Pass<'_, C> {
         // What is refused is the whole, and said already.
         plan.refusals.clear();
         remember_tag_keys(self, &plan);
-        self.save().await?;
+        match self.save().await {
+            // Nothing more may fit into it: that keeps nothing of this out.
+            Err(Error::Kubernetes { .. }) if self.excess.is_some() => {}
+            saved => saved?,
+        }
         self.guard_lifecycle(at, &mut plan).await;
         let right = (Right::Ownership, Some(Proof::ours(read)));
         self.execute(at, plan, &hashes, right).await?;

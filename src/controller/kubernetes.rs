@@ -6,11 +6,17 @@ use k8s_openapi::api::core::v1::Namespace;
 use kube::{
     Api, Client, Resource, ResourceExt as _,
     api::{Patch, PatchParams},
+    core::PartialObjectMeta,
 };
 use serde::{Serialize, de::DeserializeOwned};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
-use super::{context::Context, error::Error, watching::lean};
+use super::{
+    context::Context,
+    error::Error,
+    watched::{Unread, Watched},
+    watching::lean,
+};
 use crate::{
     api::{CLASS_FINALIZER, ECRRepository, ECRRepositoryClass, FINALIZER},
     domain::{
@@ -23,7 +29,7 @@ use crate::{
 /// The field manager of everything that we write.
 pub(super) const MANAGER: &str = "ecr-operator";
 
-fn api(client: &Client, namespace: &str) -> Api<ECRRepository> {
+fn api(client: &Client, namespace: &str) -> Api<Watched> {
     Api::namespaced(client.clone(), namespace)
 }
 
@@ -66,39 +72,72 @@ pub(super) async fn live<K: Own>(client: &Client, object: &K) -> Result<Option<K
         .await
         .map_err(Error::kubernetes("a read of the object"))?;
     let found = found.filter(|found| found.uid() == object.uid());
-    Ok(found.map(leaned))
+    found.map(taken).transpose()
 }
 
-/// The object without what means nothing to us: a pass holds it for as long as it takes.
-fn leaned<K: Own>(mut object: K) -> K {
-    lean(&mut object);
-    object
+/// The object as it was sent, without what means nothing to us: a pass holds it for as long as it takes.
+pub(super) fn taken<K: Own>(sent: K::Sent) -> Result<K, Error> {
+    let unread = |why| kube::Error::Service(Box::new(why));
+    let taken = K::taken(sent).map_err(unread);
+    taken.map_err(Error::kubernetes("to send what this version can read"))
 }
 
 /// An object of ours: of one of the kinds that we define.
-pub(super) trait Own:
-    Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static
-{
+pub(super) trait Own: Resource<DynamicType = ()> + Clone + Debug + Send + 'static {
     /// The finalizer that we hold on it.
     const FINALIZER: &'static str;
 
+    /// What an answer is read as.
+    type Sent: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + 'static;
+
     /// Where requests about it go.
-    fn api(&self, client: &Client) -> Api<Self>;
+    fn api(&self, client: &Client) -> Api<Self::Sent>;
+
+    /// The object of an answer; or why it can't be read.
+    fn taken(sent: Self::Sent) -> Result<Self, Unread>;
 }
 
+/// Read within the bounds of what the watch keeps.
 impl Own for ECRRepository {
     const FINALIZER: &'static str = FINALIZER;
 
+    type Sent = Watched;
+
+    fn api(&self, client: &Client) -> Api<Watched> {
+        api(client, &self.namespace().unwrap_or_default())
+    }
+
+    fn taken(sent: Watched) -> Result<Self, Unread> {
+        sent.read()
+    }
+}
+
+impl Own for Watched {
+    const FINALIZER: &'static str = FINALIZER;
+
+    type Sent = Self;
+
     fn api(&self, client: &Client) -> Api<Self> {
         api(client, &self.namespace().unwrap_or_default())
+    }
+
+    fn taken(sent: Self) -> Result<Self, Unread> {
+        Ok(sent)
     }
 }
 
 impl Own for ECRRepositoryClass {
     const FINALIZER: &'static str = CLASS_FINALIZER;
 
+    type Sent = Self;
+
     fn api(&self, client: &Client) -> Api<Self> {
         Api::all(client.clone())
+    }
+
+    fn taken(mut sent: Self) -> Result<Self, Unread> {
+        lean(&mut sent);
+        Ok(sent)
     }
 }
 
@@ -129,7 +168,7 @@ pub(super) async fn write_status<K: Own>(
             .await
             .map_err(superseded("the status"));
         if !matches!(written, Err(Error::Superseded)) {
-            return written.map(leaned);
+            return written.and_then(taken);
         }
         let now = live(client, object).await?.ok_or(Error::Superseded)?;
         version = now.resource_version();
@@ -137,16 +176,26 @@ pub(super) async fn write_status<K: Own>(
     Err(Error::Superseded)
 }
 
-/// Adds or removes our finalizer, if the object is still the one that we know.
+/// Adds or removes our finalizer, if the object is still as we know it. Others' are not kept in memory: those that
+/// are there stay.
 pub(super) async fn set_finalizer<K: Own>(
     client: &Client,
     object: &K,
     wanted: bool,
 ) -> Result<Option<K>, Error> {
-    let mut finalizers = object.finalizers().to_vec();
-    if finalizers.iter().any(|f| f == K::FINALIZER) == wanted {
+    if object.finalizers().iter().any(|f| f == K::FINALIZER) == wanted {
         return Ok(None);
     }
+    let now = object
+        .api(client)
+        .get_metadata_opt(&object.name_any())
+        .await;
+    let now = now.map_err(Error::kubernetes("a read of the object"))?;
+    let same = |now: &PartialObjectMeta<K::Sent>| {
+        now.uid() == object.uid() && now.resource_version() == object.resource_version()
+    };
+    let now = now.filter(same).ok_or(Error::Superseded)?;
+    let mut finalizers = now.finalizers().to_vec();
     if wanted {
         finalizers.push(K::FINALIZER.to_owned());
     } else {
@@ -165,8 +214,54 @@ pub(super) async fn set_finalizer<K: Own>(
         .api(client)
         .patch(&object.name_any(), &params, &Patch::Merge(patch))
         .await
-        .map(|written| Some(leaned(written)))
         .map_err(superseded("the finalizer"))
+        .and_then(taken)
+        .map(Some)
+}
+
+/// All fields of status.
+const STATUS: [&str; 19] = [
+    "observedGeneration",
+    "conditions",
+    "className",
+    "registryId",
+    "region",
+    "repositoryName",
+    "arn",
+    "repositoryUri",
+    "createdAt",
+    "tagKeys",
+    "clusterUid",
+    "applied",
+    "compared",
+    "effective",
+    "pending",
+    "lifecycleApproval",
+    "lastLoss",
+    "lastHandledReconcileAt",
+    "lastHandledRequestAt",
+];
+
+/// Takes away what is not read of a status that is too large. What is said then is applied as ever: that would
+/// leave what others wrote, and what is replaced in one piece would be of two managers from then on.
+pub(super) async fn shorten_status(client: &Client, object: &Watched) -> Result<Watched, Error> {
+    let left = object.read().ok().and_then(|it| it.status);
+    let left = serde_json::to_value(left).unwrap_or_default();
+    let gone = STATUS.into_iter().filter(|field| left.get(field).is_none());
+    let gone: Map<_, _> = gone.map(|it| (it.to_owned(), Value::Null)).collect();
+    let patch = json!({
+        "metadata": { "resourceVersion": object.resource_version() },
+        "status": gone,
+    });
+    let params = PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    object
+        .api(client)
+        .patch_status(&object.name_any(), &params, &Patch::Merge(patch))
+        .await
+        .map_err(superseded("the status"))
 }
 
 /// A conflict or an object that is gone is no failure: the next pass sees what there is.
@@ -184,7 +279,7 @@ fn superseded(request: &'static str) -> impl FnOnce(kube::Error) -> Error {
 /// Whether another owner of our own cluster still lives. What can't be told counts as alive.
 pub(super) async fn look_up<C>(ctx: &Context<C>, owner: &Owner) -> OwnerObject {
     match api(&ctx.client, &owner.namespace)
-        .get_opt(&owner.name)
+        .get_metadata_opt(&owner.name)
         .await
     {
         Ok(None) => OwnerObject::Gone,
@@ -197,5 +292,21 @@ pub(super) async fn look_up<C>(ctx: &Context<C>, owner: &Owner) -> OwnerObject {
             );
             OwnerObject::Alive
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::api::ECRRepositoryStatus;
+
+    #[test]
+    fn all_fields_of_status_can_be_taken_away() {
+        let schema = schemars::schema_for!(ECRRepositoryStatus).to_value();
+        let fields = schema["properties"].as_object().unwrap().keys();
+        let fields: BTreeSet<_> = fields.map(String::as_str).collect();
+        assert_eq!(fields, BTreeSet::from(STATUS));
     }
 }

@@ -42,8 +42,6 @@ pub(super) struct Memory {
     pub(super) written: Option<u64>,
     /// How often in a row Kubernetes failed us.
     pub(super) kubernetes_failures: u32,
-    /// Whether its author was told that it is too large.
-    pub(super) told_too_large: bool,
 }
 
 impl Memory {

@@ -14,6 +14,7 @@ mod enforced;
 mod errand;
 mod error;
 mod events;
+mod excess;
 mod execute;
 mod guard;
 mod kubernetes;

@@ -82,6 +82,8 @@ pub(super) struct Pass<'a, C: Clients> {
     began: Moment,
     /// How far it came.
     pub(super) reach: Reach,
+    /// Why not all of the object's spec is read, where it is too large.
+    pub(super) excess: Option<&'static str>,
 }
 
 /// How far a pass came.
@@ -160,6 +162,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             changed,
             began: ctx.now(),
             reach: Reach::default(),
+            excess: None,
         };
         pass.memory.attempts.begins();
         pass.note_request();
@@ -244,6 +247,7 @@ impl<'a, C: Clients> Pass<'a, C> {
     }
 
     pub(super) async fn finalizer(&mut self, wanted: bool) -> Result<(), Error> {
+        let _room = self.ctx.room(self.excess.is_some()).await;
         if let Some(written) = set_finalizer(&self.ctx.client, &self.object, wanted).await? {
             self.note_write(written);
         }
@@ -261,6 +265,7 @@ impl<'a, C: Clients> Pass<'a, C> {
         if self.object.status.as_ref() == Some(&self.status) {
             return Ok(());
         }
+        let _room = self.ctx.room(self.excess.is_some()).await;
         let written = write_status(&self.ctx.client, &self.object, &self.status).await?;
         let superseded = written.metadata.generation != self.object.metadata.generation;
         self.note_write(written);

@@ -143,6 +143,7 @@ impl<C: Clients> Pass<'_, C> {
     }
 
     async fn live(&mut self) -> Result<(Instant, Option<ECRRepository>), Error> {
+        let _room = self.ctx.room(self.excess.is_some()).await;
         let read = Instant::now();
         let live = live(&self.ctx.client, &self.object).await?;
         // Should this end the pass, the next one waits for no watch that may lag: its copy is too old.

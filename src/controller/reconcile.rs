@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use kube::{Resource as _, ResourceExt as _, runtime::reflector::ObjectRef};
+use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
@@ -11,13 +11,14 @@ use super::{
     delete, enforce,
     errand::errand,
     error::Error,
-    kubernetes::fresh,
+    kubernetes::{fresh, shorten_status, taken, version},
+    memory::Memory,
     pass::{Failures, Pass},
     shown::key_of,
     watched::{Unread, Watched},
 };
 use crate::{
-    api::{ECRRepository, ECRRepositorySpec},
+    api::ECRRepository,
     domain::{event, retry::back_off},
     ecr::{Access, Clients, Ecr as _},
     telemetry::Outcome,
@@ -37,13 +38,10 @@ pub(super) async fn reconcile<C: Clients>(
     changed: CancellationToken,
 ) -> Option<Duration> {
     let running = ctx.objects.begins(key_of(object.as_ref()));
-    let object = match object.read() {
-        Ok(object) => object,
-        Err(why) => {
-            running.ends(Outcome::Later);
-            return Some(unreadable(&object, why, &ctx).await);
-        }
-    };
+    if let Err(why) = object.class_name() {
+        running.ends(Outcome::Later);
+        return Some(unreadable(&object, why, &ctx));
+    }
     let uid = object.uid().unwrap_or_default();
     let span = tracing::info_span!(
         "pass",
@@ -54,7 +52,7 @@ pub(super) async fn reconcile<C: Clients>(
             object.name_any()
         )
     );
-    let pass = one_pass(&ctx, object, changed).instrument(span.clone());
+    let pass = one_pass(&ctx, &object, changed).instrument(span.clone());
     let outcome = tokio::select! {
         outcome = pass => outcome,
         () = tokio::time::sleep(LONGEST) => Err(Error::TimedOut),
@@ -94,47 +92,52 @@ fn ended(outcome: &Result<Passed, Error>) -> Outcome {
     }
 }
 
-/// An object that can't be read is left alone: it was written for another version, or is too large. Its
-/// status can't be trusted, nor written without what it says.
-async fn unreadable<C>(object: &Watched, why: Unread, ctx: &Context<C>) -> Duration {
+/// An object that can't be read is left alone: it was written for another version. Its status can't be trusted,
+/// nor written without what it says.
+fn unreadable<C>(object: &Watched, error: &Unread, ctx: &Context<C>) -> Duration {
     let (namespace, name) = (object.namespace(), object.name_any());
-    match why {
-        Unread::Foreign(error) => tracing::error!(
-            namespace,
-            name,
-            %error,
-            "left alone: this version of the operator can't read the object; are CRD and operator of \
-             one release?"
-        ),
-        Unread::TooLarge(why) => {
-            tracing::error!(
-                namespace,
-                name,
-                why,
-                "left alone: the object is too large, and its status says nothing any more"
-            );
-            let uid = object.uid().unwrap_or_default();
-            let mut memory = ctx.memories.recall(&uid);
-            if !std::mem::replace(&mut memory.told_too_large, true) {
-                ctx.memories.keep(&uid, memory);
-                let mut it = ECRRepository::new(&name, ECRRepositorySpec::default());
-                it.metadata = object.meta().clone();
-                ctx.events.publish(&it, vec![event::too_large(why)]).await;
-            }
-        }
-    }
+    tracing::error!(
+        namespace,
+        name,
+        %error,
+        "left alone: this version of the operator can't read the object; are CRD and operator of one release?"
+    );
     jittered(ctx.settings.resync)
+}
+
+/// The object as it is now, as far as it is read, and why that is not all; none where it is gone.
+async fn current<C>(
+    ctx: &Context<C>,
+    object: &Watched,
+    memory: &mut Memory,
+) -> Result<Option<(ECRRepository, Option<&'static str>)>, Error> {
+    let _room = ctx.room(object.excess().is_any()).await;
+    let Some(mut object) = fresh(&ctx.client, object.clone(), memory.written).await? else {
+        return Ok(None);
+    };
+    let is_long = object.excess().status;
+    if is_long {
+        object = shorten_status(&ctx.client, &object).await?;
+        memory.written = version(&object).or(memory.written);
+    }
+    let excess = object.excess().spec;
+    let object = taken(object)?;
+    if is_long {
+        ctx.events
+            .publish(&object, vec![event::status_shortened()])
+            .await;
+    }
+    Ok(Some((object, excess)))
 }
 
 async fn one_pass<C: Clients>(
     ctx: &Context<C>,
-    object: ECRRepository,
+    object: &Watched,
     changed: CancellationToken,
 ) -> Result<Passed, Error> {
     let uid = object.uid().unwrap_or_default();
     let mut memory = ctx.memories.recall(&uid);
-    memory.told_too_large = false;
-    let Some(object) = fresh(&ctx.client, object, memory.written).await? else {
+    let Some((object, excess)) = current(ctx, object, &mut memory).await? else {
         ctx.memories.forget(&uid);
         return Ok(Passed {
             next: None,
@@ -149,6 +152,7 @@ async fn one_pass<C: Clients>(
     let access = Access::default();
     let aws = ctx.clients.open(&access).await.on_errand(errand(&object));
     let mut pass = Pass::new(ctx, object, memory, (aws, access), changed);
+    pass.excess = excess;
     let next = if pass.object.metadata.deletion_timestamp.is_some() {
         delete::run(&mut pass).await
     } else {

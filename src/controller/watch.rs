@@ -17,6 +17,7 @@ use kube::{
         watcher::Event,
     },
 };
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -25,6 +26,7 @@ use super::{
     context::{Cluster, Context, Settings, idle},
     default_class::make_where_there_is_none,
     events::Events,
+    excess::AT_ONCE,
     memory::Memories,
     owned::Owned,
     passes::{Wanted, passes},
@@ -77,6 +79,7 @@ pub async fn run<C: Clients>(
         roll_call: RollCall::default(),
         owned: Owned::default(),
         sweeps,
+        large_answers: Semaphore::new(AT_ONCE),
         objects: metrics.work("ecrrepository", OF_A_CLASS),
         class_work: metrics.work("ecrrepositoryclass", CLASS_CONCURRENCY),
         metrics,
@@ -209,5 +212,7 @@ fn asked(object: &Watched) -> u64 {
         ANNOTATIONS.map(|annotation| object.annotations().get(annotation)),
         // A class may make something of them.
         object.labels(),
+        // It is to be made shorter.
+        object.excess().status,
     ))
 }

@@ -46,11 +46,12 @@ impl Event {
     }
 }
 
-/// An object is too large to be worked on, and its status says nothing any more.
+/// The status was larger than the operator writes it, and what it does not rely on was taken away.
 #[must_use]
-pub fn too_large(why: &str) -> Event {
-    let note = format!("Nothing is done for this object, nor is its status true: {why}");
-    Event::new(true, "TooLarge", "Read", &note)
+pub fn status_shortened() -> Event {
+    let note = "Status was far larger than the operator ever writes it, and was written anew — let nobody else write \
+                status";
+    Event::new(true, Reason::TooLarge.as_str(), "Read", note)
 }
 
 /// All that is told of a pass that led from `before` to `after`.

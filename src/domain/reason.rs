@@ -46,6 +46,8 @@ reasons! {
     Adopting,
     /// The object says something that ECR would never take.
     InvalidSpec,
+    /// The object is too large to be read.
+    TooLarge,
     /// AWS refused a value.
     RejectedByAws,
     /// AWS refused the repository policy.
@@ -110,6 +112,7 @@ impl Reason {
         matches!(
             self,
             Self::InvalidSpec
+                | Self::TooLarge
                 | Self::AlreadyExists
                 | Self::NameConflict
                 | Self::TwoClusters

@@ -33,6 +33,7 @@ pub(crate) const fn of_repository(reason: Reason) -> &'static [Shown] {
         | Reason::Outdated => &[Reconciling],
         Reason::AccessDenied => &[Reconciling, Stalled],
         Reason::InvalidSpec
+        | Reason::TooLarge
         | Reason::RejectedByAws
         | Reason::InvalidPolicy
         | Reason::WrongAccount

@@ -8,11 +8,16 @@ use kube::{Resource, api::ObjectMeta};
 use lz4_flex::block::{compress_prepend_size_with_dict, decompress_size_prepended_with_dict};
 use serde::{Deserialize, Deserializer, Serialize, de::DeserializeOwned};
 
-use super::{bounded::Bounded, errand::is_at_rest, shown::Stands};
+use super::{
+    bounded::Bounded,
+    errand::is_at_rest,
+    excess::{self, Excess, LARGE_SPEC, LARGEST_SPEC, LARGEST_STATUS, LONG_SPEC},
+    shown::Stands,
+};
 use crate::{
     api::{
         APPROVE_LIFECYCLE_ANNOTATION, APPROVE_RECREATE_ANNOTATION, Compared, ECRRepository,
-        ECRRepositorySpec, ECRRepositoryStatus, Loss, MAX_TOKEN, RECONCILE_ANNOTATION,
+        ECRRepositorySpec, ECRRepositoryStatus, FINALIZER, Loss, MAX_TOKEN, RECONCILE_ANNOTATION,
         RECONCILE_FLUX_ANNOTATION,
     },
     domain::status::fit,
@@ -26,8 +31,8 @@ pub(super) const ANNOTATIONS: [&str; 4] = [
     APPROVE_LIFECYCLE_ANNOTATION,
 ];
 
-/// How much is kept of one object. There may be thousands, whose authors need not mean well.
-const LARGEST: usize = 64 * 1024;
+/// How much is kept of labels. A name template may ask for some of them.
+const LABELS: usize = 8 * 1024;
 
 /// An object of the watch, which may be one that this version can't read.
 #[derive(Clone, Debug)]
@@ -36,40 +41,14 @@ pub(super) struct Watched {
     content: Result<Packed, Unread>,
 }
 
-/// Why an object can't be read.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum Unread {
-    /// It was written for another version.
-    Foreign(Box<str>),
-    /// It is too large to be kept.
-    TooLarge(&'static str),
-}
-
-const LONG_SPEC: Unread = Unread::TooLarge(
-    "the spec is more than 128 KiB or 1,024 maps of JSON — shorten its policies: AWS takes 10,240 characters \
-     of a repository policy and 30,720 of a lifecycle policy",
-);
-const LONG_STATUS: Unread = Unread::TooLarge(
-    "the status is more than 128 KiB or 1,024 maps of JSON, which the operator never writes — make the object \
-     anew without it, and let nobody else write status",
-);
-const LARGE: Unread = Unread::TooLarge(
-    "spec, status, labels, finalizers and the operator's annotations are more than 64 KiB together, compressed \
-     — make them smaller",
-);
+/// Why an object can't be read: it was written for another version.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Unread(Box<str>);
 
 impl Unread {
     fn foreign(why: impl fmt::Display) -> Self {
-        Self::Foreign(why.to_string().into())
-    }
-}
-
-impl fmt::Display for Unread {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Foreign(why) => why,
-            Self::TooLarge(why) => why,
-        })
+        Self(why.to_string().into())
     }
 }
 
@@ -84,6 +63,8 @@ struct Packed {
     stands: Stands,
     /// Whether all is well and nobody asks for anything.
     is_at_rest: bool,
+    /// What of the object is not in it.
+    excess: Excess,
     /// `Whole`, as JSON and compressed.
     text: Box<[u8]>,
 }
@@ -121,28 +102,43 @@ struct Place {
 impl Watched {
     fn new(
         meta: ObjectMeta,
-        spec: &ECRRepositorySpec,
-        status: Option<&ECRRepositoryStatus>,
+        mut spec: ECRRepositorySpec,
+        mut status: Option<ECRRepositoryStatus>,
+        mut excess: Excess,
     ) -> Result<Self, Unread> {
-        let text = serde_json::to_vec(&Whole { spec, status }).map_err(Unread::foreign)?;
+        let mut text = packed(&spec, status.as_ref())?;
+        if excess.is_any() || text.len() > LARGEST_STATUS {
+            if packed(&spec, None)?.len() > LARGEST_SPEC {
+                excess.spec = excess.spec.or(Some(LARGE_SPEC));
+            }
+            let nothing = ECRRepositorySpec::default();
+            excess.status |= packed(&nothing, status.as_ref())?.len() > LARGEST_STATUS;
+            if excess.spec.is_some() {
+                spec = excess::of_spec(spec);
+            }
+            if excess.status {
+                status = status.map(excess::of_status);
+            }
+            text = packed(&spec, status.as_ref())?;
+        }
         let name = |it: &String| it.as_str().into();
+        let status = status.as_ref();
         let packed = Packed {
             class_name: spec.class_name.as_ref().map(name),
             last_class_name: status.and_then(|it| it.class_name.as_ref()).map(name),
             is_at_rest: is_at_rest(&meta, status),
             stands: status.map_or_else(Stands::default, |it| Stands::of(&it.conditions)),
-            text: compress_prepend_size_with_dict(&text, USUAL.as_bytes()).into(),
+            excess,
+            text: text.into(),
         };
-        if packed.text.len().saturating_add(length(&meta)) > LARGEST {
-            return Err(LARGE);
-        }
         Ok(Self {
             meta,
             content: Ok(packed),
         })
     }
 
-    /// The object, but for what of its metadata means nothing to us; or why it can't be read.
+    /// The object, but for what of its metadata means nothing to us, and for what is too large; or why it can't be
+    /// read.
     pub(super) fn read(&self) -> Result<ECRRepository, Unread> {
         let packed = self.content.as_ref().map_err(Clone::clone)?;
         let Unpacked { spec, status } = packed.unpack()?;
@@ -159,6 +155,13 @@ impl Watched {
             Ok(packed) => Ok(packed.class_name.as_deref()),
             Err(why) => Err(why),
         }
+    }
+
+    /// What of it is too large.
+    pub(super) fn excess(&self) -> Excess {
+        self.content
+            .as_ref()
+            .map_or_else(|_| Excess::default(), |packed| packed.excess)
     }
 
     /// How many bytes of it are kept.
@@ -205,17 +208,28 @@ impl Packed {
     }
 }
 
-/// How much of the metadata has no bound of its own.
-fn length(meta: &ObjectMeta) -> usize {
-    let maps = [&meta.labels, &meta.annotations].into_iter().flatten();
-    let pairs = maps.flat_map(BTreeMap::iter);
-    let pairs = pairs.map(|(key, value)| key.len().saturating_add(value.len()));
-    let finalizers = meta.finalizers.iter().flatten().map(String::len);
-    // Each string takes some bytes more than it has.
-    pairs
-        .chain(finalizers)
-        .map(|it| it.saturating_add(32))
-        .sum()
+/// Spec and status as they are kept.
+fn packed(
+    spec: &ECRRepositorySpec,
+    status: Option<&ECRRepositoryStatus>,
+) -> Result<Vec<u8>, Unread> {
+    let text = serde_json::to_vec(&Whole { spec, status }).map_err(Unread::foreign)?;
+    Ok(compress_prepend_size_with_dict(&text, USUAL.as_bytes()))
+}
+
+/// The shortest labels, as many as there is room for: there may be thousands.
+fn few(labels: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    // Each takes some bytes more than it has.
+    let length = |key: &str, value: &str| key.len().saturating_add(value.len()).saturating_add(64);
+    let mut labels: Vec<_> = labels.into_iter().collect();
+    labels.sort_by_key(|(key, value)| length(key, value));
+    let mut room = LABELS;
+    labels.retain(|(key, value)| {
+        let left = room.checked_sub(length(key, value));
+        room = left.unwrap_or_default();
+        left.is_some()
+    });
+    labels.into_iter().collect()
 }
 
 /// An object as the API server sends it. Its managed fields, often half of the text, are skipped.
@@ -253,6 +267,10 @@ impl From<Metadata> for ObjectMeta {
             }
             all
         });
+        let finalizers = sent.finalizers.map(|mut all| {
+            all.retain(|it| it == FINALIZER);
+            all
+        });
         Self {
             name: sent.name,
             namespace: sent.namespace,
@@ -261,8 +279,8 @@ impl From<Metadata> for ObjectMeta {
             generation: sent.generation,
             creation_timestamp: sent.creation_timestamp,
             deletion_timestamp: sent.deletion_timestamp,
-            finalizers: sent.finalizers,
-            labels: sent.labels,
+            finalizers: finalizers.filter(|all| !all.is_empty()),
+            labels: sent.labels.map(few),
             annotations: annotations.filter(|all| !all.is_empty()),
             ..Self::default()
         }
@@ -278,8 +296,8 @@ impl<'de> Deserialize<'de> for Watched {
             status,
         } = Sent::deserialize(deserializer)?;
         let meta = ObjectMeta::from(metadata);
-        let packed = Self::packed(&meta, spec, status);
-        Ok(packed.unwrap_or_else(|why| Self {
+        let parsed = Self::parsed(&meta, spec, status);
+        Ok(parsed.unwrap_or_else(|why| Self {
             meta: bare(meta),
             content: Err(why),
         }))
@@ -287,12 +305,14 @@ impl<'de> Deserialize<'de> for Watched {
 }
 
 impl Watched {
-    fn packed(meta: &ObjectMeta, spec: Bounded, status: Bounded) -> Result<Self, Unread> {
-        let spec = spec.0.ok_or(LONG_SPEC)?;
-        let status = status.0.ok_or(LONG_STATUS)?;
-        let spec = ECRRepositorySpec::deserialize(spec).map_err(Unread::foreign)?;
-        let status = Option::<ECRRepositoryStatus>::deserialize(status).map_err(Unread::foreign)?;
-        Self::new(meta.clone(), &spec, status.as_ref())
+    fn parsed(meta: &ObjectMeta, spec: Bounded, status: Bounded) -> Result<Self, Unread> {
+        let excess = Excess {
+            spec: (!spec.is_whole).then_some(LONG_SPEC),
+            status: !status.is_whole,
+        };
+        let spec = ECRRepositorySpec::deserialize(spec.value).map_err(Unread::foreign)?;
+        let status = Option::deserialize(status.value).map_err(Unread::foreign)?;
+        Self::new(meta.clone(), spec, status, excess)
     }
 }
 
@@ -360,168 +380,4 @@ const USUAL: &str = concat!(
 );
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::{Value, json};
-
-    use super::*;
-    use crate::domain::arbitrary;
-
-    fn sent(spec: &Value, status: &Value) -> Value {
-        json!({
-            "apiVersion": "ecr-operator.dev/v1alpha1",
-            "kind": "ECRRepository",
-            "metadata": {
-                "name": "api",
-                "namespace": "payments",
-                "uid": "uid-1",
-                "resourceVersion": "7",
-                "generation": 3,
-                "labels": {"team": "payments"},
-                "annotations": {
-                    "ecr-operator.dev/approve-recreate": "then",
-                    "kubectl.kubernetes.io/last-applied-configuration": "{}",
-                },
-                "finalizers": ["ecr-operator.dev/repository"],
-                "managedFields": [{"manager": "kubectl", "fieldsV1": {"f:spec": {}}}],
-            },
-            "spec": spec,
-            "status": status,
-        })
-    }
-
-    fn watched(spec: &Value, status: &Value) -> Watched {
-        serde_json::from_value(sent(spec, status)).unwrap()
-    }
-
-    proptest! {
-        /// Above all absent stays absent, and empty stays empty: the two ask for opposite things.
-        #[test]
-        fn what_is_packed_comes_out_as_it_was(spec in arbitrary::spec()) {
-            let status = ECRRepositoryStatus {
-                observed_generation: Some(3),
-                tag_keys: vec!["team".to_owned()],
-                ..ECRRepositoryStatus::default()
-            };
-            let sent = [serde_json::to_value(&spec).unwrap(), serde_json::to_value(&status).unwrap()];
-            let read = watched(&sent[0], &sent[1]).read().unwrap();
-            prop_assert_eq!(read.spec, spec);
-            prop_assert_eq!(read.status, Some(status));
-        }
-    }
-
-    #[test]
-    fn what_means_something_of_the_metadata_is_kept() {
-        let sent = sent(&json!({}), &Value::Null);
-        let read = serde_json::from_value::<Watched>(sent.clone())
-            .unwrap()
-            .read()
-            .unwrap();
-        let mut meta: ObjectMeta = serde_json::from_value(sent["metadata"].clone()).unwrap();
-        meta.managed_fields = None;
-        let annotations = meta.annotations.as_mut().unwrap();
-        annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
-        assert_eq!(read.metadata, meta);
-        assert_eq!(read.status, None);
-    }
-
-    #[test]
-    fn an_object_that_cannot_be_read_is_there_all_the_same() {
-        for (spec, status) in [
-            (json!({"suspend": "perhaps"}), json!({})),
-            (json!({}), json!({"conditions": 1})),
-            (Value::Null, Value::Null),
-        ] {
-            let watched = watched(&spec, &status);
-            assert!(watched.read().is_err(), "{spec} {status}");
-            assert_eq!(watched.meta().name.as_deref(), Some("api"));
-            assert!(watched.class_name().is_err());
-            assert!(watched.place().is_none());
-        }
-    }
-
-    /// A text that nothing makes shorter.
-    fn noise(length: usize) -> String {
-        let mut dice = fastrand::Rng::with_seed(length as u64);
-        std::iter::repeat_with(|| dice.alphanumeric())
-            .take(length)
-            .collect()
-    }
-
-    #[test]
-    fn what_is_too_large_is_not_kept() {
-        let policy = |text: String| json!({"repositoryPolicy": {"Statement": [{"Sid": text}]}});
-        let message = |text: String| {
-            json!({"conditions": [{
-                "type": "Ready", "status": "True", "reason": "Synced", "message": text,
-                "lastTransitionTime": "2026-01-01T00:00:00Z",
-            }]})
-        };
-        let maps = json!({"repositoryPolicy": {"Statement": vec![json!({"a": 0}); 2000]}});
-        for (spec, status, why) in [
-            (policy(noise(1_400_000)), json!({}), LONG_SPEC),
-            (policy("x".repeat(1_400_000)), json!({}), LONG_SPEC),
-            (maps, json!({}), LONG_SPEC),
-            (json!({}), message("x".repeat(200_000)), LONG_STATUS),
-            (policy(noise(120_000)), json!({}), LARGE),
-            (policy(noise(60_000)), message(noise(50_000)), LARGE),
-        ] {
-            let watched = watched(&spec, &status);
-            assert_eq!(watched.read().err(), Some(why));
-            assert_eq!(watched.meta().name.as_deref(), Some("api"));
-            assert!(watched.stands().is_none(), "its status is not trusted");
-        }
-        assert!(watched(&policy(noise(60_000)), &json!({})).read().is_ok());
-    }
-
-    #[test]
-    fn of_metadata_only_a_little_is_kept() {
-        let kept = |change: &dyn Fn(&mut Value)| {
-            let mut sent = sent(&json!({}), &Value::Null);
-            change(&mut sent["metadata"]);
-            let watched: Watched = serde_json::from_value(sent).unwrap();
-            (watched.read().err(), length(watched.meta()))
-        };
-        let many = |count: usize| (0..count).map(|n| (format!("key-{n}"), json!("x")));
-        let much: [&dyn Fn(&mut Value); 4] = [
-            &|meta| meta["annotations"] = json!({"other": noise(250_000)}),
-            &|meta| meta["annotations"] = json!({RECONCILE_ANNOTATION: noise(250_000)}),
-            &|meta| meta["ownerReferences"] = json!(vec![json!({"name": noise(200)}); 1000]),
-            &|meta| meta["labels"] = many(100).collect(),
-        ];
-        for (number, change) in much.into_iter().enumerate() {
-            let (why, length) = kept(change);
-            assert_eq!(why, None, "{number}");
-            assert!(length < 8192, "{number}: {length}");
-        }
-        let too_much: [&dyn Fn(&mut Value); 2] =
-            [&|meta| meta["labels"] = many(10_000).collect(), &|meta| {
-                meta["finalizers"] = json!(vec![noise(60); 10_000]);
-            }];
-        for (number, change) in too_much.into_iter().enumerate() {
-            assert_eq!(kept(change), (Some(LARGE), 0), "{number}");
-        }
-    }
-
-    #[test]
-    fn a_glance_shows_what_is_bound() {
-        let spec = json!({"className": "prod"});
-        let status = json!({
-            "className": "test",
-            "registryId": "111122223333",
-            "region": "eu-central-1",
-            "repositoryName": "payments/api",
-            "arn": "arn:aws:ecr:eu-central-1:111122223333:repository/payments/api",
-            "lastLoss": {"at": "2026-01-01T00:00:00Z"},
-        });
-        let watched = watched(&spec, &status);
-        assert_eq!(watched.class_name(), Ok(Some("prod")));
-        assert_eq!(watched.last_class_name(), Some("test"));
-        let whole = watched.read().unwrap().status.unwrap();
-        let place = watched.place().unwrap();
-        assert_eq!(place.last_loss, whole.last_loss);
-        let bound = crate::domain::status::binding(&place);
-        assert!(bound.is_some());
-        assert_eq!(bound, crate::domain::status::binding(&whole));
-    }
-}
+mod tests;
