@@ -124,7 +124,8 @@ fn write_environment(home: &Home, state: &State) -> Result<()> {
     let url = state.emulator.as_ref().map_or("", |emulator| &emulator.url);
     let programs = paths::target().join("control-plane/bin");
     let text = format!(
-        "export KUBECONFIG={}\nexport AWS_ENDPOINT_URL={}\nexport AWS_REGION={REGION}\n\
+        "export KUBECONFIG={}\nexport AWS_ENDPOINT_URL={}\n\
+         export AWS_REGION={REGION}\nexport AWS_DEFAULT_REGION={REGION}\n\
          export AWS_ACCESS_KEY_ID={ACCESS_KEY}\nexport AWS_SECRET_ACCESS_KEY={ACCESS_KEY}\n\
          export PATH={}:\"$PATH\"\n",
         quoted(&home.kubeconfig()),
