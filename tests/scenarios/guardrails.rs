@@ -352,7 +352,7 @@ async fn what_a_class_enforces_later_reaches_those_who_hold_it_off() {
         reached(&estate, name).await;
         if !rule.is_empty() {
             let object = estate.says(&repositories, name, REFUSED).await;
-            assert_says(&message(&object, "Accepted"), &format!("Its {rule} "));
+            assert_says(&message(&object, "Accepted"), rule);
         }
         let held = held(&estate, &format!("payments/{name}"));
         // The object's own wishes are not among it.
