@@ -2,17 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{
-    assign::Course,
-    error::Error,
-    pass::Pass,
-    prove::{Right, TRIES, slow},
-};
+use super::{assign::Course, error::Error, pass::Pass, prove::Right};
 use crate::{
     api::{DeletionPolicy, FINALIZER},
     domain::{
         action::Action,
-        failure::Class,
+        failure::{Class, Failure},
         identity::Identity,
         observed::Tags,
         ownership::{Conflict, Rights},
@@ -36,8 +31,10 @@ const WAY_OUT_OF_CLASS: &str = "or have the class enforce deletionPolicy Retain,
 enum Left {
     /// Nothing: the object may go.
     Nothing,
-    /// It waits, for what the pass's problems say.
+    /// It waits, for what the pass's problems say. Meanwhile its class's word holds.
     Waits,
+    /// The same, but ECR is asked nothing else: the repository is not ours, or this is over in a moment.
+    WaitsAlone,
 }
 
 /// One pass over an object that is being deleted.
@@ -45,18 +42,29 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Option<Dur
     if !pass.object.finalizers().iter().any(|f| f == FINALIZER) {
         return Ok(None);
     }
-    match remove_repository(pass).await? {
-        Left::Nothing => {
-            pass.tell(&[]).await;
-            pass.finalizer(false).await?;
-            Ok(None)
-        }
-        Left::Waits => {
-            let problems = std::mem::take(&mut pass.problems).into_iter();
-            let enforced = pass.from_class.deletion;
-            pass.problems = problems.map(|it| with_way_out(it, enforced)).collect();
-            pass.finish().await.map(Some)
-        }
+    let left = remove_repository(pass).await?;
+    if matches!(left, Left::Nothing) {
+        pass.tell(&[]).await;
+        pass.finalizer(false).await?;
+        return Ok(None);
+    }
+    let problems = std::mem::take(&mut pass.problems).into_iter();
+    let enforced = pass.from_class.deletion;
+    pass.problems = problems.map(|it| with_way_out(it, enforced)).collect();
+    if matches!(left, Left::Waits) {
+        enforce_meanwhile(pass).await?;
+    }
+    pass.finish().await.map(Some)
+}
+
+/// A deletion can wait for as long as its author likes: what the class enforces is in the repository all the
+/// same, and is repaired there at each resync.
+async fn enforce_meanwhile<C: Clients>(pass: &mut Pass<'_, C>) -> Result<(), Error> {
+    pass.take_up_approval().await?;
+    match pass.assign(Course::Ends).await {
+        Ok(class) => pass.enforce_class(&class).await,
+        // What stands against the deletion is told already.
+        Err(_) => Ok(()),
     }
 }
 
@@ -85,11 +93,11 @@ async fn remove_repository<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Left, E
         Ok(registry) if registry == at.registry => pass.ctx.pace(&registry),
         Ok(_) => {
             pass.problems.push(elsewhere(&at));
-            return Ok(Left::Waits);
+            return Ok(Left::WaitsAlone);
         }
         Err(failure) => {
             pass.failed(Slot::Look, "", "GetCallerIdentity", failure);
-            return Ok(Left::Waits);
+            return Ok(Left::WaitsAlone);
         }
     }
     in_turn(pass, &at, policy).await
@@ -104,8 +112,7 @@ async fn in_turn<C: Clients>(
     let force = asked == DeletionPolicy::DeleteWithImages;
     let action = Action::DeleteRepository { force };
     if pass.is_held_back(&action) {
-        count_images(pass, at).await;
-        return Ok(Left::Waits);
+        return Ok(refused(pass, at).await);
     }
     let turn = pass.turn(at, &action).await?;
     // The class may permit something else by now, or be another, which leads elsewhere.
@@ -115,44 +122,58 @@ async fn in_turn<C: Clients>(
         Some(_) => return Err(Error::Superseded),
         None => return Ok(Left::Waits),
     }
-    for _ in 0..TRIES {
-        let tagged = match pass.aws.tags(at).await {
-            Ok(Some(tagged)) => tagged,
-            Ok(None) => return Ok(Left::Nothing),
-            Err(failure) => {
-                pass.failed(Slot::Look, "", "ListTagsForResource", failure);
-                return Ok(Left::Waits);
-            }
-        };
-        pass.memory.attempts.looked();
-        match pass.rights_by_tags(&tagged.tags) {
-            Rights::Ours { stamps } if !stamps.is_empty() => {
-                return claim(pass, at, stamps, Proof::ours(tagged.read)).await;
-            }
-            Rights::Ours { .. } => {}
-            Rights::Refused(Conflict::TwoClusters) => {
-                pass.problems.push(two_clusters());
-                return Ok(Left::Waits);
-            }
-            // Not ours: there is nothing of ours to delete.
-            Rights::Refused(Conflict::AlreadyExists | Conflict::OtherOwner)
-            | Rights::MayAdopt { .. }
-            | Rights::LookUp(_) => return Ok(Left::Nothing),
-        }
-        pass.still_permitted_live().await?;
-        let proof = Proof::deletable(tagged.read, pass.still_goes().await?);
-        if proof.serves() {
-            pass.still_permitted()?;
-            pass.write_one(at, action, turn, &proof).await;
-            if pass.problems.is_empty() {
-                return Ok(Left::Nothing);
-            }
-            count_images(pass, at).await;
-            return Ok(Left::Waits);
-        }
+    let found = match pass.aws.tags(at).await {
+        Ok(found) => found,
+        Err(failure) => return Ok(unread(pass, failure)),
+    };
+    let Some(tagged) = found else {
+        return Ok(Left::Nothing);
+    };
+    pass.memory.attempts.looked();
+    let known = Proof::ours(tagged.read);
+    match pass.rights_by_tags(&tagged.tags) {
+        Rights::Ours { stamps } if stamps.is_empty() => {}
+        Rights::Ours { stamps } => return claim(pass, at, stamps, known).await,
+        Rights::Refused(conflict) => return Ok(not_ours(pass, conflict)),
+        Rights::MayAdopt { .. } | Rights::LookUp(_) => return Ok(Left::Nothing),
     }
-    pass.failed(Slot::Look, "", "ListTagsForResource", slow());
-    Ok(Left::Waits)
+    let proof = pass.proof(at, (Right::Ownership, Some(known)), &action);
+    match proof.await? {
+        Ok(proof) => pass.write_one(at, action, turn, &proof).await,
+        Err(failure) => return Ok(unread(pass, failure)),
+    }
+    if pass.problems.is_empty() {
+        return Ok(Left::Nothing);
+    }
+    Ok(refused(pass, at).await)
+}
+
+/// What is left where tags say that the repository is not ours.
+fn not_ours<C: Clients>(pass: &mut Pass<'_, C>, conflict: Conflict) -> Left {
+    match conflict {
+        Conflict::TwoClusters => {
+            pass.problems.push(two_clusters());
+            Left::WaitsAlone
+        }
+        // There is nothing of ours to delete.
+        Conflict::AlreadyExists | Conflict::OtherOwner => Left::Nothing,
+    }
+}
+
+fn unread<C: Clients>(pass: &mut Pass<'_, C>, failure: Failure) -> Left {
+    pass.failed(Slot::Look, "", "ListTagsForResource", failure);
+    Left::WaitsAlone
+}
+
+/// What is left where AWS refuses the deletion. Where it only asks for patience that is tried again in a moment.
+async fn refused<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) -> Left {
+    count_images(pass, at).await;
+    let passes = [Reason::Throttled, Reason::AwsUnavailable];
+    if pass.problems.iter().any(|it| passes.contains(&it.reason)) {
+        Left::WaitsAlone
+    } else {
+        Left::Waits
+    }
 }
 
 /// What becomes of the repository, as object and class say. None where that is not clear or not
@@ -192,7 +213,7 @@ async fn claim<C: Clients>(
     let right = (Right::Ownership, Some(proof));
     pass.execute(at, plan, &BTreeMap::new(), right).await?;
     if !pass.problems.is_empty() {
-        return Ok(Left::Waits);
+        return Ok(Left::WaitsAlone);
     }
     pass.status.cluster_uid = Some(pass.ctx.cluster.uid.to_string());
     pass.save().await?;

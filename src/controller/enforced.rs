@@ -69,15 +69,18 @@ impl<C: Clients> Pass<'_, C> {
         Some((class, refusal))
     }
 
-    /// Writes what the class enforces to the repository of an object that is refused as a whole, if it is
-    /// the object's own. Nothing is created or adopted, and nothing of the object's wishes is written.
+    /// Writes what the class enforces to the repository of an object that is refused as a whole, or waits to be
+    /// deleted, if it is the object's own. Nothing is created or adopted, and nothing of the object's wishes is
+    /// written. Nor is anything by a class that is for other namespaces or names: whose images its lifecycle
+    /// policy may delete, and who may have which rights on them, is then another class's word.
     pub(super) async fn enforce_class(&mut self, class: &Class) -> Result<(), Error> {
-        let bound = binding(&self.before).filter(|it| it.established);
-        let admitted = self.as_subject(|subject| class.admit_namespace(subject));
-        let (Some(bound), Ok(())) = (bound, admitted) else {
+        let Some(bound) = binding(&self.before).filter(|it| it.established) else {
             return Ok(());
         };
-        if !self.is_enforced() && class.admit_management(&self.object.spec).is_ok() {
+        let name = &bound.identity.name;
+        let admitted = self.as_subject(|subject| class.admit_repository(subject, name));
+                let left_alone = !self.is_enforced() && class.admit_management(&self.object.spec).is_ok();
+        if left_alone || admitted.is_err() {
             return Ok(());
         }
         let own_tag_keys = self.object.spec.tags.iter().flatten();
@@ -104,7 +107,7 @@ impl<C: Clients> Pass<'_, C> {
         self.review_approval(desired);
         let (described, Tagged { tags, read }) = match look(self, at).await {
             Ok(Some(found)) => found,
-            // Nothing is created anew for an object that is refused.
+            // Nothing is created anew for an object that is refused, or is to go.
             Ok(None) => return Ok(()),
             Err(failure) => {
                 self.failed(Slot::Look, "", "DescribeRepositories", failure);

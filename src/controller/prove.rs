@@ -32,7 +32,7 @@ pub(super) enum Right<'a> {
 }
 
 /// How often a proof that grew old while it was read is read again.
-pub(super) const TRIES: u32 = 3;
+const TRIES: u32 = 3;
 
 impl<C: Clients> Pass<'_, C> {
     /// Waits for the turn of a write, unless the object changes meanwhile: then something else may be
@@ -81,7 +81,7 @@ impl<C: Clients> Pass<'_, C> {
             let proof = if proof.permits(action) {
                 proof
             } else {
-                proof.and_asked(self.still_asked_for().await?)
+                self.with_object(proof, action).await?
             };
             if matches!(action, Action::PutLifecyclePolicy(_)) && !self.is_previewed() {
                 return Err(Error::Superseded);
@@ -92,6 +92,16 @@ impl<C: Clients> Pass<'_, C> {
             }
         }
         Ok(Err(slow()))
+    }
+
+    /// What whose repository it is does not prove by itself: what the object asks for, and of a deletion that class
+    /// and namespace still permit it, by the API server's own word.
+    async fn with_object(&mut self, proof: Proof, action: &Action) -> Result<Proof, Error> {
+        if !matches!(action, Action::DeleteRepository { .. }) {
+            return Ok(proof.and_asked(self.still_asked_for().await?));
+        }
+        self.still_permitted_live().await?;
+        Ok(proof.and_goes(self.still_asked_for().await?))
     }
 
     async fn prove(
@@ -125,32 +135,22 @@ impl<C: Clients> Pass<'_, C> {
         }
     }
 
-    /// Reads the object live: it is there, is not being deleted, and asks for what it did. Tells when
+    /// Reads the object live: it is there, asks for what it did, and is being deleted only if it was. Tells when
     /// that was asked.
     async fn still_asked_for(&mut self) -> Result<Instant, Error> {
-        let (read, live) = self.live().await?;
-        let live = live.filter(|it| it.metadata.deletion_timestamp.is_none());
-        self.object = live.ok_or(Error::Superseded)?;
-        Ok(read)
-    }
-
-    /// The same of one that is being deleted.
-    pub(super) async fn still_goes(&mut self) -> Result<Instant, Error> {
-        let (read, live) = self.live().await?;
-        let live = live.filter(|it| it.metadata.deletion_timestamp.is_some());
-        self.object = live.ok_or(Error::Superseded)?;
-        Ok(read)
-    }
-
-    async fn live(&mut self) -> Result<(Instant, Option<ECRRepository>), Error> {
         let _room = self.ctx.room(self.excess.is_some()).await;
         let read = Instant::now();
         let live = live(&self.ctx.client, &self.object).await?;
         // Should this end the pass, the next one waits for no watch that may lag: its copy is too old.
         self.memory.written = live.as_ref().map_or(Some(u64::MAX), version);
         // Its spec, and so suspend, managementPolicy and deletionPolicy, is that of its generation.
-        let same = live.filter(|it| it.metadata.generation == self.object.metadata.generation);
-        Ok((read, same))
+        let of = |it: &ECRRepository| {
+            let meta = &it.metadata;
+            (meta.generation, meta.deletion_timestamp.is_some())
+        };
+        let same = live.filter(|it| of(it) == of(&self.object));
+        self.object = same.ok_or(Error::Superseded)?;
+        Ok(read)
     }
 
     /// Whether the tags say that the repository is this object's.
@@ -170,7 +170,7 @@ impl<C: Clients> Pass<'_, C> {
 }
 
 /// AWS takes so long to tell whose the repository is that it may no longer be so.
-pub(super) fn slow() -> Failure {
+fn slow() -> Failure {
     Failure::unavailable("ListTagsForResource: the answer came too late to write by it")
 }
 

@@ -72,6 +72,16 @@ impl Proof {
         Self { of, read }
     }
 
+    /// By a proof that the repository is ours, and the object, read live, is being deleted and asks for this
+    /// deletion.
+    #[must_use]
+    pub fn and_goes(self, object: Instant) -> Self {
+        match self.of {
+            Of::Ours | Of::Asked => Self::deletable(self.read, object),
+            Of::Wanted | Of::Created | Of::Adoptable | Of::Deletable => self,
+        }
+    }
+
     /// The owner tag is none that forbids an adoption, and the object, read live, asks for one.
     #[must_use]
     pub fn adoptable(tags: Instant, object: Instant) -> Self {
@@ -166,6 +176,8 @@ mod tests {
             Proof::ours(second).and_asked(first),
             Proof::adoptable(first, second),
             Proof::deletable(second, first),
+            Proof::ours(first).and_goes(second),
+            Proof::ours(second).and_goes(first),
         ] {
             assert!(proof.serves_at(first + Duration::from_millis(1999)));
             assert!(!proof.serves_at(first + SERVES));
@@ -185,7 +197,7 @@ mod tests {
             (Action::CreateRepository(new), "wanted"),
             (
                 Action::TagResource(Tags::new()),
-                "created ours asked adoptable",
+                "created ours asked adoptable adoptable",
             ),
             (Action::DeleteLifecyclePolicy, "created ours asked"),
             (Action::PutLifecyclePolicy(policy), "created asked"),
@@ -198,7 +210,8 @@ mod tests {
             ("ours", Proof::ours(now)),
             ("asked", Proof::ours(now).and_asked(now)),
             ("adoptable", Proof::adoptable(now, now)),
-            ("deletable", Proof::deletable(now, now)),
+            ("deletable", Proof::ours(now).and_goes(now)),
+            ("adoptable", Proof::adoptable(now, now).and_goes(now)),
         ];
         for (action, expected) in writes {
             let permitting = proofs.iter().filter(|(_, it)| it.permits(&action));

@@ -96,4 +96,5 @@ mod tags;
 mod tenancy;
 mod tenants;
 mod upgrades;
+mod waiting;
 mod words;

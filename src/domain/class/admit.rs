@@ -53,10 +53,24 @@ impl Class {
         if policy == DeletionPolicy::Retain {
             return Ok(policy);
         }
-        self.admit_namespace(subject)?;
-        self.admit_bound(subject, bound)?;
+        self.admit_repository(subject, bound)?;
         self.admit_management(spec)?;
         Ok(policy)
+    }
+
+    /// Whether the class has a say over the repository `bound` of an object: what becomes of it, and what is
+    /// enforced in it. Neither its namespace nor its name is for the object's author to choose anew, nor what
+    /// patterns make of them.
+    ///
+    /// # Errors
+    /// Where it has none, because another class is for repositories like this.
+    pub fn admit_repository(
+        &self,
+        subject: &Subject<'_>,
+        bound: &RepositoryName,
+    ) -> Result<(), Refusal> {
+        self.admit_namespace(subject)?;
+        self.admit_bound(subject, bound)
     }
 
     fn chosen_deletion(&self, spec: &ECRRepositorySpec) -> Result<DeletionPolicy, Refusal> {

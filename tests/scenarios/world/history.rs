@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use ecr_emulator::Call;
 use serde_json::{Value, json};
 
 use super::audit::{Entry, REPOSITORIES};
@@ -157,6 +158,32 @@ impl<'a> Wish<'a> {
     /// Whether anything may be written at all.
     pub(super) fn is_enforced(&self) -> bool {
         self.spec()["suspend"] != json!(true) && self.spec()["managementPolicy"] != "Observe"
+    }
+
+    /// Whether the class enforces what a call writes, whatever becomes of the object.
+    pub(super) fn enforces(&self, call: &Call) -> bool {
+        let Some(enforced) = self.class.map(|it| &it["spec"]["enforced"]) else {
+            return false;
+        };
+        let any = |keys: &[&str]| keys.iter().any(|key| !enforced[key].is_null());
+        match call.operation.as_str() {
+            "PutImageTagMutability" => any(&["imageTagMutability"]),
+            "PutImageScanningConfiguration" => any(&["imageScanningConfiguration"]),
+            "PutLifecyclePolicy" | "DeleteLifecyclePolicy" => any(&["lifecyclePolicy"]),
+            "SetRepositoryPolicy" | "DeleteRepositoryPolicy" => {
+                any(&["repositoryPolicy", "access"])
+            }
+            // Tags of the object's own make room for them.
+            "UntagResource" => any(&["tags"]),
+            "TagResource" => {
+                let mut tags = call.input["tags"].as_array().into_iter().flatten();
+                tags.all(|tag| {
+                    let key = text(&tag["Key"]);
+                    key.starts_with("ecr-operator.dev/") || enforced["tags"][&key] == tag["Value"]
+                })
+            }
+            _ => false,
+        }
     }
 
     /// What is to become of the repository.

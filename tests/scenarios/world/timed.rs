@@ -149,10 +149,10 @@ impl<'a> Timed<'a> {
             });
             return (!wished).then_some("2: no object asks for this deletion any more");
         }
-        // Ours alone are written also on the way to a deletion.
+        // Our own tags are written also on the way to a deletion, and what the class enforces while that waits.
         let stamps = call.operation == "TagResource" && is_stamp(call);
         let wished = self.wished(key, call, |it| {
-            (stamps || !it.is_ending()) && it.is_enforced()
+            (stamps || !it.is_ending() || it.enforces(call)) && it.is_enforced()
         });
         (!wished).then_some("1: written for no object that still asks for it")
     }

@@ -252,6 +252,37 @@ fn a_write_needs_a_fresh_proof_of_the_owner_and_its_wish() {
     suspended().reads_tags(13.0, OWNER).writes(13.2).breaks("1");
 }
 
+/// While an object waits to be deleted nothing is written but what its class enforces.
+#[test]
+fn a_write_of_one_that_ends_needs_a_class_that_enforces_it() {
+    let tags = |tags: Value| json!({"tags": tags});
+    let team = tags(json!([{"Key": "team", "Value": "a"}]));
+    let both = tags(json!([{"Key": "team", "Value": "a"}, {"Key": "own", "Value": "b"}]));
+    let other = tags(json!([{"Key": "team", "Value": "b"}]));
+    let all = json!({"lifecyclePolicy": {"rules": []}, "tags": {"team": "a"}});
+    let write = |enforced: &Value, operation: &str, input: &Value| {
+        let class = json!({
+            "metadata": {
+                "name": "default", "uid": "class", "resourceVersion": "2",
+                "annotations": {"ecr-operator.dev/is-default-class": "true"},
+            },
+            "spec": {"enforced": enforced},
+        });
+        let mut case = ending("Delete");
+        case.entry(20.0, "admin", ("patch", "ecrrepositoryclasses"), class);
+        let proved = case.reads_tags(40.0, OWNER);
+        proved.call(40.5, operation, Some(OWNER), input.clone())
+    };
+    let put = "PutLifecyclePolicy";
+    write(&all, put, &json!({})).holds();
+    write(&all, "TagResource", &team).holds();
+    write(&all, "TagResource", &both).breaks("1");
+    write(&all, "TagResource", &other).breaks("1");
+    write(&all, "PutImageTagMutability", &json!({})).breaks("1");
+    write(&json!({}), put, &json!({})).breaks("1");
+    write(&Value::Null, put, &json!({})).breaks("1");
+}
+
 #[test]
 fn an_owners_tag_goes_over_none_but_a_dead_or_a_named_one() {
     let spec = |policy: &str| Case::new(json!({"adoption": {"policy": policy}}));

@@ -258,6 +258,38 @@ fn a_deletion_needs_a_class_that_admits_the_object() {
     }
 }
 
+/// A class has a say over repositories of its namespaces and names alone. Nothing in an object's spec or labels
+/// changes that.
+#[test]
+fn a_class_has_a_say_over_the_names_that_it_permits() {
+    let other = labels(&[("project", "billing")]);
+    let relabelled = Subject {
+        labels: &other,
+        ..SUBJECT
+    };
+    for (of, name, has) in [
+        (json!({"allowedNamespaces": {}}), "payments/api", true),
+        (json!({"allowedNamespaces": {}}), "billing/api", false),
+        (json!({}), "payments/api", false),
+        (
+            json!({"allowedNamespaces": {}, "allowedNames": ["dev/**"]}),
+            "payments/api",
+            false,
+        ),
+        (
+            json!({"allowedNamespaces": {}, "allowedNames": ["dev/**", "${namespace}/*"], "deletionPolicies": [], "managementPolicies": []}),
+            "payments/api",
+            true,
+        ),
+    ] {
+        for subject in [SUBJECT, relabelled] {
+            let bound = RepositoryName::parse(name).unwrap();
+            let admitted = class(of.clone()).admit_repository(&subject, &bound);
+            assert_eq!(admitted.is_ok(), has, "{of} {name}");
+        }
+    }
+}
+
 /// Which policy counts, where the class admits the object.
 #[test]
 fn a_deletion_policy_is_the_classs_or_one_that_it_permits() {
