@@ -127,14 +127,15 @@ async fn in_turn<C: Clients>(
         Err(failure) => return Ok(unread(pass, failure)),
     };
     let Some(tagged) = found else {
-        return Ok(Left::Nothing);
+        let lags = pass.lags_behind(None);
+        return Ok(lags.map_or(Left::Nothing, |failure| unread(pass, failure)));
     };
     pass.memory.attempts.looked();
     let known = Proof::ours(tagged.read);
     match pass.rights_by_tags(&tagged.tags) {
         Rights::Ours { stamps } if stamps.is_empty() => {}
-        Rights::Ours { stamps } => return claim(pass, at, stamps, known).await,
-        Rights::Refused(conflict) => return Ok(not_ours(pass, conflict)),
+        Rights::Ours { stamps } => return claim(pass, at, stamps, (known, &tagged.tags)).await,
+        Rights::Refused(conflict) => return Ok(not_ours(pass, conflict, &tagged.tags)),
         Rights::MayAdopt { .. } | Rights::LookUp(_) => return Ok(Left::Nothing),
     }
     let proof = pass.proof(at, (Right::Ownership, Some(known)), &action);
@@ -149,7 +150,10 @@ async fn in_turn<C: Clients>(
 }
 
 /// What is left where tags say that the repository is not ours.
-fn not_ours<C: Clients>(pass: &mut Pass<'_, C>, conflict: Conflict) -> Left {
+fn not_ours<C: Clients>(pass: &mut Pass<'_, C>, conflict: Conflict, tags: &Tags) -> Left {
+    if let Some(failure) = pass.lags_behind(Some(tags)) {
+        return unread(pass, failure);
+    }
     match conflict {
         Conflict::TwoClusters => {
             pass.problems.push(two_clusters());
@@ -204,7 +208,7 @@ async fn claim<C: Clients>(
     pass: &mut Pass<'_, C>,
     at: &Identity,
     stamps: Tags,
-    proof: Proof,
+    (proof, before): (Proof, &Tags),
 ) -> Result<Left, Error> {
     let plan = Plan {
         steps: vec![Step::new(Action::TagResource(stamps), String::new())],
@@ -215,6 +219,7 @@ async fn claim<C: Clients>(
     if !pass.problems.is_empty() {
         return Ok(Left::WaitsAlone);
     }
+    pass.note_stamps(Some(before));
     pass.status.cluster_uid = Some(pass.ctx.cluster.uid.to_string());
     pass.save().await?;
     Err(Error::Superseded)

@@ -291,6 +291,7 @@ async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result
     }
     if let Some(created) = &executed.created {
         pass.note_ownership(&desired.identity);
+        pass.note_stamps(None);
         record_repository(&mut pass.status, &desired.identity, created);
         pass.status.cluster_uid = Some(pass.ctx.cluster.uid.to_string());
         pass.memory.seen = Some(pass.ctx.now());
@@ -307,7 +308,10 @@ async fn manage<C: Clients>(
     documents: Option<Documents>,
 ) -> Result<Duration, Error> {
     let rights = match pass.rights(desired, &tags).await {
-        Rights::Refused(conflict) => return pass.contested(conflict).await,
+        Rights::Refused(conflict) => match pass.lags_behind(Some(&tags)) {
+            Some(failure) => return pass.unread("ListTagsForResource", failure).await,
+            None => return pass.contested(conflict).await,
+        },
         Rights::Ours { .. } if pass.is_adopting(&desired.adoption) => return pass.adopting().await,
         rights => rights,
     };
@@ -370,11 +374,15 @@ async fn manage<C: Clients>(
     let executed = pass
         .execute(&desired.identity, plan, &desired.hashes(), right)
         .await?;
+    let stamped = stamped(&pass.done);
+    if stamped {
+        pass.note_stamps(Some(&observed.tags));
+    }
     if !is_ours {
         return pass.adopted().await;
     }
     if observed.tags.get(CLUSTER_UID_TAG).map(String::as_str) == Some(pass.ctx.cluster.uid.as_str())
-        || stamped(&pass.done)
+        || stamped
     {
         pass.status.cluster_uid = Some(pass.ctx.cluster.uid.to_string());
     }

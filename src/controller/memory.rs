@@ -5,7 +5,7 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use super::guard::Waiting;
+use super::{guard::Waiting, ownership::Stamped};
 use crate::domain::{
     drift::Repairs,
     retry::{Attempts, Moment},
@@ -38,6 +38,8 @@ pub(super) struct Memory {
     /// Until when an adopted repository's tag may still be overwritten by another adopter; `None`
     /// where this process has adopted nothing.
     pub(super) adopting_until: Option<Moment>,
+    /// When our tags were last written, and over what.
+    pub(super) stamped: Option<Box<Stamped>>,
     /// The resource version that our last write to the object led to.
     pub(super) written: Option<u64>,
     /// How often in a row Kubernetes failed us.

@@ -6,10 +6,12 @@ use super::{error::Error, kubernetes::look_up, pass::Pass};
 use crate::{
     api::ECRRepositoryStatus as Status,
     domain::{
-        desired::{Adoption, Desired},
+        desired::{Adoption, Desired, is_reserved},
+        failure::Failure,
         observed::Tags,
         ownership::{Conflict, OwnerObject, Rights, judge},
         reason::Reason,
+        retry::Moment,
         status::{Problem, Standing, binding},
     },
     ecr::{Clients, LONGEST_WRITE},
@@ -20,7 +22,43 @@ use crate::{
 /// go at another speed.
 const ADOPTION_WAIT: Duration = LONGEST_WRITE.saturating_add(Duration::from_secs(1));
 
+/// For how long reads may show what was there before a write. AWS promises nothing of a read right after one.
+const LAG: Duration = Duration::from_secs(10);
+
+/// That tags which say whose the repository is were written.
+#[derive(Clone, Debug)]
+pub(super) struct Stamped {
+    at: Moment,
+    /// What they said before, as far as it is ours to say; `None` where there was no repository.
+    before: Option<Tags>,
+}
+
 impl<C: Clients> Pass<'_, C> {
+    /// Notes that our tags were written, also by a creation; `before` are those that were there.
+    pub(super) fn note_stamps(&mut self, before: Option<&Tags>) {
+        self.memory.stamped = Some(Box::new(Stamped {
+            at: self.ctx.now(),
+            before: before.map(reserved),
+        }));
+    }
+
+    /// Why a read tells nothing that says that the repository is not ours, or not there: it is of what was there
+    /// before we wrote our tags, and that was a moment ago. Another's tag there would be another one.
+    pub(super) fn lags_behind(&self, found: Option<&Tags>) -> Option<Failure> {
+        let stamped = self.memory.stamped.as_ref()?;
+        let is_young = stamped.at.until(self.ctx.now()) < LAG;
+        let is_former = match (&stamped.before, found) {
+            (before, Some(found)) => reserved(found) == before.clone().unwrap_or_default(),
+            (None, None) => true,
+            (Some(_), None) => false,
+        };
+        (is_young && is_former).then(|| {
+            Failure::unavailable(
+                "ListTagsForResource does not show yet the tags that were just written",
+            )
+        })
+    }
+
     /// Judges by the tags; whether another owner of our own cluster lives is asked of Kubernetes.
     pub(super) async fn rights(&self, desired: &Desired, tags: &Tags) -> Rights {
         let claim = self.claim(&desired.owner, &desired.adoption);
@@ -80,6 +118,11 @@ impl<C: Clients> Pass<'_, C> {
         let until = self.memory.adopting_until.unwrap_or_default();
         Ok(self.ctx.now().until(until).max(Duration::from_millis(50)))
     }
+}
+
+fn reserved(tags: &Tags) -> Tags {
+    let reserved = tags.iter().filter(|(key, _)| is_reserved(key));
+    reserved.map(|(k, v)| (k.clone(), v.clone())).collect()
 }
 
 /// Whether status says that an adoption is under way.

@@ -162,7 +162,7 @@ async fn a_waiting_object_goes_at_once_when_its_images_may_go_too() {
 
 #[tokio::test]
 async fn with_images_all_of_it_goes_after_a_fresh_proof() {
-    let world = World::new("delete-with-images").await;
+    let world = World::quiet("delete-with-images").await;
     let object = with_images(&world, "DeleteWithImages", &["v1", "v2"]).await;
     world.delete("api").await;
     world.gone(&object).await;

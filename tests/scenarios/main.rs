@@ -74,6 +74,7 @@ mod image;
 mod installation;
 mod invalid;
 mod kubernetes;
+mod lag;
 mod large;
 mod leader;
 mod loops;
