@@ -11,7 +11,7 @@ use crate::{
     api::{APPROVE_LIFECYCLE_ANNOTATION, ApprovalState, Aspect, LifecycleApproval},
     domain::{
         action::Action,
-        class::{Allowance, Case, Guarded, Preview as Counts, guard, needs_approval},
+        class::{Allowance, Case, Guarded, Preview as Counts, answered, guard, needs_approval},
         desired::{Desired, Refusal},
         failure::Failure,
         identity::Identity,
@@ -95,18 +95,16 @@ impl Waiting {
 
 impl<C: Clients> Pass<'_, C> {
     /// Takes an approval up into status as soon as it is seen: what applies the object from Git may take
-    /// the annotation away again.
+    /// the annotation away again. Another value takes it back.
     pub(super) async fn take_up_approval(&mut self) -> Result<(), Error> {
-        let given = self.approval().map(ToOwned::to_owned);
-        let question = self.status.lifecycle_approval.as_mut();
-        let waits = |it: &&mut LifecycleApproval| it.state == ApprovalState::Waiting;
-        let Some(question) = question.filter(waits) else {
+        let given = self.answer();
+        let Some(question) = self.status.lifecycle_approval.as_mut() else {
             return Ok(());
         };
-        if given.as_ref() != Some(&question.token) {
+        let state = answered(question, given.as_deref());
+        if std::mem::replace(&mut question.state, state) == state {
             return Ok(());
         }
-        question.state = ApprovalState::Approved;
         self.save().await
     }
 
@@ -116,6 +114,13 @@ impl<C: Clients> Pass<'_, C> {
         annotations
             .get(APPROVE_LIFECYCLE_ANNOTATION)
             .map(String::as_str)
+    }
+
+    /// The same, or its last value that the watch told of, where it is gone again.
+    fn answer(&self) -> Option<String> {
+        let last = || self.ctx.memories.answer(&self.object.uid()?);
+        let now = self.approval().map(ToOwned::to_owned);
+        now.or_else(|| last().map(String::from))
     }
 
     /// What a question about this policy is about.
@@ -153,10 +158,13 @@ impl<C: Clients> Pass<'_, C> {
         }
     }
 
-    /// Whether ECR's preview is young enough to write by it. Turns may be long in coming.
-    pub(super) fn is_previewed(&self) -> bool {
+    /// Whether ECR's preview is young enough to write by it, and what a person has said of it still stands. Turns
+    /// may be long in coming.
+    pub(super) fn still_guarded(&self) -> bool {
         let age = self.previewed.map(|at| at.until(self.ctx.now()));
+        let question = self.status.lifecycle_approval.as_ref();
         age.is_none_or(|age| age < PREVIEW_SERVES)
+            && question.is_none_or(|it| it.state == answered(it, self.answer().as_deref()))
     }
 
     /// Takes a lifecycle policy out of the plan that may not be written yet.

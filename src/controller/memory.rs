@@ -2,14 +2,19 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use kube::ResourceExt;
+
 use super::{guard::Waiting, ownership::Stamped};
-use crate::domain::{
-    drift::Repairs,
-    retry::{Attempts, Moment},
-    rota::Turn,
+use crate::{
+    api::APPROVE_LIFECYCLE_ANNOTATION,
+    domain::{
+        drift::Repairs,
+        retry::{Attempts, Moment},
+        rota::Turn,
+    },
 };
 
 /// What is remembered of one object.
@@ -62,14 +67,40 @@ impl Memory {
     }
 }
 
+/// Something of each object, by its uid.
+type ByUid<T> = HashMap<Box<str>, Box<T>>;
+
 /// The memories of all objects, by uid.
 #[derive(Debug, Default)]
-pub(super) struct Memories(Mutex<HashMap<Box<str>, Box<Memory>>>);
+pub(super) struct Memories {
+    all: Mutex<ByUid<Memory>>,
+    /// What people last answered, as the watch told: it may be taken away before a pass has room.
+    answers: Mutex<ByUid<str>>,
+}
+
+/// A map is whole after any panic: nothing here leaves it half-changed.
+fn locked<T: ?Sized>(map: &Mutex<ByUid<T>>) -> MutexGuard<'_, ByUid<T>> {
+    map.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Memories {
-    fn with<T>(&self, change: impl FnOnce(&mut HashMap<Box<str>, Box<Memory>>) -> T) -> T {
-        // A map is whole after any panic: nothing here leaves it half-changed.
-        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    fn with<T>(&self, change: impl FnOnce(&mut ByUid<Memory>) -> T) -> T {
+        change(&mut locked(&self.all))
+    }
+
+    /// Notes what a person answers about a lifecycle policy, where the object says so.
+    pub(super) fn note_answer(&self, object: &impl ResourceExt) {
+        let answer = object.annotations().get(APPROVE_LIFECYCLE_ANNOTATION);
+        if let Some((uid, answer)) = object.uid().zip(answer) {
+            // Nobody is asked for more than a token.
+            let answer: String = answer.chars().take(64).collect();
+            locked(&self.answers).insert(uid.into(), answer.into());
+        }
+    }
+
+    /// What a person last answered about a lifecycle policy.
+    pub(super) fn answer(&self, uid: &str) -> Option<Box<str>> {
+        locked(&self.answers).get(uid).cloned()
     }
 
     pub(super) fn recall(&self, uid: &str) -> Memory {
@@ -85,11 +116,13 @@ impl Memories {
 
     pub(super) fn forget(&self, uid: &str) {
         self.with(|all| all.remove(uid));
+        locked(&self.answers).remove(uid);
     }
 
     /// All others are gone.
     pub(super) fn only(&self, there: &HashSet<String>) {
         self.with(|all| all.retain(|uid, _| there.contains(&**uid)));
+        locked(&self.answers).retain(|uid, _| there.contains(&**uid));
     }
 
     /// Counts a failure of Kubernetes; tells how many there were before.

@@ -83,7 +83,7 @@ impl<C: Clients> Pass<'_, C> {
             } else {
                 self.with_object(proof, action).await?
             };
-            if matches!(action, Action::PutLifecyclePolicy(_)) && !self.is_previewed() {
+            if matches!(action, Action::PutLifecyclePolicy(_)) && !self.still_guarded() {
                 return Err(Error::Superseded);
             }
             if proof.serves() {

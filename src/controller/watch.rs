@@ -173,7 +173,10 @@ fn changes<C: Clients>(
     let mut known = Asked::by(asked);
     events(source, REPOSITORIES, writer, watches)
         .inspect_ok(move |event| match event {
-            Event::Apply(object) => ctx.surroundings.count(object),
+            Event::Apply(object) => {
+                ctx.memories.note_answer(object);
+                ctx.surroundings.count(object);
+            }
             Event::Delete(object) => {
                 ctx.memories.forget(&object.uid().unwrap_or_default());
                 ctx.owned.forget(&object.uid().unwrap_or_default());
@@ -184,8 +187,9 @@ fn changes<C: Clients>(
                 ctx.surroundings.objects_listed();
                 ctx.forget_the_gone();
             }
+            Event::InitApply(object) => ctx.memories.note_answer(object),
             // The store has a list once it is whole.
-            Event::Init | Event::InitApply(_) => {}
+            Event::Init => {}
         })
         .flat_map(move |event| {
             let mut wanted = Vec::new();

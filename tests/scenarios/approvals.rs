@@ -1,6 +1,8 @@
 //! Lifecycle policies that would take images away: what is asked, what an answer permits, and for how
 //! long.
 
+use std::time::Duration;
+
 use ecr_emulator::{Call, Fault};
 use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
@@ -139,6 +141,62 @@ async fn an_answer_that_is_taken_away_once_seen_counts() {
         .until("the write that fails", |it| count(it, PUT) == 1)
         .await;
     // As Flux does with what it did not apply.
+    let nothing = json!({"annotations": {APPROVE: null}});
+    let repositories = estate.repositories("payments");
+    estate.patch(&repositories, "api", nothing).await;
+    let object = estate.ready("payments", "api").await;
+    assert_eq!(keeps(&estate), Some(1));
+    assert_eq!(state(&object), Some("Spent"));
+    estate.finish().await;
+}
+
+#[tokio::test]
+async fn an_answer_is_taken_back_by_another_one() {
+    let estate = estate("taken-back", 3).await;
+    estate.default_class("prod", class(&keep_last(1))).await;
+    let token = asked(&estate, "Would delete 2 of 3 images here").await;
+    let fault = Fault::on(PUT).repository(REPOSITORY);
+    estate.emulator.inject(fault.forever().throttle());
+    approve(&estate, &token).await;
+    estate
+        .until("the write that fails", |it| count(it, PUT) == 1)
+        .await;
+    approve(&estate, "no").await;
+    refused(&estate).await;
+    estate.emulator.clear_faults();
+    // Given again, it is taken back between the last look at the preview and the write.
+    let looks = Fault::on(GET).repository(REPOSITORY);
+    estate.emulator.inject(looks.delay(Duration::from_secs(2)));
+    approve(&estate, &token).await;
+    estate.struck().await;
+    approve(&estate, "no").await;
+    refused(&estate).await;
+    assert_eq!(keeps(&estate), None);
+    approve(&estate, &token).await;
+    let object = estate.ready("payments", "api").await;
+    assert_eq!(keeps(&estate), Some(1));
+    assert_eq!(state(&object), Some("Spent"));
+    estate.finish().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_is_taken_away_before_a_pass_saw_it_counts() {
+    let estate = estate("taken-unseen", 3).await;
+    estate.default_class("prod", class(&keep_last(1))).await;
+    let token = asked(&estate, "Would delete 2 of 3 images here").await;
+    // A pass is under way for as long as all of that takes.
+    let slow = Fault::on("DescribeRepositories").repository(REPOSITORY);
+    estate.emulator.inject(slow.delay(Duration::from_secs(3)));
+    estate
+        .annotate(
+            "payments",
+            "api",
+            "ecr-operator.dev/reconcile-requested-at",
+            "1",
+        )
+        .await;
+    estate.struck().await;
+    approve(&estate, &token).await;
     let nothing = json!({"annotations": {APPROVE: null}});
     let repositories = estate.repositories("payments");
     estate.patch(&repositories, "api", nothing).await;

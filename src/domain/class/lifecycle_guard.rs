@@ -117,6 +117,18 @@ impl Case {
     }
 }
 
+/// How a question stands by the annotation that people answer with. One that is not there says nothing: what
+/// applies objects from Git takes away what it did not apply. Any other value than the token takes an answer back.
+#[must_use]
+pub fn answered(question: &LifecycleApproval, annotated: Option<&str>) -> ApprovalState {
+    match (question.state, annotated) {
+        (ApprovalState::Spent, _) => ApprovalState::Spent,
+        (state, None) => state,
+        (_, Some(value)) if value == question.token => ApprovalState::Approved,
+        (_, Some(_)) => ApprovalState::Waiting,
+    }
+}
+
 /// What becomes of a policy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Guarded {

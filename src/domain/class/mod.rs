@@ -34,7 +34,7 @@ pub use choice::{Candidate, NoChoice, choose};
 pub use effective::{Effective, effective, setting_of};
 pub use grants::Grantable;
 pub use keys::KmsKeys;
-pub use lifecycle_guard::{Allowance, Case, Guarded, Preview, guard, needs_approval};
+pub use lifecycle_guard::{Allowance, Case, Guarded, Preview, answered, guard, needs_approval};
 pub use names::{Glob, NameTemplate, NamingError};
 pub use namespaces::Namespaces;
 pub use pattern::{Labels, PatternError, Subject, ValueError};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ecr_emulator::Fault;
+use ecr_emulator::{Emulator, Fault};
 
 use super::{World, http};
 
@@ -18,18 +18,21 @@ pub(crate) enum Crash {
     After,
 }
 
+/// Waits until all faults have struck.
+pub(super) async fn struck(emulator: &Emulator) {
+    let url = emulator.url();
+    let address = url.trim_start_matches("http://");
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    while http::get(address, "/_emulator/faults").await.unwrap().1 != "[]" {
+        ticks.tick().await;
+    }
+}
+
 impl World {
     /// Waits until every fault has struck as often as it was to.
     pub(crate) async fn struck(&self) {
-        let url = self.emulator.url();
-        let address = url.trim_start_matches("http://");
-        let mut ticks = tokio::time::interval(Duration::from_millis(5));
-        let waiting = async {
-            while http::get(address, "/_emulator/faults").await.unwrap().1 != "[]" {
-                ticks.tick().await;
-            }
-        };
-        self.patiently("a fault to strike", waiting).await;
+        self.patiently("a fault to strike", struck(&self.emulator))
+            .await;
     }
 
     /// Prepares the operator's end at the call that `fault` chooses.

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use xtask::{control_plane::ControlPlane, install::apply_install};
 
 use super::{
-    CLUSTER, Canaries, Operator, PATIENCE, Server, invariants, plain,
+    CLUSTER, Canaries, Operator, PATIENCE, Server, crash, invariants, plain,
     quiet::{OFTEN, SELDOM},
     told,
 };
@@ -297,6 +297,12 @@ impl Estate {
         };
         let waited = tokio::time::timeout(PATIENCE, waiting).await;
         assert!(waited.is_ok(), "waited in vain for {what}");
+    }
+
+    /// Waits until all faults have struck.
+    pub(crate) async fn struck(&self) {
+        let striking = crash::struck(&self.emulator);
+        tokio::time::timeout(PATIENCE, striking).await.unwrap();
     }
 
     pub(crate) fn calls(&self) -> Vec<Call> {

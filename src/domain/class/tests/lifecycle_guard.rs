@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::{Allowance, Case, Guarded, Preview, guard, needs_approval};
+use super::super::{Allowance, Case, Guarded, Preview, answered, guard, needs_approval};
 use crate::api::{ApprovalState, LifecycleApproval};
 
 fn preview(expiring: u64, archiving: u64) -> Preview {
@@ -91,6 +91,28 @@ fn an_answer_is_to_one_question_alone() {
     assert!(case("policy").is_asked_by(&asked(6, 1, ApprovalState::Waiting)));
     for (case, question) in changed() {
         assert!(!case.is_asked_by(&question), "{case:?} {question:?}");
+    }
+}
+
+/// What takes annotations away has no say; who sets another value does.
+#[test]
+fn an_answer_holds_until_another_one_takes_it_back() {
+    use ApprovalState::{Approved, Spent, Waiting};
+    let token = asked(6, 1, Waiting).token;
+    for (state, annotated, becomes) in [
+        (Waiting, None, Waiting),
+        (Waiting, Some("no"), Waiting),
+        (Waiting, Some(&*token), Approved),
+        (Approved, None, Approved),
+        (Approved, Some(&*token), Approved),
+        (Approved, Some("no"), Waiting),
+        (Approved, Some(""), Waiting),
+        (Spent, None, Spent),
+        (Spent, Some("no"), Spent),
+        (Spent, Some(&*token), Spent),
+    ] {
+        let stands = answered(&asked(6, 1, state), annotated);
+        assert_eq!(stands, becomes, "{state:?} {annotated:?}");
     }
 }
 
