@@ -6,7 +6,7 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Resource as _, ResourceExt as _};
+use kube::{Api, Resource as _, ResourceExt as _, api::ObjectMeta};
 
 use super::{
     context::Context,
@@ -19,7 +19,7 @@ use super::{
 use crate::{
     api::{APPROVE_RECREATE_ANNOTATION, ClassSetting, ECRRepository, ECRRepositoryClass},
     domain::{
-        class::{Budget, Candidate, Class, NoChoice, Subject, choose},
+        class::{Budget, Candidate, Class, Labels, NoChoice, Subject, choose},
         desired::{Desired, Refusal},
         identity::Registry,
         reason::Reason,
@@ -41,7 +41,10 @@ pub(super) enum Course {
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Permission {
     course: Course,
-    by: u64,
+    /// Which class it is, and as of which generation.
+    pub(super) class: String,
+    /// The labels of the namespace.
+    labels: Labels,
 }
 
 /// How AWS is called for a class.
@@ -140,9 +143,7 @@ impl<C> Context<C> {
             .filter(|named| chosen(*named, &candidates).is_ok_and(|class| class.name == name))
             .count()
     }
-}
 
-impl<C> Context<C> {
     /// How AWS is called for each class that is there and can be read.
     fn accesses(&self) -> Vec<Access> {
         let classes = self.surroundings.classes.state();
@@ -230,10 +231,8 @@ impl<C: Clients> Pass<'_, C> {
         let watched = self.ctx.class_of(&self.object, course)?;
         let name = watched.name_any();
         let class = watched.0.as_ref().map_err(|_| unreadable(&name))?;
-        let (uid, generation) = (class.metadata.uid.as_deref(), class.metadata.generation);
-        self.note_class(uid, generation);
-        self.from_class.version = version(uid, generation);
-        self.permission = self.permission_now(course);
+        self.permission = Some(self.permission_by(watched.meta(), course));
+        self.note_class();
         let parsed = self.ctx.parsed.of(class).map_err(|why| Refusal {
             reason: Reason::ClassNotReady,
             message: format!("Have the class {name:?} corrected: {}", why.message),
@@ -253,12 +252,18 @@ impl<C: Clients> Pass<'_, C> {
     }
 
     /// What decides over the object beside itself: its class, and the labels of its namespace.
+    fn permission_by(&self, class: &ObjectMeta, course: Course) -> Permission {
+        let namespace = self.object.namespace().unwrap_or_default();
+        Permission {
+            course,
+            class: version(class),
+            labels: self.ctx.surroundings.labels(&namespace),
+        }
+    }
+
     fn permission_now(&self, course: Course) -> Option<Permission> {
         let class = self.ctx.class_of(&self.object, course).ok()?;
-        let namespace = self.object.namespace().unwrap_or_default();
-        let labels = self.ctx.surroundings.labels(&namespace);
-        let by = digest((class.uid(), class.meta().generation, labels));
-        Some(Permission { course, by })
+        Some(self.permission_by(class.meta(), course))
     }
 
     /// Class and namespace are as they were when the plan was made: what a pass waited for may have been
@@ -281,16 +286,15 @@ impl<C: Clients> Pass<'_, C> {
         let namespaces = Api::<Namespace>::all(client.clone());
         let live = namespaces.get_metadata_opt(&namespace).await;
         let live = live.map_err(Error::kubernetes("a read of the namespace"))?;
-        let labels = self.ctx.surroundings.labels(&namespace);
-        if live.is_none_or(|live| *live.labels() != labels) {
+        let permission = self.permission.as_ref().ok_or(Error::Superseded)?;
+        if live.is_none_or(|live| *live.labels() != permission.labels) {
             return Err(Error::Superseded);
         }
 
         let classes = Api::<ECRRepositoryClass>::all(client.clone());
         let class = classes.get_opt(&self.access.class).await;
         let class = class.map_err(Error::kubernetes("a read of the class"))?;
-        let now = class.map(|it| version(it.metadata.uid.as_deref(), it.metadata.generation));
-        if now.as_ref() == Some(&self.from_class.version) {
+        if class.is_some_and(|it| version(&it.metadata) == permission.class) {
             Ok(())
         } else {
             Err(Error::Superseded)
@@ -318,8 +322,8 @@ impl<C: Clients> Pass<'_, C> {
     }
 
     /// A class that has changed cuts every wait short, as a change of the object does.
-    fn note_class(&mut self, uid: Option<&str>, generation: Option<i64>) {
-        let class = digest((uid, generation));
+    fn note_class(&mut self) {
+        let class = digest(self.permission.as_ref().map(|it| &it.class));
         let before = self.memory.class.replace(class);
         if before.is_some_and(|before| before != class) {
             self.memory.begin_afresh();
@@ -377,12 +381,9 @@ impl<C: Clients> Pass<'_, C> {
     }
 }
 
-fn version(uid: Option<&str>, generation: Option<i64>) -> String {
-    format!(
-        "{} {}",
-        uid.unwrap_or_default(),
-        generation.unwrap_or_default()
-    )
+fn version(class: &ObjectMeta) -> String {
+    let uid = class.uid.as_deref().unwrap_or_default();
+    format!("{uid} {}", class.generation.unwrap_or_default())
 }
 
 fn unreadable(class: &str) -> Refusal {

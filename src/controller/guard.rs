@@ -128,7 +128,11 @@ impl<C: Clients> Pass<'_, C> {
         Case {
             object: self.object.uid().unwrap_or_default(),
             place: at.to_string(),
-            class: self.from_class.version.clone(),
+            class: self
+                .permission
+                .as_ref()
+                .map(|it| it.class.clone())
+                .unwrap_or_default(),
             policy: policy.hash(),
         }
     }

@@ -119,8 +119,6 @@ pub(super) enum SeenTo {
 /// What is treated differently because it comes from the class.
 #[derive(Debug, Default)]
 pub(super) struct FromClass {
-    /// Which class it is, and as of which generation.
-    pub(super) version: String,
     /// How far a lifecycle policy may go without a person's word, where there is a limit.
     pub(super) lifecycle: Option<Allowance>,
     /// The encryption, which counts at creation only.
