@@ -6,7 +6,7 @@ use super::{line::Supply as _, *};
 use crate::domain::retry::Moment;
 
 /// AWS's own bucket.
-struct Theirs {
+pub(super) struct Theirs {
     rate: f64,
     burst: f64,
     tokens: f64,
@@ -14,7 +14,7 @@ struct Theirs {
 }
 
 impl Theirs {
-    fn of(rate: f64, burst: f64) -> Self {
+    pub(super) fn of(rate: f64, burst: f64) -> Self {
         Self {
             rate,
             burst,
@@ -23,7 +23,7 @@ impl Theirs {
         }
     }
 
-    fn takes(&mut self, now: f64) -> bool {
+    pub(super) fn takes(&mut self, now: f64) -> bool {
         self.tokens = (self.tokens + (now - self.filled) * self.rate).min(self.burst);
         self.filled = now;
         let takes = self.tokens >= 1.0;
@@ -38,35 +38,123 @@ fn moment(seconds: f64) -> Moment {
     Moment(Duration::from_secs_f64(seconds))
 }
 
+/// The way to AWS and back: how long it is, how much longer it may be, and when this machine stands still.
+/// Whatever comes then comes afterwards, all at once.
+#[derive(Clone)]
+pub(super) struct Way {
+    latency: f64,
+    longer: f64,
+    stands_still: Vec<std::ops::Range<f64>>,
+    dice: fastrand::Rng,
+}
+
+impl Way {
+    fn calm(latency: f64) -> Self {
+        Self::busy(latency, 0.0, 0.0, 0)
+    }
+
+    /// Every second second, more or less, the machine stands still for so long at most.
+    pub(super) fn busy(latency: f64, longer: f64, longest: f64, seed: u64) -> Self {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let mut stands_still = Vec::new();
+        let mut now = 0.0;
+        while longest > 0.0 && now < 1000.0 {
+            now += -2.0 * (1.0 - dice.f64()).ln();
+            let until = now + longest * (0.3 + 0.7 * dice.f64());
+            stands_still.push(now..until);
+            now = until;
+        }
+        Self {
+            latency,
+            longer,
+            stands_still,
+            dice,
+        }
+    }
+
+    /// When something comes that would at this moment.
+    fn comes(&self, at: Moment) -> Moment {
+        let at = at.0.as_secs_f64();
+        let next = self.stands_still.partition_point(|still| still.end <= at);
+        let still = self
+            .stands_still
+            .get(next)
+            .filter(|still| still.start <= at);
+        moment(still.map_or(at, |still| still.end))
+    }
+
+    /// When a call that has leave is with AWS.
+    fn there(&mut self, now: Moment) -> Moment {
+        let takes = self.latency / 2.0 + self.longer * self.dice.f64();
+        self.comes(now.after(Duration::from_secs_f64(takes)))
+    }
+
+    /// When an answer is back.
+    fn back(&self, now: Moment) -> Moment {
+        self.comes(now.after(Duration::from_secs_f64(self.latency / 2.0)))
+    }
+}
+
 /// What is to come, the earliest first.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Coming {
+    Call(Leave),
     Answer(Leave, Answered),
     Again,
 }
 
-/// How `calls` calls went, with the answer `latency` later, and those that were throttled made again.
-struct Went {
-    seconds: f64,
-    throttled: u32,
+/// How calls went, with those that were throttled made again.
+pub(super) struct Went {
+    pub(super) seconds: f64,
+    pub(super) throttled: u32,
+    /// The rate in the later half of the time, on the average.
+    pub(super) rate: f64,
+}
+
+/// The mean of a rate that was this from each moment on, in the later half of them.
+fn mean(rates: &[(f64, f64)]) -> f64 {
+    let half = rates.last().map_or(0.0, |(end, _)| end / 2.0);
+    let (mut sum, mut seconds) = (0.0, 0.0);
+    for pair in rates.windows(2).filter(|pair| pair[0].0 >= half) {
+        let long = pair[1].0 - pair[0].0;
+        sum += pair[0].1 * long;
+        seconds += long;
+    }
+    sum / seconds
 }
 
 /// AWS tells of a moment, in seconds, whether it takes a call.
-fn make(calls: u32, budget: f64, mut takes: impl FnMut(f64) -> bool, latency: f64) -> Went {
+pub(super) fn make(
+    calls: u32,
+    budget: f64,
+    mut takes: impl FnMut(f64) -> bool,
+    way: &mut Way,
+) -> Went {
     let mut bucket = Bucket::full(budget, Moment::default());
     let mut coming: BinaryHeap<std::cmp::Reverse<(Moment, Coming)>> = BinaryHeap::new();
     let (mut to_do, mut done, mut throttled) = (calls, 0, 0);
     let mut now = Moment::default();
+    let mut rates = vec![(0.0, budget)];
     while done < calls {
         let next = coming.peek().map(|next| next.0.0);
-        let ready = (to_do > 0).then(|| bucket.ready(now));
+        let ready = (to_do > 0).then(|| way.comes(bucket.ready(now)));
         match (next, ready) {
             (Some(next), ready) if ready.is_none_or(|ready| next <= ready) => {
                 now = next.max(now);
                 match coming.pop().unwrap().0.1 {
                     Coming::Again => to_do += 1,
+                    Coming::Call(leave) => {
+                        let answered = if takes(now.0.as_secs_f64()) {
+                            Answered::Taken
+                        } else {
+                            Answered::Throttled
+                        };
+                        let answer = Coming::Answer(leave, answered);
+                        coming.push(std::cmp::Reverse((way.back(now), answer)));
+                    }
                     Coming::Answer(leave, answered) => {
                         bucket.answered(leave, answered, now);
+                        rates.push((now.0.as_secs_f64(), bucket.rate(now)));
                         if answered == Answered::Taken {
                             done += 1;
                         } else {
@@ -82,15 +170,8 @@ fn make(calls: u32, budget: f64, mut takes: impl FnMut(f64) -> bool, latency: f6
                 now = ready;
                 if let Some(leave) = bucket.take(now) {
                     to_do -= 1;
-                    let arrives = now.0.as_secs_f64() + latency / 2.0;
-                    let answered = if takes(arrives) {
-                        Answered::Taken
-                    } else {
-                        Answered::Throttled
-                    };
-                    let answer = Coming::Answer(leave, answered);
-                    let at = now.after(Duration::from_secs_f64(latency));
-                    coming.push(std::cmp::Reverse((at, answer)));
+                    let call = Coming::Call(leave);
+                    coming.push(std::cmp::Reverse((way.there(now), call)));
                 }
             }
             (_, None) => unreachable!("something is always to come"),
@@ -99,6 +180,7 @@ fn make(calls: u32, budget: f64, mut takes: impl FnMut(f64) -> bool, latency: f6
     Went {
         seconds: now.0.as_secs_f64(),
         throttled,
+        rate: mean(&rates),
     }
 }
 
@@ -138,7 +220,12 @@ fn five_hundred_calls_whatever_aws_grants() {
         write!(table, "{budget:6} {rate:4} {burst:6} |").unwrap();
         for latency in [0.01, 0.1] {
             let mut theirs = Theirs::of(rate, burst);
-            let went = make(CALLS, budget, |now| theirs.takes(now), latency);
+            let went = make(
+                CALLS,
+                budget,
+                |now| theirs.takes(now),
+                &mut Way::calm(latency),
+            );
             let best = f64::from(CALLS) / rate.min(budget);
             let share = 100.0 * f64::from(went.throttled) / f64::from(CALLS + went.throttled);
             let (late, much) = (went.seconds > 1.1 * best, share > 1.0);
@@ -199,7 +286,7 @@ fn the_curve_of_a_storm() {
 }
 
 /// AWS throttles this share of all calls, whatever their pace.
-fn by_chance(share: f64, seed: u64) -> impl FnMut(f64) -> bool {
+pub(super) fn by_chance(share: f64, seed: u64) -> impl FnMut(f64) -> bool {
     let mut dice = fastrand::Rng::with_seed(seed);
     move |_| dice.f64() >= share
 }
@@ -231,7 +318,7 @@ fn stubborn(calls: u32, budget: f64, mut takes: impl FnMut(f64) -> bool) -> f64 
 }
 
 /// The mean over seeds, and the worst.
-fn over(seeds: std::ops::Range<u64>, measure: impl Fn(u64) -> f64) -> (f64, f64) {
+pub(super) fn over(seeds: std::ops::Range<u64>, measure: impl Fn(u64) -> f64) -> (f64, f64) {
     let all: Vec<_> = seeds.map(measure).collect();
     let count = f64::from(u32::try_from(all.len()).unwrap());
     let worst = all.iter().copied().fold(0.0, f64::max);
@@ -245,7 +332,7 @@ fn what_is_throttled_by_chance_slows_down_nobody() {
         for share in [0.025, 0.1, 0.3, 0.6] {
             let least = f64::from(calls) / budget / (1.0 - share);
             let (mean, worst) = over(0..100, |seed| {
-                make(calls, budget, by_chance(share, seed), 0.01).seconds / least
+                make(calls, budget, by_chance(share, seed), &mut Way::calm(0.01)).seconds / least
             });
             assert!(
                 mean <= 1.3 && worst <= 3.0,
@@ -266,7 +353,7 @@ fn what_is_throttled_by_chance_slows_down_nobody() {
 #[test]
 fn ten_calls_get_through_when_most_are_throttled() {
     let (mean, worst) = over(0..100, |seed| {
-        make(10, 5.0, by_chance(0.6, seed), 0.01).seconds
+        make(10, 5.0, by_chance(0.6, seed), &mut Way::calm(0.01)).seconds
     });
     assert!(mean <= 10.0 && worst <= 30.0, "{mean} {worst}");
 }
@@ -280,7 +367,7 @@ fn a_neighbour_who_takes_a_share_that_varies_gets_no_more_than_that() {
         };
         let (mean, worst) = over(0..20, |seed| {
             let world = || beside(Theirs::of(rate, rate), demand, seed);
-            make(1000, 10.0, world(), 0.01).seconds / stubborn(1000, 10.0, world())
+            make(1000, 10.0, world(), &mut Way::calm(0.01)).seconds / stubborn(1000, 10.0, world())
         });
         assert!(mean <= 1.4 && worst <= 2.0, "{rate} {most}: {mean} {worst}");
     }
@@ -325,7 +412,12 @@ fn a_bucket_of_two_fifths_is_found_and_kept_to() {
         for latency in [0.01, 0.1] {
             let rate = 0.4 * budget;
             let mut theirs = Theirs::of(rate, rate);
-            let went = make(CALLS, budget, |now| theirs.takes(now), latency);
+            let went = make(
+                CALLS,
+                budget,
+                |now| theirs.takes(now),
+                &mut Way::calm(latency),
+            );
             let best = f64::from(CALLS) / rate;
             assert!(went.seconds <= 1.13 * best, "{budget}: {}", went.seconds);
             assert!(went.throttled <= 5, "{budget}: {}", went.throttled);
@@ -350,7 +442,7 @@ fn after_a_storm_a_bucket_is_found() {
             }
             takes
         };
-        make(1000, 10.0, takes, 0.01);
+        make(1000, 10.0, takes, &mut Way::calm(0.01));
         let share = f64::from(late.1) / f64::from(late.0);
         assert!(share <= 0.05, "{seed}: {share} of {}", late.0);
     }

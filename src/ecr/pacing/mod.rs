@@ -11,6 +11,8 @@ mod rate;
 mod vain;
 
 #[cfg(test)]
+mod bunched;
+#[cfg(test)]
 mod curve;
 #[cfg(test)]
 mod tests;

@@ -7,8 +7,8 @@
 //! what it grants is guessed. The recovery goes by calls and not by seconds, so that
 //! few are throttled at any rate.
 //!
-//! Where AWS soon throttles again although we slowed down, it is not because of our calls: the rate goes back to the
-//! budget, and only now and then it is tried whether slowing down helps. `docs/pacing.md` has the curve.
+//! Where AWS soon throttles again although we slowed down, it may not be because of our calls: the rate goes back to
+//! the budget, and only now and then it is tried whether slowing down helps. `docs/pacing.md` has the curve.
 
 use std::time::Duration;
 
@@ -28,6 +28,7 @@ const BELOW_GUESS: f64 = 0.9;
 /// Calls until a rate that AWS is known to grant is doubled. One that is a guess rises in this many, and
 /// in so many more for each second that it was made from.
 const PROBES: f64 = 800.0;
+const TRIED: f64 = 80.0;
 const SEARCHES: f64 = 20.0;
 const SEARCHES_A_SECOND: f64 = 200.0;
 
@@ -58,19 +59,16 @@ const LEAST: f64 = 1.0;
 const SOON: f64 = 80.0;
 const AT_ONCE: f64 = 4.0;
 
-/// So many doubts in a row, and slowing down is in vain. Each time that this was wrong it takes twice as
-/// many, and so many at most.
+/// So many doubts in a row, and slowing down seems in vain.
 const DOUBTS: u32 = 2;
-const CERTAIN: u32 = 16;
 
 /// The rate of one operation, in calls a second.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Rate {
     budget: f64,
     course: Course,
-    /// What speaks against slowing down, and from how much on it is in vain.
+    /// What speaks against slowing down, where it was not tried.
     doubts: u32,
-    certain: u32,
     /// Calls that AWS took since the course changed.
     taken: f64,
     /// The seconds between them, but for those in which nobody called.
@@ -105,6 +103,8 @@ struct Slowed {
     doubles: f64,
     /// Whether what AWS grants was seen between two moments when it throttled.
     is_learnt: bool,
+    /// Slowing down, where it was tried, and helped.
+    trial: Option<Trial>,
 }
 
 impl Rate {
@@ -113,7 +113,6 @@ impl Rate {
             budget,
             course: Course::Free,
             doubts: 0,
-            certain: DOUBTS,
             taken: 0.0,
             seconds: 0.0,
             answered: None,
@@ -146,15 +145,21 @@ impl Rate {
         self.taken += 1.0;
         self.answered = Some(now);
         match &mut self.course {
-            Course::Free | Course::Slowed(_) => {}
+            Course::Free => {}
+            Course::Slowed(slowed) => {
+                if let Some(trial) = &mut slowed.trial {
+                    trial.took();
+                }
+            }
             Course::Vain(share) => {
                 if share.took() {
                     *self = Self::of(self.budget);
                 }
             }
             Course::Tried(trial) => {
-                if let Some(granted) = trial.took() {
-                    self.helps(granted, now);
+                if trial.took() {
+                    let trial = *trial;
+                    self.helps(trial, now);
                 }
             }
         }
@@ -176,18 +181,21 @@ impl Rate {
                 true
             }
             Course::Slowed(slowed) if slowed.is_over(now) => {
-                (self.doubts, self.certain) = (0, DOUBTS);
+                self.doubts = 0;
                 self.slows(None, now);
                 true
             }
-            Course::Slowed(slowed) => {
-                let slows = !self.is_in_vain(&slowed);
-                if slows {
-                    self.slows(Some(&slowed), now);
-                } else {
-                    self.takes(Course::Vain(Share::default()), now);
+            Course::Slowed(mut slowed) => {
+                slowed.trial = slowed.trial.filter(Trial::serves);
+                let is_in_vain = match &mut slowed.trial {
+                    Some(trial) => trial.throttled(),
+                    None => self.is_in_vain(&slowed).then(Share::default),
+                };
+                match is_in_vain {
+                    Some(share) => self.takes(Course::Vain(share), now),
+                    None => self.slows(Some(&slowed), now),
                 }
-                slows
+                is_in_vain.is_none()
             }
             Course::Vain(mut share) => {
                 let tries = share.throttled();
@@ -208,7 +216,7 @@ impl Rate {
         }
     }
 
-    /// Whether AWS throttles although we slowed down, so that it is not because of our calls.
+    /// Whether AWS throttles although we slowed down, so that it seems not to be because of our calls.
     fn is_in_vain(&mut self, slowed: &Slowed) -> bool {
         let is_soon = self.taken < SOON;
         self.doubts = if self.taken < AT_ONCE || is_soon && slowed.is_learnt {
@@ -218,20 +226,20 @@ impl Rate {
         } else {
             0
         };
-        self.doubts >= self.certain
+        self.doubts >= DOUBTS
     }
 
-    /// Slowing down was tried, and helps after all: it takes more to doubt it again.
-    fn helps(&mut self, granted: f64, now: Moment) {
-        let (from, granted) = (self.at(now), granted.max(self.floor()));
-        self.certain = CERTAIN.min(2 * self.certain);
+    /// Slowing down was tried, and helps after all.
+    fn helps(&mut self, trial: Trial, now: Moment) {
+        let (from, granted) = (self.at(now), trial.granted.max(self.floor()));
         let slowed = Slowed {
             at: now,
             from,
             granted,
             below: from.max(BELOW_GUESS * granted),
-            doubles: PROBES,
+            doubles: TRIED,
             is_learnt: false,
+            trial: Some(trial),
         };
         self.takes(Course::Slowed(slowed), now);
     }
@@ -252,11 +260,12 @@ impl Rate {
         let below = below * granted;
         let slowed = Slowed {
             at: now,
-            from: (DROP * rate).min(below),
+            from: (DROP * rate).max(at_least(before)).min(below),
             granted,
             below,
             doubles: doubles.min(PROBES),
             is_learnt: is_learnt && before.is_some(),
+            trial: before.and_then(|before| before.trial),
         };
         self.takes(Course::Slowed(slowed), now);
     }
@@ -278,8 +287,14 @@ impl Rate {
             Some(_) if self.taken >= FEW => self.taken / seconds,
             Some(slowed) => LESS * slowed.granted,
         };
-        granted.min(rate).max(self.floor())
+        granted.min(rate).max(at_least(before)).max(self.floor())
     }
+}
+
+/// What AWS grants at least, where slowing down was tried.
+fn at_least(before: Option<&Slowed>) -> f64 {
+    let trial = before.and_then(|before| before.trial);
+    trial.map_or(0.0, |trial| trial.granted_at_least())
 }
 
 impl Slowed {
