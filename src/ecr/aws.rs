@@ -10,7 +10,7 @@ use std::{
     future::Future,
     ops::Deref,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -30,6 +30,7 @@ use super::{
     error::{Error, NO_LIFECYCLE_POLICY, NO_PREVIEW, NO_REPOSITORY_POLICY, PREVIEW_RUNS, read},
     fence::{Fence, fenced},
     lookups::Lookups,
+    own::As,
     pacing::{Kind, Pacing, Turn},
     patience::in_turns,
     port::{Ecr, ImageCount, Preview, Swept, Tagged},
@@ -79,8 +80,12 @@ pub struct Shared {
     /// The account that the credentials must belong to.
     declared: Option<RegistryId>,
     account: Mutex<Account>,
+    /// As whom it calls.
+    caller: As,
     /// AWS no longer takes the credentials: another client gets new ones.
     refused: AtomicBool,
+    /// Nor the operator's own, of the loading that it goes by.
+    own_refused: OnceLock<u64>,
     opened: Instant,
     pub(super) pacing: Arc<Pacing>,
     pub(super) lookups: Lookups,
@@ -98,6 +103,7 @@ enum Account {
 impl Aws {
     pub(super) fn new(
         config: &SdkConfig,
+        caller: As,
         declared: Option<RegistryId>,
         snapshot: Arc<Snapshot>,
         pacing: Arc<Pacing>,
@@ -112,7 +118,9 @@ impl Aws {
             region: config.region().map(ToString::to_string),
             declared,
             account: Mutex::new(Account::Unknown),
+            caller,
             refused: AtomicBool::new(false),
+            own_refused: OnceLock::new(),
             opened: Instant::now(),
             pacing,
             lookups: Lookups::default(),
@@ -129,6 +137,11 @@ impl Aws {
     /// also where they were revoked. For a moment all who ask share the refusal.
     pub(super) fn is_refused(&self) -> bool {
         self.refused.load(Ordering::Relaxed) && self.opened.elapsed() >= ACCOUNT_RETRY
+    }
+
+    /// The loading of the operator's own credentials that AWS refused, if it did.
+    pub(super) fn own_refused(&self) -> Option<u64> {
+        self.own_refused.get().copied()
     }
 
     /// One call of ECR that reads: waits for its turn, counts it, and reads what went wrong.
@@ -212,6 +225,7 @@ impl Aws {
     {
         let began = Instant::now();
         let answer = send.await.map_err(|error| read(operation, &error));
+        let answer = self.caller.judge(answer);
         let code = answer.as_ref().map_or_else(Error::label, |_| OK);
         self.metrics
             .called(operation, code, began.elapsed(), waited);
@@ -220,6 +234,10 @@ impl Aws {
                 self.metrics.throttled(operation);
             }
             if error.failure.class == Class::Credentials {
+                if let Some(loading) = self.caller.refused(error) {
+                    // Where it was told before, it was the same one.
+                    let _ = self.own_refused.set(loading);
+                }
                 self.refused.store(true, Ordering::Relaxed);
             }
             tracing::debug!(operation, code, said = %error.failure.said, "AWS said no");

@@ -9,19 +9,16 @@ use std::{
     time::Duration,
 };
 
-use aws_config::{
-    BehaviorVersion, ConfigLoader, SdkConfig, identity::IdentityCache, retry::RetryConfig,
-    sts::AssumeRoleProvider, timeout::TimeoutConfig,
-};
+use aws_config::{BehaviorVersion, SdkConfig, identity::IdentityCache, sts::AssumeRoleProvider};
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_ecr::config::{IntoShared as _, SharedHttpClient};
-use tokio::time::Instant;
+use aws_sdk_ecr::config::IntoShared as _;
 
 use super::{
-    aws::{ACCOUNT_RETRY, Aws},
+    aws::Aws,
     bounded::Bounded,
     endpoints,
     fence::Fence,
+    own::{As, Chain, Own},
     pacing::Pacing,
     port::Ecr,
     snapshot::Snapshot,
@@ -82,20 +79,9 @@ pub trait Clients: Send + Sync + 'static {
     fn leave(&self, access: &Access, repository: &str);
 }
 
-/// Where the operator's own credentials come from.
-type Chain = Box<dyn Fn() -> ConfigLoader + Send + Sync>;
-
-/// The operator's own region and credentials, as they were last loaded.
-struct Own {
-    config: SdkConfig,
-    loaded: Instant,
-}
-
 /// Clients of the AWS SDK.
 pub struct AwsClients {
-    chain: Chain,
-    http: SharedHttpClient,
-    own: tokio::sync::Mutex<Own>,
+    own: Own,
     cluster: ClusterName,
     pacing: Arc<Pacing>,
     fence: Arc<dyn Fence>,
@@ -122,16 +108,11 @@ impl AwsClients {
         fence: Arc<dyn Fence>,
         metrics: Metrics,
     ) -> Self {
-        let http = Bounded::new().into_shared();
-        let own = load(&chain, &http).await;
-        endpoints::warn(own.endpoint_url());
+        let own = Own::load(chain, Bounded::new().into_shared()).await;
+        let (config, _) = own.held(None, false).await;
+        endpoints::warn(config.endpoint_url());
         Self {
-            own: tokio::sync::Mutex::new(Own {
-                config: own,
-                loaded: Instant::now(),
-            }),
-            chain,
-            http,
+            own,
             cluster,
             pacing: Arc::default(),
             fence,
@@ -141,26 +122,16 @@ impl AwsClients {
         }
     }
 
-    /// The operator's own region and credentials. Where AWS refused what came of them, whoever hands them out is
-    /// asked anew: the SDK keeps them until their hour is over, also where they were revoked. Once for all
-    /// who were refused at the same time.
-    async fn own(&self, refused: bool) -> SdkConfig {
-        let mut own = self.own.lock().await;
-        if refused && own.loaded.elapsed() >= ACCOUNT_RETRY {
-            own.config = load(&self.chain, &self.http).await;
-            own.loaded = Instant::now();
-        }
-        own.config.clone()
-    }
-
-    async fn config(&self, access: &Access, refused: bool) -> SdkConfig {
-        let mut config = self.own(refused).await.into_builder();
+    /// As whom and where, after AWS refused what was used before, if it did.
+    async fn config(&self, access: &Access, refused: Option<u64>) -> (SdkConfig, As) {
+        let (own, caller) = self.own.held(refused, access.role.is_some()).await;
+        let mut config = own.into_builder();
         if let Some(region) = &access.region {
             config = config.region(aws_config::Region::new(region.to_string()));
         }
         let config = config.build();
         let Some(role) = &access.role else {
-            return config;
+            return (config, caller);
         };
         let mut provider = AssumeRoleProvider::builder(&role.arn)
             .session_name(session_name(&self.cluster, &access.class))
@@ -179,7 +150,7 @@ impl AwsClients {
         // room for one more by dropping any (aws-smithy-runtime, client/identity/cache/lazy.rs).
         let cache = IdentityCache::lazy().build();
         let config = config.into_builder().identity_cache(cache);
-        config.credentials_provider(provider).build()
+        (config.credentials_provider(provider).build(), caller)
     }
 
     fn snapshot(&self, access: &Access) -> Arc<Snapshot> {
@@ -198,19 +169,6 @@ impl AwsClients {
     }
 }
 
-async fn load(chain: &Chain, http: &SharedHttpClient) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder()
-        .operation_timeout(CALL_TIMEOUT)
-        .operation_attempt_timeout(CALL_TIMEOUT)
-        .build();
-    chain()
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(timeouts)
-        .http_client(http.clone())
-        .load()
-        .await
-}
-
 /// What `CloudTrail` shows of the session: 2 to 64 of `[\w+=,.@-]` (STS, `AssumeRole`).
 fn session_name(cluster: &ClusterName, class: &str) -> String {
     let name: String = format!("ecr-operator@{cluster}@{class}");
@@ -224,13 +182,14 @@ impl Clients for AwsClients {
         let known = self.known().get(access).map(Arc::clone);
         let refused = match known {
             Some(known) if !known.is_refused() => return known,
-            Some(_) => true,
-            None => false,
+            Some(known) => known.own_refused(),
+            None => None,
         };
-        let config = self.config(access, refused).await;
+        let (config, caller) = self.config(access, refused).await;
         let account = access.account.clone();
         let opened = Aws::new(
             &config,
+            caller,
             account,
             self.snapshot(access),
             Arc::clone(&self.pacing),
@@ -291,6 +250,7 @@ mod tests {
         provider::{ProvideCredentials, future},
     };
     use ecr_emulator::{Emulator, Fault};
+    use tokio::time::Instant;
 
     #[test]
     fn session_names_are_those_of_sts() {
@@ -442,14 +402,7 @@ mod tests {
         assert_eq!(failure.class, Class::Credentials);
         // For a moment all share the refusal.
         assert!(Arc::ptr_eq(&refused, &clients.open(&access).await));
-        let mut ticks = tokio::time::interval(Duration::from_millis(20));
-        let client = loop {
-            ticks.tick().await;
-            let client = clients.open(&access).await;
-            if !Arc::ptr_eq(&refused, &client) {
-                break client;
-            }
-        };
+        let client = next(&clients, &access, &refused).await;
         client.names(&registry()).await.unwrap();
         let keys: Vec<_> = emulator
             .log()
@@ -469,6 +422,77 @@ mod tests {
             }),
             ..Access::default()
         }
+    }
+
+    /// The client that there is after this one was refused.
+    async fn next(clients: &AwsClients, access: &Access, refused: &Arc<Aws>) -> Arc<Aws> {
+        let mut ticks = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            ticks.tick().await;
+            let client = clients.open(access).await;
+            if !Arc::ptr_eq(refused, &client) {
+                return client;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_broken_role_has_nobodys_own_credentials_loaded_anew() {
+        let emulator = emulator().await;
+        let access = of_class("one", "broken");
+        let role = access.role.as_ref().map(|role| role.arn.clone());
+        emulator.configure(|it| it.denied_roles.extend(role));
+        let clients = clients_of(&emulator.url(), &Metrics::of("ecr-operator")).await;
+        let mut client = clients.open(&access).await;
+        for _ in 0..3 {
+            let failure = client.names(&registry()).await.unwrap_err();
+            assert_eq!(failure.class, Class::Credentials);
+            client = next(&clients, &access, &client).await;
+        }
+        let keys: Vec<_> = emulator.log().into_iter().map(|it| it.access_key).collect();
+        assert_eq!(keys, ["AKIA0"; 3]);
+    }
+
+    /// An instance that hands out credentials or, as there is no other way to have the SDK's own word for that, is
+    /// not at its address.
+    #[derive(Clone, Debug)]
+    struct Instance(Arc<std::sync::atomic::AtomicBool>);
+
+    impl ProvideCredentials for Instance {
+        fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            future::ProvideCredentials::new(async {
+                if self.0.load(std::sync::atomic::Ordering::Relaxed) {
+                    return Ok(at_once());
+                }
+                let nobody = aws_config::imds::Client::builder().endpoint("http://127.0.0.1:1");
+                let imds = aws_config::imds::credentials::ImdsCredentialsProvider::builder()
+                    .imds_client(nobody.unwrap().build());
+                aws_config::meta::credentials::CredentialsProviderChain::first_try(
+                    "Ec2InstanceMetadata",
+                    imds.build(),
+                )
+                .provide_credentials()
+                .await
+            })
+        }
+    }
+
+    #[tokio::test]
+    async fn an_instance_that_is_not_reached_heals_where_it_was_before() {
+        let emulator = emulator().await;
+        let there = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let is_there = |is| there.store(is, std::sync::atomic::Ordering::Relaxed);
+        let client = client(&emulator, Instance(Arc::clone(&there))).await;
+        let failure = client.names(&registry()).await.unwrap_err();
+        assert_eq!(failure.class, Class::Credentials);
+        is_there(true);
+        client.names(&registry()).await.unwrap();
+        is_there(false);
+        let failure = client.names(&registry()).await.unwrap_err();
+        assert_eq!(failure.class, Class::Unavailable, "{failure}");
     }
 
     #[tokio::test]

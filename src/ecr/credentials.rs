@@ -6,11 +6,11 @@
 
 use std::error::Error as StdError;
 
-use aws_config::imds::client::error::ImdsError;
+use aws_config::{imds::client::error::ImdsError, meta::ProviderChainError};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_ecr::{
     config::http::HttpResponse,
-    error::{ProvideErrorMetadata, SdkError},
+    error::{ConnectorError, ProvideErrorMetadata, SdkError},
 };
 use aws_sdk_sts::operation::{
     assume_role::AssumeRoleError, assume_role_with_web_identity::AssumeRoleWithWebIdentityError,
@@ -18,7 +18,7 @@ use aws_sdk_sts::operation::{
 
 use super::{
     codes::classify,
-    error::{Error, read},
+    error::{Error, OfOwn, read},
     said::innermost,
 };
 use crate::{
@@ -27,12 +27,12 @@ use crate::{
 };
 
 /// The label where whoever hands out credentials does not answer.
-const UNAVAILABLE: &str = "CredentialsUnavailable";
+pub(super) const UNAVAILABLE: &str = "CredentialsUnavailable";
 
 /// What the provider of the credentials said, if it was that.
 pub(super) fn failed(operation: &str, error: &(dyn StdError + 'static)) -> Option<Error> {
     let found = chain(error).find_map(|cause| cause.downcast_ref::<CredentialsError>())?;
-    let Failure { class, said } = cause(found);
+    let (Failure { class, said }, own) = cause(found);
     let heals = class == Class::Unavailable;
     Some(Error {
         code: None,
@@ -41,14 +41,32 @@ pub(super) fn failed(operation: &str, error: &(dyn StdError + 'static)) -> Optio
             class,
             said: format!("{operation}: {said}"),
         },
+        own,
     })
 }
 
-fn cause(found: &CredentialsError) -> Failure {
-    let asked = of_sts::<AssumeRoleWithWebIdentityError>("AssumeRoleWithWebIdentity", found)
-        .or_else(|| of_sts::<AssumeRoleError>("AssumeRole", found));
-    if let Some(failure) = asked {
-        return failure;
+/// What is wrong, and with whose credentials.
+fn cause(found: &CredentialsError) -> (Failure, OfOwn) {
+    let web = of_sts::<AssumeRoleWithWebIdentityError>("AssumeRoleWithWebIdentity", found);
+    if let Some(error) = web {
+        return (without_credentials(error.failure), OfOwn::Refused);
+    }
+    if let Some(Error { failure, own, .. }) = of_sts::<AssumeRoleError>("AssumeRole", found) {
+        // That they may not assume the role, or that there is none, says nothing against those who ask.
+        let own = match (own, failure.class) {
+            (OfOwn::Nothing, Class::Credentials) => OfOwn::Refused,
+            (own, _) => own,
+        };
+        return (without_credentials(failure), own);
+    }
+    if is_unreachable(found) {
+        let said =
+            "nothing has credentials, and the instance's metadata service (IMDS) can't be reached";
+        let failure = Failure {
+            class: Class::Credentials,
+            said: said.to_owned(),
+        };
+        return (failure, OfOwn::Unreachable);
     }
     let class = match found {
         CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
@@ -58,28 +76,46 @@ fn cause(found: &CredentialsError) -> Failure {
         // Time-outs, and answers without sense.
         _ => Class::Unavailable,
     };
-    Failure {
+    let failure = Failure {
         class,
         said: innermost(found),
-    }
+    };
+    (failure, OfOwn::Refused)
 }
 
+/// Whether no provider of the default chain has credentials, and the last of them, the instance, could not be asked.
+///
+/// That is no proof that nothing is configured, nor that something is: a pod without IRSA and EKS Pod Identity that
+/// may not reach IMDS (hop limit 1) has the same error as one that lives by IMDS while the network is down. The SDK
+/// takes both for "not loaded" (aws-config 1.13.0, imds/credentials.rs, `get_profile_uncached`: a
+/// `FailedToLoadToken` that was not dispatched), goes on, and at the end of the chain tells of each attempt
+/// (meta.rs, `ProviderChainError`). What decides is whether there were credentials before in this process.
+fn is_unreachable(found: &CredentialsError) -> bool {
+    let chains = chain(found).filter_map(|it| it.downcast_ref::<Attempts>());
+    let mut attempts = chains.flat_map(Attempts::attempts);
+    attempts.any(|attempt| chain(attempt.error()).any(<dyn StdError>::is::<ConnectorError>))
+}
+
+/// Each provider of a chain, and why it has no credentials.
+type Attempts = ProviderChainError<CredentialsError>;
+
 /// What STS answered.
-fn of_sts<E>(operation: &'static str, found: &CredentialsError) -> Option<Failure>
+fn of_sts<E>(operation: &'static str, found: &CredentialsError) -> Option<Error>
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
     let error = chain(found).find_map(|it| it.downcast_ref::<SdkError<E, HttpResponse>>())?;
-    let Failure { class, said } = read(operation, error).failure;
-    Some(Failure {
-        class: without_credentials(class),
-        said,
-    })
+    Some(read(operation, error))
 }
 
 /// Without credentials no call is made at all: it heals by itself, or it is the credentials that are wrong. That
 /// STS throttles says nothing of how fast ECR may be called.
-fn without_credentials(class: Class) -> Class {
+fn without_credentials(Failure { class, said }: Failure) -> Failure {
+    let class = no_credentials(class);
+    Failure { class, said }
+}
+
+fn no_credentials(class: Class) -> Class {
     match class {
         Class::Throttled | Class::Unavailable => Class::Unavailable,
         Class::Credentials
@@ -109,7 +145,7 @@ fn of_provider(found: &CredentialsError) -> Class {
         None if chain(found).any(<dyn StdError>::is::<std::io::Error>) => Class::Credentials,
         None => of_words(&chain(found).map(ToString::to_string).collect::<Vec<_>>()),
     };
-    without_credentials(class)
+    no_credentials(class)
 }
 
 /// The SDK keeps neither status nor code of the agent's answer, but for its own words: `Non-success status from
@@ -135,6 +171,13 @@ fn of_words(texts: &[String]) -> Class {
 
 #[cfg(test)]
 mod tests {
+    use aws_config::{
+        imds::{Client, credentials::ImdsCredentialsProvider},
+        meta::credentials::CredentialsProviderChain,
+    };
+    use aws_credential_types::{
+        credential_fn::provide_credentials_fn, provider::ProvideCredentials as _,
+    };
     use aws_sdk_ecr::error::ErrorMetadata;
     use aws_sdk_ecr::operation::describe_repositories::DescribeRepositoriesError;
 
@@ -160,6 +203,11 @@ mod tests {
 
     /// What is made of a call for which there are no credentials.
     fn told(error: CredentialsError) -> (Class, String) {
+        let error = failed(error);
+        (error.failure.class, error.failure.said)
+    }
+
+    fn failed(error: CredentialsError) -> Error {
         let failed =
             aws_smithy_runtime_api::client::result::ConnectorError::other(error.into(), None);
         let error: SdkError<DescribeRepositoriesError, HttpResponse> =
@@ -170,7 +218,60 @@ mod tests {
             error.label(),
             if heals { UNAVAILABLE } else { "NoCredentials" }
         );
-        (error.failure.class, error.failure.said)
+        error
+    }
+
+    /// The end of a chain where nothing is set and nobody is at the instance's address.
+    async fn without_an_instance() -> CredentialsError {
+        let client = Client::builder().endpoint("http://127.0.0.1:1").unwrap();
+        let instance = ImdsCredentialsProvider::builder().imds_client(client.build());
+        let unset = || async { Err(CredentialsError::not_loaded("not set")) };
+        let chain =
+            CredentialsProviderChain::first_try("Environment", provide_credentials_fn(unset))
+                .or_else("Ec2InstanceMetadata", instance.build());
+        chain.provide_credentials().await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn an_instance_that_is_not_reached_is_told_from_one_without_a_role() {
+        let error = failed(without_an_instance().await);
+        assert_eq!(error.own, OfOwn::Unreachable);
+        assert_eq!(error.failure.class, Class::Credentials);
+        assert_eq!(
+            error.failure.said,
+            "DescribeRepositories: nothing has credentials, and the instance's metadata service (IMDS) can't be reached"
+        );
+        assert_eq!(error.heals().failure.class, Class::Unavailable);
+        // Nor is there anything then to assume a role by.
+        let nobody = ConnectorError::other(without_an_instance().await.into(), None);
+        let role: SdkError<AssumeRoleError, HttpResponse> = SdkError::dispatch_failure(nobody);
+        let error = failed(CredentialsError::provider_error(role));
+        assert_eq!(error.own, OfOwn::Unreachable);
+        let unset = || async { Err(CredentialsError::not_loaded("received 404 from IMDS")) };
+        let chain = CredentialsProviderChain::first_try(
+            "Ec2InstanceMetadata",
+            provide_credentials_fn(unset),
+        );
+        let error = failed(chain.provide_credentials().await.unwrap_err());
+        assert_eq!(error.own, OfOwn::Refused);
+    }
+
+    #[test]
+    fn a_role_that_may_not_be_assumed_says_nothing_against_who_asks() {
+        for (status, code, own) in [
+            (403, "AccessDenied", OfOwn::Nothing),
+            (400, "ValidationError", OfOwn::Nothing),
+            (403, "RegionDisabledException", OfOwn::Refused),
+            (400, "ExpiredTokenException", OfOwn::Refused),
+            (403, "InvalidClientTokenId", OfOwn::Refused),
+        ] {
+            let error = CredentialsError::provider_error(sts(status, code, "no"));
+            assert_eq!(failed(error).own, own, "{code}");
+        }
+        assert_eq!(
+            failed(CredentialsError::not_loaded("no")).own,
+            OfOwn::Refused
+        );
     }
 
     #[test]

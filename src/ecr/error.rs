@@ -40,6 +40,19 @@ pub(super) struct Error {
     pub(super) label: &'static str,
     /// What is to be done.
     pub(super) failure: Failure,
+    /// What it says of the operator's own credentials, also where a role's are used.
+    pub(super) own: OfOwn,
+}
+
+/// What an error says of the operator's own credentials.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum OfOwn {
+    /// It is about the call, or about the role.
+    Nothing,
+    /// There are none, or they are not accepted.
+    Refused,
+    /// Nothing has any, and the instance does not answer.
+    Unreachable,
 }
 
 impl Error {
@@ -60,7 +73,15 @@ impl Error {
             code: None,
             label: class.label(),
             failure: Failure { class, said },
+            own: OfOwn::Nothing,
         }
+    }
+
+    /// The same, but that it heals by itself.
+    pub(super) fn heals(mut self) -> Self {
+        self.label = credentials::UNAVAILABLE;
+        self.failure.class = Class::Unavailable;
+        self
     }
 
     pub(super) fn unavailable(label: &'static str, said: String) -> Self {
@@ -68,6 +89,7 @@ impl Error {
             code: None,
             label,
             failure: Failure::unavailable(said),
+            own: OfOwn::Nothing,
         }
     }
 }
@@ -131,6 +153,7 @@ pub(super) fn refused(
         code: code.map(ToOwned::to_owned),
         label: label(code, status),
         failure: Failure { class, said },
+        own: OfOwn::Nothing,
     }
 }
 

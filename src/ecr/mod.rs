@@ -12,6 +12,7 @@ mod endpoints;
 mod error;
 mod fence;
 mod lookups;
+mod own;
 mod pacing;
 mod patience;
 mod port;
