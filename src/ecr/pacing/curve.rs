@@ -318,7 +318,7 @@ fn stubborn(calls: u32, budget: f64, mut takes: impl FnMut(f64) -> bool) -> f64 
 }
 
 /// The mean over seeds, and the worst.
-pub(super) fn over(seeds: std::ops::Range<u64>, measure: impl Fn(u64) -> f64) -> (f64, f64) {
+pub(super) fn over(seeds: std::ops::Range<u64>, measure: impl FnMut(u64) -> f64) -> (f64, f64) {
     let all: Vec<_> = seeds.map(measure).collect();
     let count = f64::from(u32::try_from(all.len()).unwrap());
     let worst = all.iter().copied().fold(0.0, f64::max);
