@@ -79,7 +79,7 @@ impl<C: Clients> Pass<'_, C> {
         };
         let name = &bound.identity.name;
         let admitted = self.as_subject(|subject| class.admit_repository(subject, name));
-                let left_alone = !self.is_enforced() && class.admit_management(&self.object.spec).is_ok();
+        let left_alone = !self.is_enforced() && class.admit_management(&self.object.spec).is_ok();
         if left_alone || admitted.is_err() {
             return Ok(());
         }
