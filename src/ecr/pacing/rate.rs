@@ -1,4 +1,4 @@
-//! How fast one operation is called: at its budget until AWS throttles, then at less than half of that, and
+//! How fast one operation is called: at its budget until AWS throttles twice, then at less than half of that, and
 //! back as calls succeed. Pure: the time is passed in.
 //!
 //! What AWS grants is not published. Where it throttles, its own bucket has just been empty, so between two such
@@ -81,6 +81,8 @@ pub(super) struct Rate {
 enum Course {
     /// AWS takes all.
     Free,
+    /// It throttled one, which may be by chance: we slow down if it throttles another.
+    Once(Slowed),
     /// It has throttled, and slowing down helps.
     Slowed(Slowed),
     /// It throttles whatever the pace.
@@ -130,7 +132,7 @@ impl Rate {
     /// The rate now.
     pub(super) fn at(&self, now: Moment) -> f64 {
         let (rate, since) = match &self.course {
-            Course::Free | Course::Vain(_) => return self.budget,
+            Course::Free | Course::Once(_) | Course::Vain(_) => return self.budget,
             Course::Slowed(slowed) => (slowed.after(self.taken), slowed.at),
             Course::Tried(trial) => (trial.rate, self.answered.unwrap_or(now)),
         };
@@ -145,7 +147,7 @@ impl Rate {
         self.taken += 1.0;
         self.answered = Some(now);
         match &mut self.course {
-            Course::Free => {}
+            Course::Free | Course::Once(_) => {}
             Course::Slowed(slowed) => {
                 if let Some(trial) = &mut slowed.trial {
                     trial.took();
@@ -176,13 +178,16 @@ impl Rate {
     /// nothing of that.
     pub(super) fn throttled(&mut self, now: Moment) -> bool {
         match self.course {
-            Course::Free => {
-                self.slows(None, now);
+            Course::Free => self.noted(now),
+            Course::Once(slowed) | Course::Slowed(slowed) if slowed.is_over(now) => {
+                self.noted(now)
+            }
+            Course::Once(slowed) if self.taken < MANY => {
+                self.takes(Course::Slowed(Slowed { at: now, ..slowed }), now);
                 true
             }
-            Course::Slowed(slowed) if slowed.is_over(now) => {
-                self.doubts = 0;
-                self.slows(None, now);
+            Course::Once(slowed) => {
+                self.slows(Some(&slowed), now);
                 true
             }
             Course::Slowed(mut slowed) => {
@@ -244,7 +249,19 @@ impl Rate {
         self.takes(Course::Slowed(slowed), now);
     }
 
+    /// The first that AWS throttles tells what it may grant, and slows down nobody.
+    fn noted(&mut self, now: Moment) -> bool {
+        let slowed = self.slowed(None, now);
+        self.takes(Course::Once(slowed), now);
+        false
+    }
+
     fn slows(&mut self, before: Option<&Slowed>, now: Moment) {
+        let slowed = self.slowed(before, now);
+        self.takes(Course::Slowed(slowed), now);
+    }
+
+    fn slowed(&self, before: Option<&Slowed>, now: Moment) -> Slowed {
         let rate = self.at(now);
         let seconds = self.seconds + self.gap(now);
         let granted = self.granted(before, rate, seconds);
@@ -258,7 +275,7 @@ impl Rate {
             (BELOW_GUESS, SEARCHES + SEARCHES_A_SECOND * seconds)
         };
         let below = below * granted;
-        let slowed = Slowed {
+        Slowed {
             at: now,
             from: (DROP * rate).max(at_least(before)).min(below),
             granted,
@@ -266,8 +283,7 @@ impl Rate {
             doubles: doubles.min(PROBES),
             is_learnt: is_learnt && before.is_some(),
             trial: before.and_then(|before| before.trial),
-        };
-        self.takes(Course::Slowed(slowed), now);
+        }
     }
 
     fn takes(&mut self, course: Course, now: Moment) {
