@@ -160,6 +160,18 @@ impl<'a> Wish<'a> {
         self.spec()["suspend"] != json!(true) && self.spec()["managementPolicy"] != "Observe"
     }
 
+    /// Whether the object is suspended or only observes although its class does not let it.
+    pub(super) fn holds_off_in_vain(&self) -> bool {
+        let asked = match (&self.spec()["suspend"], &self.spec()["managementPolicy"]) {
+            (suspend, _) if *suspend == json!(true) => "Suspend",
+            (_, policy) if policy == "Observe" => "Observe",
+            _ => return false,
+        };
+        let allowed = self.class.map(|it| &it["spec"]["managementPolicies"]);
+        let allowed = allowed.and_then(Value::as_array);
+        allowed.is_some_and(|allowed| !allowed.contains(&json!(asked)))
+    }
+
     /// Whether the class enforces what a call writes, whatever becomes of the object.
     pub(super) fn enforces(&self, call: &Call) -> bool {
         let Some(enforced) = self.class.map(|it| &it["spec"]["enforced"]) else {

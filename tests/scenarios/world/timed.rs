@@ -149,10 +149,12 @@ impl<'a> Timed<'a> {
             });
             return (!wished).then_some("2: no object asks for this deletion any more");
         }
-        // Our own tags are written also on the way to a deletion, and what the class enforces while that waits.
+        // Our own tags are written also on the way to a deletion, and what the class enforces while that waits, or
+        // while the object holds the operator off against its class.
         let stamps = call.operation == "TagResource" && is_stamp(call);
         let wished = self.wished(key, call, |it| {
-            (stamps || !it.is_ending() || it.enforces(call)) && it.is_enforced()
+            let asked = (stamps || !it.is_ending()) && it.is_enforced();
+            asked || it.enforces(call) && (it.is_enforced() || it.holds_off_in_vain())
         });
         (!wished).then_some("1: written for no object that still asks for it")
     }

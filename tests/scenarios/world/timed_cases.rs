@@ -283,6 +283,28 @@ fn a_write_of_one_that_ends_needs_a_class_that_enforces_it() {
     write(&Value::Null, put, &json!({})).breaks("1");
 }
 
+/// Who is suspended against its class gets what that enforces.
+#[test]
+fn a_write_of_one_that_is_suspended_needs_a_class_that_forbids_it() {
+    let write = |management: Value, enforced: Value| {
+        let class = json!({
+            "metadata": {
+                "name": "default", "uid": "class", "resourceVersion": "2",
+                "annotations": {"ecr-operator.dev/is-default-class": "true"},
+            },
+            "spec": {"enforced": enforced, "managementPolicies": management},
+        });
+        let mut case = plain().object(10.0, json!({"suspend": true}), false);
+        case.entry(20.0, "admin", ("patch", "ecrrepositoryclasses"), class);
+        case.reads_tags(40.0, OWNER).writes(40.5)
+    };
+    let all = || json!({"lifecyclePolicy": {"rules": []}});
+    write(json!(["Enforce", "Observe"]), all()).holds();
+    write(json!(["Enforce", "Suspend"]), all()).breaks("1");
+    write(Value::Null, all()).breaks("1");
+    write(json!(["Enforce"]), json!({})).breaks("1");
+}
+
 #[test]
 fn an_owners_tag_goes_over_none_but_a_dead_or_a_named_one() {
     let spec = |policy: &str| Case::new(json!({"adoption": {"policy": policy}}));
