@@ -179,9 +179,7 @@ impl Rate {
     pub(super) fn throttled(&mut self, now: Moment) -> bool {
         match self.course {
             Course::Free => self.noted(now),
-            Course::Once(slowed) | Course::Slowed(slowed) if slowed.is_over(now) => {
-                self.noted(now)
-            }
+            Course::Once(slowed) | Course::Slowed(slowed) if slowed.is_over(now) => self.noted(now),
             Course::Once(slowed) if self.taken < MANY => {
                 self.takes(Course::Slowed(Slowed { at: now, ..slowed }), now);
                 true
