@@ -137,6 +137,28 @@ pub(super) fn is_of_the_clock(code: &str, message: &str) -> bool {
     }
 }
 
+/// What is said where the signature was refused. AWS's own words have the request in them, with the token of the
+/// session, and are others each time.
+pub(super) fn of_the_signature(code: &str, message: &str) -> Option<&'static str> {
+    match code {
+        "InvalidSignatureException" | "SignatureDoesNotMatch" => {
+            let scoped = message.contains("Credential should be scoped");
+            Some(if scoped {
+                "the request is signed for another region or service than the one that answers — check the \
+                 region and AWS_ENDPOINT_URL"
+            } else {
+                "the signature is not the one of the request — check the secret access key, and that no \
+                 proxy changes requests"
+            })
+        }
+        "IncompleteSignature" | "IncompleteSignatureException" => Some(
+            "the signature can't be read — check the access key for spaces and line ends, and that no proxy \
+             changes requests",
+        ),
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,6 +280,50 @@ mod tests {
             Some(wrong),
         );
         assert!(!wrong.failure.said.contains("clock"), "{wrong:?}");
+    }
+
+    #[test]
+    fn a_refused_signature_tells_no_token_and_says_the_same_each_time() {
+        let told = |code: &str, message: &str, token: &str| {
+            let message = message.replace("{token}", token);
+            let error = refused("ListTags", 403, Some(code), Some(&message));
+            assert_eq!(error.failure.class, Class::Credentials);
+            error.failure.said
+        };
+        let echo = "The request signature we calculated does not match the signature you provided.\n\nThe Canonical \
+                    String for this request should have been\n'POST\n/\nx-amz-date:20260101T000000Z\n\
+                    x-amz-security-token:{token}'";
+        let scoped = "Credential should be scoped to a valid region, not 'us-east-1'.";
+        let pair = "'{token}' not a valid key=value pair (missing equal-sign) in Authorization header: 'Signature={token}'.";
+        for (code, message, cure) in [
+            (
+                "InvalidSignatureException",
+                echo,
+                "check the secret access key",
+            ),
+            ("SignatureDoesNotMatch", echo, "check the secret access key"),
+            (
+                "InvalidSignatureException",
+                scoped,
+                "check the region and AWS_ENDPOINT_URL",
+            ),
+            (
+                "IncompleteSignature",
+                pair,
+                "check the access key for spaces",
+            ),
+            (
+                "IncompleteSignatureException",
+                pair,
+                "check the access key for spaces",
+            ),
+        ] {
+            let one = told(code, message, "IQoJb3JpZ2luX2VjEaaa1");
+            let other = told(code, message, "IQoJb3JpZ2luX2VjEbbb2");
+            assert_eq!(one, other);
+            assert!(one.contains(cure), "{one}");
+            assert!(!one.contains("IQoJ"), "{one}");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ use crate::domain::{
     observed::{Described, Tags},
 };
 
-use super::port::Preview;
+use super::{port::Preview, said::steady};
 
 /// What a preview says. Its summary counts all images, whatever the size of the page.
 pub(super) fn previewed(answer: &GetLifecyclePolicyPreviewOutput) -> Result<Preview, Failure> {
@@ -50,6 +50,7 @@ pub(super) fn previewed(answer: &GetLifecyclePolicyPreviewOutput) -> Result<Prev
 
 /// A required member that AWS left out, or text that the SDK can't build a request from.
 pub(super) fn unreadable(what: impl std::fmt::Display) -> Failure {
+    let what = steady(&what.to_string());
     Failure::unavailable(format!("an answer without sense: {what}"))
 }
 

@@ -10,11 +10,11 @@ use aws_sdk_ecr::{
 };
 
 use super::{
-    codes::{UNREADABLE, classify, is_of_the_clock, label},
+    codes::{UNREADABLE, classify, is_of_the_clock, label, of_the_signature},
     credentials,
     fence::Closed,
     proof::TooOld,
-    said::{innermost, steady},
+    said::{self, innermost, steady},
 };
 use crate::{
     domain::failure::{Class, Failure},
@@ -137,24 +137,33 @@ pub(super) fn refused(
 ) -> Error {
     let message = message.filter(|message| !message.trim().is_empty());
     let class = classify(operation, status, code, message.unwrap_or_default());
-    let said = match (code, message) {
-        (Some(code), message) if is_of_the_clock(code, message.unwrap_or_default()) => {
-            // AWS's own words have both times in them, and so others each time.
-            format!("{operation}: {code}: set the node's clock, which is minutes away from AWS's")
-        }
-        (Some(code), Some(message)) => format!("{operation}: {code}: {}", steady(message)),
-        (Some(code), None) => format!("{operation}: {code}: no message"),
+    let said = code.map_or_else(
         // Whatever stands in it are the words of a proxy, or half of AWS's.
-        (None, _) => format!(
-            "{operation}: an answer that is not AWS's or is torn, with HTTP status {status}"
-        ),
-    };
+        || format!("an answer that is not AWS's or is torn, with HTTP status {status}"),
+        |code| format!("{}: {}", said::code(code), why(code, message)),
+    );
+    let said = format!("{operation}: {said}");
     Error {
         code: code.map(ToOwned::to_owned),
         label: label(code, status),
         failure: Failure { class, said },
         own: OfOwn::Nothing,
     }
+}
+
+/// What is said of an answer with a code.
+fn why(code: &str, message: Option<&str>) -> String {
+    let words = message.unwrap_or_default();
+    if is_of_the_clock(code, words) {
+        // AWS's own words have both times in them, and so others each time.
+        return "set the node's clock, which is minutes away from AWS's".to_owned();
+    }
+    let fixed = of_the_signature(code, words).map(ToOwned::to_owned);
+    let said = fixed.unwrap_or_else(|| steady(words));
+    if said.is_empty() {
+        return "no message".to_owned();
+    }
+    said
 }
 
 /// Whether nothing was sent because what permits it had grown too old.

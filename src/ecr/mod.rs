@@ -11,6 +11,7 @@ mod credentials;
 mod endpoints;
 mod error;
 mod fence;
+mod hidden;
 mod lookups;
 mod own;
 mod pacing;
@@ -24,6 +25,7 @@ mod write;
 
 pub use aws::Aws;
 pub use clients::{Access, AwsClients, Clients};
+pub use endpoints::{check as check_endpoints, is_address};
 pub use fence::{Closed, Fence, Open, Permit, fenced};
 pub use pacing::Turn;
 pub use port::{Ecr, ImageCount, Preview, Swept, Tagged};

@@ -1,11 +1,20 @@
 //! Each line of the log is one line: nobody whose words stand in it can end it, begin another, or make a
 //! terminal show something else than what is there.
 //!
-//! The formatter hands over one event at a time, as a whole, so one place sees to all of its fields.
+//! The formatter hands over one event at a time, as a whole, so one place sees to all of its fields. And to how
+//! long they are: whoever says something of any length does not fill the disk of the node.
 
 use std::{borrow::Cow, fmt::Write as _, io};
 
-use super::logs::LogFormat;
+use serde_json::Value;
+
+use super::{logs::LogFormat, words::ended};
+
+/// The longest line, in bytes: as long as a container runtime takes without cutting it in two (CRI, 16 KiB).
+const LONGEST: usize = 16 * 1024;
+
+/// Of each text in a line of JSON that would be longer.
+const LONGEST_TEXT: usize = 1024;
 
 /// Writes events, each of which ends in its only line end.
 #[derive(Debug)]
@@ -24,7 +33,7 @@ impl<W: io::Write> io::Write for Lines<W> {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
         let line = text.strip_suffix('\n').unwrap_or(&text);
-        let mut line = one_line(line, self.format).into_owned();
+        let mut line = one_line(&with_an_end(line, self.format), self.format).into_owned();
         line.push('\n');
         self.to.write_all(line.as_bytes())?;
         Ok(event.len())
@@ -32,6 +41,31 @@ impl<W: io::Write> io::Write for Lines<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         self.to.flush()
+    }
+}
+
+/// The line, or what is told of one that is too long.
+fn with_an_end(line: &str, format: LogFormat) -> Cow<'_, str> {
+    if line.len() <= LONGEST {
+        return Cow::Borrowed(line);
+    }
+    let short = match format {
+        LogFormat::Text => None,
+        // Still an object of JSON: only its texts are cut.
+        LogFormat::Json => serde_json::from_str(line).ok().map(|mut event| {
+            shorten(&mut event);
+            event.to_string()
+        }),
+    };
+    Cow::Owned(short.unwrap_or_else(|| ended(line, LONGEST)))
+}
+
+fn shorten(value: &mut Value) {
+    match value {
+        Value::String(text) => *text = ended(text, LONGEST_TEXT),
+        Value::Array(values) => values.iter_mut().for_each(shorten),
+        Value::Object(values) => values.values_mut().for_each(shorten),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -93,6 +127,37 @@ mod tests {
     fn what_shows_stays_as_it_is() {
         let text = r#"said="two words" tags={"team": "Björk שלום \n"}"#;
         assert!(matches!(one_line(text, LogFormat::Text), Cow::Borrowed(same) if same == text));
+    }
+
+    #[test]
+    fn a_line_has_an_end() {
+        let said = "said é ".repeat(1_000_000);
+        let written = |event: &str, format| {
+            let mut lines = Lines::new(Vec::new(), format);
+            lines.write_all(event.as_bytes()).unwrap();
+            String::from_utf8(lines.to).unwrap()
+        };
+        let line = written(&format!("INFO not done said={said}\n"), LogFormat::Text);
+        assert!(
+            line.len() <= LONGEST + 1 && line.ends_with("…\n"),
+            "{}",
+            line.len()
+        );
+        let event = serde_json::json!({
+            "level": "WARN", "fields": {"said": said, "times": 3}, "spans": [{"object": "a/b"}],
+        });
+        let line = written(&format!("{event}\n"), LogFormat::Json);
+        assert!(line.len() <= 2 * LONGEST_TEXT, "{}", line.len());
+        let read: Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["level"], "WARN");
+        assert_eq!(read["fields"]["times"], 3);
+        assert_eq!(read["spans"][0]["object"], "a/b");
+        assert!(
+            read["fields"]["said"]
+                .as_str()
+                .unwrap()
+                .starts_with("said é said")
+        );
     }
 
     #[test]

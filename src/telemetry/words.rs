@@ -2,6 +2,9 @@
 
 use std::error::Error as StdError;
 
+/// The most that is told of one error, in bytes: a server may say anything of any length.
+const LONGEST: usize = 1024;
+
 /// An error and its causes.
 pub fn chain<'a>(
     error: &'a (dyn StdError + 'static),
@@ -15,7 +18,16 @@ pub fn innermost(error: &(dyn StdError + 'static)) -> String {
     let told: Vec<_> = chain(error).map(ToString::to_string).collect();
     let mut told = told.into_iter().rev();
     let told = told.find(|text| !text.trim().is_empty() && !is_debug(text));
-    told.unwrap_or_else(|| "no answer".to_owned())
+    told.map_or_else(|| "no answer".to_owned(), |text| ended(&text, LONGEST))
+}
+
+/// A text that has an end: the same, or its first bytes and a mark.
+pub(super) fn ended(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(longest.saturating_sub('…'.len_utf8()));
+    format!("{}…", text.get(..end).unwrap_or_default())
 }
 
 /// What the Kubernetes API said, or why it said nothing.
@@ -30,7 +42,7 @@ pub fn api_error(error: &(dyn StdError + 'static)) -> String {
     };
     match (status.message.as_str(), status.reason.as_str()) {
         ("", reason) => format!("HTTP status {} {reason}", status.code),
-        (message, _) => message.to_owned(),
+        (message, _) => ended(message, LONGEST),
     }
 }
 
@@ -68,6 +80,19 @@ mod tests {
             ("a::B", Some(debug()), "no answer"),
         ] {
             assert_eq!(innermost(&Outer { said, source }), expected);
+        }
+    }
+
+    #[test]
+    fn whatever_is_told_has_an_end() {
+        let endless = "é".repeat(100_000);
+        let status = Status::failure(&endless, "Invalid").with_code(422);
+        for error in [
+            kube::Error::Api(Box::new(status)),
+            kube::Error::Service(Box::new(io::Error::other(endless.clone()))),
+        ] {
+            let told = api_error(&error);
+            assert!(told.len() <= LONGEST && told.ends_with("é…"), "{told}");
         }
     }
 

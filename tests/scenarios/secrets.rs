@@ -44,14 +44,25 @@ fn class(name: &str) -> String {
     class.to_string()
 }
 
+/// What AWS says of a signature that does not match: the request that it should have signed, with its token.
+fn echo() -> String {
+    format!(
+        "The request signature we calculated does not match the signature you provided.\n\nThe Canonical String \
+         for this request should have been\n'POST\n/\n\nhost:api.ecr.ap-southeast-1.amazonaws.com\n\
+         x-amz-security-token:{SESSION_TOKEN}\n\nhost;x-amz-security-token'\n"
+    )
+}
+
 /// Answers of AWS that a program would like to quote.
 fn unkind(world: &World) {
     for operation in ["AssumeRole", "CreateRepository", "GetCallerIdentity"] {
         world.emulator.inject(Fault::on(operation).truncate());
         world.emulator.inject(Fault::on(operation).lose_answer());
-        let message = "The request signature we calculated does not match the one you provided";
-        let refused = Fault::on(operation).fail(403, "SignatureDoesNotMatch", message);
+        let refused = Fault::on(operation).fail(403, "SignatureDoesNotMatch", &echo());
         world.emulator.inject(refused);
+        let wrapped = format!("No. Encoded authorization failure message: {SESSION_TOKEN}");
+        let denied = Fault::on(operation).fail(403, "AccessDenied", &wrapped);
+        world.emulator.inject(denied);
     }
 }
 
