@@ -21,7 +21,7 @@ const LONGEST_CODE: usize = 64;
 
 /// From here on a text is nobody's to read, or another one each time: what AWS says back of a request (Signature
 /// Version 4, "Troubleshooting signing errors"), what it wraps for `DecodeAuthorizationMessage`, what a program
-/// of `credential_process` prints (aws-config, credential_process.rs), when a certificate was looked at (rustls,
+/// of `credential_process` prints (aws-config, `credential_process.rs`), when a certificate was looked at (rustls,
 /// error.rs).
 const ENDS: [&str; 7] = [
     "the canonical string",

@@ -2,5 +2,6 @@
 
 mod admin;
 pub mod leader;
+mod scrapes;
 
-pub use admin::serve;
+pub use admin::{listen, serve};
