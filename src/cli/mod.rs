@@ -2,10 +2,11 @@
 
 pub mod crds;
 mod run;
+mod values;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::telemetry::plain;
 
@@ -28,7 +29,9 @@ enum Command {
 /// Parses the command line and runs the command. Errors are printed once, here.
 #[must_use]
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let command = values::without_empty_variables(Cli::command());
+    let cli = Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    let outcome = match cli.command {
         Command::Run(flags) => run::run(*flags),
         Command::Crds => print_crds(),
     };

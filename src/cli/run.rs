@@ -10,20 +10,18 @@ use kube::{
     client::ClientBuilder,
     config::{InferConfigError, KubeconfigError},
 };
-use tokio::{
-    net::TcpListener,
-    signal::unix::{Signal, SignalKind, signal},
-};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tower::timeout::TimeoutLayer;
 
+use super::values::{address, levels, namespace, up_to_a_year, up_to_an_hour};
 use crate::{
     controller::{self, BoundedPages, Cluster, Settings, WATCHED},
     domain::{
         identity::{ClusterName, ClusterUid},
         retry::back_off,
     },
-    ecr::{AwsClients, Fence, Open},
+    ecr::{AwsClients, Fence, Open, check_endpoints},
     ops::{
         self,
         leader::{
@@ -31,9 +29,7 @@ use crate::{
             lease_name, lease_namespace,
         },
     },
-    telemetry::{
-        CountRequests, Health, LogFormat, Metrics, Traces, api_error, init_logs, read_levels,
-    },
+    telemetry::{CountRequests, Health, LogFormat, Metrics, Traces, api_error, init_logs},
 };
 
 /// How long a request to the API server may take until its answer begins. A watch answers at once
@@ -79,7 +75,7 @@ pub(super) struct Flags {
     admin_addr: SocketAddr,
 
     /// The one namespace to watch; all when absent.
-    #[arg(long, env = "ECR_OPERATOR_WATCH_NAMESPACE")]
+    #[arg(long, env = "ECR_OPERATOR_WATCH_NAMESPACE", value_parser = namespace)]
     watch_namespace: Option<String>,
 
     /// Make the class `default` where there is no class at all: the operator's own account and region, for
@@ -92,7 +88,7 @@ pub(super) struct Flags {
     leader_elect: bool,
 
     /// The namespace of the lease; the pod's own when absent.
-    #[arg(long, env = "ECR_OPERATOR_LEASE_NAMESPACE")]
+    #[arg(long, env = "ECR_OPERATOR_LEASE_NAMESPACE", value_parser = namespace)]
     lease_namespace: Option<String>,
 
     /// Seconds (1 to 3600) that a lease must be seen unchanged before another replica takes it.
@@ -133,28 +129,8 @@ pub(super) struct Flags {
 
     /// The OpenTelemetry collector that traces are sent to, such as <http://collector:4318>; without
     /// it there are none.
-    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", value_parser = address)]
     otlp_endpoint: Option<String>,
-}
-
-/// Seconds between two things that are done again and again: never is a year.
-fn up_to_a_year(text: &str) -> Result<u64, String> {
-    seconds(text, 365 * 24 * 60 * 60)
-}
-
-/// Seconds of the lease.
-fn up_to_an_hour(text: &str) -> Result<u64, String> {
-    seconds(text, 60 * 60)
-}
-
-fn seconds(text: &str, most: u64) -> Result<u64, String> {
-    let seconds = text.trim().parse().ok();
-    let seconds = seconds.filter(|seconds| (1..=most).contains(seconds));
-    seconds.ok_or_else(|| format!("give whole seconds, from 1 to {most}"))
-}
-
-fn levels(text: &str) -> Result<String, String> {
-    read_levels(text).map(|_| text.to_owned())
 }
 
 /// The values of --log-format.
@@ -166,8 +142,24 @@ enum Format {
     Json,
 }
 
+impl Flags {
+    /// What is given as nothing is absent.
+    fn without_nothing(mut self) -> Self {
+        for text in [
+            &mut self.watch_namespace,
+            &mut self.lease_namespace,
+            &mut self.otlp_endpoint,
+        ] {
+            *text = text.take().filter(|it| !it.is_empty());
+        }
+        self
+    }
+}
+
 /// Runs until SIGTERM or SIGINT.
 pub(super) fn run(flags: Flags) -> anyhow::Result<()> {
+    let flags = flags.without_nothing();
+    check_endpoints().map_err(|why| anyhow!(why))?;
     let lease = lease(&flags)?;
     // One thread: most of the work is waiting, and waking other threads costs a third more of CPU, and
     // memory for each (docs/performance.md).
@@ -211,7 +203,6 @@ async fn serve(flags: Flags, lease: Option<LeaseOf>) -> anyhow::Result<()> {
         Format::Json => LogFormat::Json,
     };
     let endpoint = flags.otlp_endpoint.as_deref();
-    let endpoint = endpoint.filter(|endpoint| !endpoint.is_empty());
     let traces = endpoint
         .map(Traces::to)
         .transpose()
@@ -239,8 +230,7 @@ async fn serve_logged(flags: Flags, lease: Option<LeaseOf>) -> anyhow::Result<()
     };
     let health = Health::of(parts.iter().copied());
     let metrics = Metrics::of(&lease_name(flags.watch_namespace.as_deref()));
-    let listener = TcpListener::bind(flags.admin_addr)
-        .await
+    let listener = ops::listen(flags.admin_addr)
         .with_context(|| format!("--admin-addr {} can't be listened on", flags.admin_addr))?;
     tracing::info!(admin = %listener.local_addr()?, cluster = %flags.cluster_name, "starting");
     let shutdown = CancellationToken::new();

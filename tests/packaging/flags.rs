@@ -80,6 +80,11 @@ impl Flag {
         rest.split_once(']').map(|it| it.0)
     }
 
+    /// The variable in its place.
+    fn variable(&self) -> &str {
+        self.said("env").unwrap().split('=').next().unwrap()
+    }
+
     /// The largest number that it takes: `Seconds (1 to 3600)`.
     fn most(&self) -> Option<u64> {
         let (_, rest) = self.help.split_once("(1 to ")?;
@@ -187,13 +192,101 @@ fn every_number_of_seconds_has_a_range_that_is_told() {
                 "ECR_OPERATOR_{}",
                 flag.name.replace('-', "_").to_uppercase()
             );
-            for said in [
+            let mut refusals = vec![
                 refused(&[&name, value], &[]),
                 refused(&[&format!("{name}={value}")], &[]),
-                refused(&[], &[(&variable, value)]),
-            ] {
+            ];
+            // An empty variable is none.
+            if !value.is_empty() {
+                refusals.push(refused(&[], &[(&variable, value)]));
+            }
+            for said in refusals {
                 assert!(said.contains(&range), "{value:?}: {said}");
             }
+        }
+    }
+}
+
+#[test]
+fn an_empty_variable_is_one_that_is_not_set() {
+    let flags = all();
+    let named: Vec<_> = flags.iter().map(Flag::variable).collect();
+    let started = |variables: &[(&str, &str)]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ecr-operator"));
+        command.arg("run").env_clear();
+        // As far as it comes without an API server.
+        command.env("KUBECONFIG", "/dev/null");
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let name = ("ECR_OPERATOR_CLUSTER_NAME", "test");
+    let others = named.iter().filter(|it| **it != name.0);
+    let mut sets: Vec<Vec<_>> = others.map(|it| vec![(*it, ""), name]).collect();
+    sets.push(sets.concat());
+    // Nor is where AWS is.
+    sets.push(vec![
+        name,
+        ("AWS_ENDPOINT_URL", ""),
+        ("AWS_ENDPOINT_URL_ECR", ""),
+    ]);
+    for set in sets {
+        let (code, said) = started(&set);
+        assert_eq!(code, Some(1), "{set:?}: {said}");
+        assert!(
+            said.contains("no way to the Kubernetes API"),
+            "{set:?}: {said}"
+        );
+    }
+    let (code, said) = started(&[(name.0, "")]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(said.contains("--cluster-name <CLUSTER_NAME>"), "{said}");
+}
+
+#[test]
+fn what_names_no_place_is_refused() {
+    let no_namespace = "give the name of one namespace";
+    let no_address = "give an address that is asked by HTTP";
+    for (flag, value, why) in [
+        ("watch-namespace", "a/b", no_namespace),
+        ("watch-namespace", "UPPER", no_namespace),
+        ("lease-namespace", "../kube-system", no_namespace),
+        ("otlp-endpoint", "ftp://x", no_address),
+        ("otlp-endpoint", "collector:4318", no_address),
+    ] {
+        let flags = all();
+        let variable = flags.iter().find(|it| it.name == flag).unwrap().variable();
+        for said in [
+            refused(&[&format!("--{flag}={value}")], &[]),
+            refused(&[], &[(variable, value)]),
+        ] {
+            assert!(said.contains(why), "{said}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_address_of_aws_is_refused_without_its_secrets() {
+    for name in [
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_ECR",
+        "AWS_ENDPOINT_URL_RESOURCE_GROUPS_TAGGING_API",
+        "AWS_ENDPOINT_URL_STS",
+    ] {
+        for value in [
+            "not a url",
+            "ecr.example.com",
+            "ftp://me:pa55word@ecr.example.com",
+        ] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_ecr-operator"));
+            command
+                .args(["run", "--cluster-name=test"])
+                .env(name, value);
+            let output = command.env("KUBECONFIG", "/dev/null").output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(1), "{said}");
+            assert!(said.contains(&format!("{name} is no address")), "{said}");
+            assert!(!said.contains("pa55word"), "{said}");
         }
     }
 }
