@@ -116,6 +116,11 @@ pub enum Effect {
         /// How long.
         millis: u64,
     },
+    /// The call takes effect, and so many milliseconds later it is answered.
+    DelayAnswer {
+        /// How long.
+        millis: u64,
+    },
     /// The call takes effect, then the connection is reset instead of an answer.
     LoseAnswer,
     /// The call takes effect, but only half of the answer comes before the connection is closed.
@@ -124,6 +129,10 @@ pub enum Effect {
     Drop,
     /// The handler panics before the call takes effect.
     Panic,
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 fn bad_request() -> u16 {
@@ -278,8 +287,15 @@ impl Fault {
     /// Waits, then goes on.
     #[must_use]
     pub fn delay(self, duration: Duration) -> Self {
-        let millis = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let millis = millis(duration);
         self.effect(Effect::Delay { millis })
+    }
+
+    /// Applies the call, and waits before it is answered.
+    #[must_use]
+    pub fn delay_answer(self, duration: Duration) -> Self {
+        let millis = millis(duration);
+        self.effect(Effect::DelayAnswer { millis })
     }
 
     /// Applies the call and resets the connection instead of an answer.
@@ -370,7 +386,10 @@ impl Fault {
 /// What the faults make of one call.
 #[derive(Debug, Default)]
 pub(crate) struct Fate {
+    /// How long it waits before it takes effect.
     pub(crate) delay_millis: u64,
+    /// How long its answer waits after that.
+    pub(crate) answer_millis: u64,
     pub(crate) effect: Option<Effect>,
     /// It is throttled by a rate, not by a fault.
     pub(crate) by_rate: bool,
@@ -389,14 +408,19 @@ impl Fate {
             Some(Effect::Truncate) => "truncate".to_owned(),
             Some(Effect::Drop) => "drop".to_owned(),
             Some(Effect::Panic) => "panic".to_owned(),
-            Some(Effect::Delay { .. }) | None => String::new(),
+            Some(Effect::Delay { .. } | Effect::DelayAnswer { .. }) | None => String::new(),
         };
-        match (self.delay_millis, effect) {
-            (0, effect) if effect.is_empty() => None,
-            (0, effect) => Some(effect),
-            (delay, effect) if effect.is_empty() => Some(format!("delay {delay} ms")),
-            (delay, effect) => Some(format!("delay {delay} ms, {effect}")),
-        }
+        let delay = |what: &str, millis: u64| match millis {
+            0 => String::new(),
+            millis => format!("{what} {millis} ms"),
+        };
+        let parts = [
+            delay("delay", self.delay_millis),
+            delay("delayAnswer", self.answer_millis),
+            effect,
+        ];
+        let parts: Vec<_> = parts.into_iter().filter(|it| !it.is_empty()).collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
     }
 
     /// The error that the call answers, if it answers one.
@@ -414,6 +438,7 @@ impl Fate {
                 Some(Error::new("ForeignAnswer", message).with_status(*status))
             }
             Effect::Delay { .. }
+            | Effect::DelayAnswer { .. }
             | Effect::LoseAnswer
             | Effect::Truncate
             | Effect::Drop
@@ -429,11 +454,17 @@ pub(crate) fn decide(faults: &mut Vec<Fault>, call: &Target<'_>) -> Fate {
         if !fault.strike() {
             continue;
         }
-        if let Effect::Delay { millis } = fault.effect {
-            fate.delay_millis = fate.delay_millis.saturating_add(millis);
-        } else {
-            fate.effect = Some(fault.effect.clone());
-            break;
+        match &fault.effect {
+            Effect::Delay { millis } => {
+                fate.delay_millis = fate.delay_millis.saturating_add(*millis);
+            }
+            Effect::DelayAnswer { millis } => {
+                fate.answer_millis = fate.answer_millis.saturating_add(*millis);
+            }
+            effect => {
+                fate.effect = Some(effect.clone());
+                break;
+            }
         }
     }
     faults.retain(|fault| fault.times != Times::Count(0));

@@ -138,7 +138,11 @@ impl World {
             tokio::time::sleep(Duration::from_millis(fate.delay_millis)).await;
         }
         self.wait_for_messages(&request).await;
-        self.lock().settle(request, &fate, arrived)
+        let reply = self.lock().settle(request, &fate, arrived);
+        if fate.answer_millis > 0 {
+            tokio::time::sleep(Duration::from_millis(fate.answer_millis)).await;
+        }
+        reply
     }
 }
 
@@ -245,7 +249,8 @@ impl Inner {
             seq: self.log.len() as u64 + 1,
             time: self.clock.now(),
             arrived,
-            answered: now(),
+            // The log has it from its effect on.
+            answered: now() + Duration::from_millis(fate.answer_millis).as_secs_f64(),
             account,
             region,
             access_key,

@@ -230,6 +230,32 @@ async fn delays_add_up_and_then_the_call_goes_on() {
     assert!(start.elapsed() >= Duration::from_millis(25));
 }
 
+#[tokio::test]
+async fn what_is_answered_late_has_taken_effect_by_then() {
+    let emulator = start().await;
+    let client = client(&emulator);
+    let wait = Duration::from_millis(200);
+    emulator.inject(Fault::on("CreateRepository").delay_answer(wait));
+    let start = Instant::now();
+    let created = async {
+        let create = client.create_repository().repository_name("api");
+        create.send().await.unwrap();
+        start.elapsed()
+    };
+    let there = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(5));
+        while emulator.repository(ACCOUNT, REGION, "api").is_none() {
+            ticks.tick().await;
+        }
+        start.elapsed()
+    };
+    let (answered, applied) = tokio::join!(created, there);
+    assert!(applied < answered && answered >= wait);
+    let call = &emulator.log()[0];
+    assert!(call.applied && call.answered - call.arrived >= wait.as_secs_f64());
+    assert_eq!(call.fault.as_deref(), Some("delayAnswer 200 ms"));
+}
+
 #[test]
 fn faults_are_written_as_the_readme_says() {
     let full = json!({
@@ -259,6 +285,10 @@ fn faults_are_written_as_the_readme_says() {
         (
             json!({ "delay": { "millis": 5 } }),
             Fault::any().delay(Duration::from_millis(5)),
+        ),
+        (
+            json!({ "delayAnswer": { "millis": 5 } }),
+            Fault::any().delay_answer(Duration::from_millis(5)),
         ),
     ] {
         let fault: Fault = serde_json::from_value(json!({ "effect": effect })).unwrap();
