@@ -1,6 +1,6 @@
 //! The way of a class: can its repositories be worked on, how many are there, may it go?
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use k8s_openapi::jiff::Timestamp;
 use kube::{ResourceExt as _, runtime::controller::Action as Requeue};
@@ -33,7 +33,7 @@ use crate::{
 pub(super) async fn reconcile_class<C: Clients>(
     watched: Arc<WatchedClass>,
     ctx: Arc<Context<C>>,
-) -> Result<Requeue, Error> {
+) -> Result<Requeue, Infallible> {
     let running = ctx.class_work.begins(key_of(watched.as_ref()));
     let resync = jittered(ctx.settings.resync);
     let Ok(class) = &watched.0 else {
@@ -48,10 +48,18 @@ pub(super) async fn reconcile_class<C: Clients>(
     let result = tracing::field::Empty;
     let span = tracing::info_span!("class", result, class = class.name_any());
     let outcome = one_pass(&ctx, class.clone()).instrument(span.clone()).await;
-    let ended = ended(&outcome);
+    let (next, ended) = match outcome {
+        Ok(passed) => {
+            let (next, went) = passed.unzip();
+            (next, ended(went.as_ref()))
+        }
+        Err(error) => {
+            let (next, ended) = again(&class.uid().unwrap_or_default(), &error, &ctx);
+            (Some(next), ended)
+        }
+    };
     span.record("result", tracing::field::debug(ended));
     running.ends(ended);
-    let next = outcome?.map(|(next, _)| next);
     later(&ctx, &watched, next);
     Ok(next.map_or_else(Requeue::await_change, Requeue::requeue))
 }
@@ -66,17 +74,12 @@ fn later<C>(ctx: &Context<C>, class: &WatchedClass, next: Option<Duration>) {
     }
 }
 
-fn ended(outcome: &Result<Option<(Duration, Went)>, Error>) -> Outcome {
-    match outcome {
-        Ok(Some((_, Went::Well))) => Outcome::Later,
-        Ok(Some((_, Went::Wrong { stalled: false })))
-        | Err(Error::Kubernetes { .. } | Error::OlderDefinition(_) | Error::UnknownNamespace) => {
-            Outcome::Failed
-        }
-        Ok(Some((_, Went::Wrong { stalled: true }))) => Outcome::Hopeless,
-        Ok(None) => Outcome::Done,
-        Err(Error::Superseded | Error::Stopping | Error::NotLeading(_)) => Outcome::Again,
-        Err(Error::TimedOut) => Outcome::TimedOut,
+const fn ended(went: Option<&Went>) -> Outcome {
+    match went {
+        Some(Went::Well) => Outcome::Later,
+        Some(Went::Wrong { stalled: false }) => Outcome::Failed,
+        Some(Went::Wrong { stalled: true }) => Outcome::Hopeless,
+        None => Outcome::Done,
     }
 }
 
@@ -132,6 +135,7 @@ async fn one_pass<C: Clients>(
         remember(ctx, &class, |memory| memory.due = None);
         return Err(error);
     }
+    remember(ctx, &class, Memory::went_well);
     Ok(Some((looked.next, went)))
 }
 
@@ -278,15 +282,4 @@ fn told(class: &ECRRepositoryClass) -> Option<Told> {
         stalled: stalled.is_some(),
         since: Some(condition.last_transition_time.0),
     })
-}
-
-/// When to try again after Kubernetes said no.
-pub(super) fn on_class_error<C>(
-    class: &Arc<WatchedClass>,
-    error: &Error,
-    ctx: &Arc<Context<C>>,
-) -> Requeue {
-    let next = again(&class.uid().unwrap_or_default(), error, ctx);
-    later(ctx, class, Some(next));
-    Requeue::requeue(next)
 }

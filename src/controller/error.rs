@@ -17,7 +17,7 @@ pub(super) enum Error {
     #[error("apply the CRDs of the operator's version (kubectl apply --server-side -f crds/): {}", api_error(&**.0))]
     OlderDefinition(Box<kube::Error>),
     /// The object changed or went away while the pass was under way; nothing more is written.
-    #[error("the object changed under way")]
+    #[error("the object, its class or its namespace is not as it was")]
     Superseded,
     /// The process is stopping and could not wait for the end of the pass. As after a crash, the
     /// next process goes on from what it finds.

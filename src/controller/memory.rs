@@ -49,6 +49,8 @@ pub(super) struct Memory {
     pub(super) written: Option<u64>,
     /// How often in a row Kubernetes failed us.
     pub(super) kubernetes_failures: u32,
+    /// How often in a row a pass ended because something was not as it was.
+    pub(super) superseded: u32,
 }
 
 impl Memory {
@@ -57,6 +59,13 @@ impl Memory {
         self.attempts.forget();
         self.repairs.forget();
         self.waiting = None;
+        self.superseded = 0;
+    }
+
+    /// A pass came to its end.
+    pub(super) fn went_well(&mut self) {
+        self.kubernetes_failures = 0;
+        self.superseded = 0;
     }
 
     /// A person asks to try again: every wait is over, and what has failed for long still has.
@@ -127,10 +136,20 @@ impl Memories {
 
     /// Counts a failure of Kubernetes; tells how many there were before.
     pub(super) fn kubernetes_failed(&self, uid: &str) -> u32 {
+        self.counted(uid, |it| &mut it.kubernetes_failures)
+    }
+
+    /// Counts a pass that ended because something was not as it was; tells how many there were before.
+    pub(super) fn was_superseded(&self, uid: &str) -> u32 {
+        self.counted(uid, |it| &mut it.superseded)
+    }
+
+    fn counted(&self, uid: &str, which: fn(&mut Memory) -> &mut u32) -> u32 {
         self.with(|all| {
-            let memory = all.entry(uid.into()).or_default();
-            memory.kubernetes_failures = memory.kubernetes_failures.saturating_add(1);
-            memory.kubernetes_failures - 1
+            let count = which(all.entry(uid.into()).or_default());
+            let before = *count;
+            *count = before.saturating_add(1);
+            before
         })
     }
 }

@@ -58,13 +58,16 @@ pub(super) async fn reconcile<C: Clients>(
         () = tokio::time::sleep(LONGEST) => Err(Error::TimedOut),
         () = stopping(&ctx) => Err(Error::Stopping),
     };
-    let ended = ended(&outcome);
+    let (next, ended) = match outcome {
+        Ok(passed) => (passed.next, ended(&passed)),
+        Err(error) => {
+            let (next, ended) = again(&uid, &error, &ctx);
+            (Some(next), ended)
+        }
+    };
     span.record("result", tracing::field::debug(ended));
     running.ends(ended);
-    match outcome {
-        Ok(passed) => passed.next,
-        Err(error) => Some(again(&uid, &error, &ctx)),
-    }
+    next
 }
 
 async fn stopping<C>(ctx: &Context<C>) {
@@ -78,17 +81,15 @@ struct Passed {
     failures: Failures,
 }
 
-fn ended(outcome: &Result<Passed, Error>) -> Outcome {
-    match outcome {
-        Ok(passed) if passed.failures.retried > 0 => Outcome::Failed,
-        Ok(passed) if passed.failures.stalled > 0 => Outcome::Hopeless,
-        Ok(passed) if passed.next.is_some() => Outcome::Later,
-        Ok(_) => Outcome::Done,
-        Err(Error::Superseded | Error::Stopping | Error::NotLeading(_)) => Outcome::Again,
-        Err(Error::Kubernetes { .. } | Error::OlderDefinition(_) | Error::UnknownNamespace) => {
-            Outcome::Failed
-        }
-        Err(Error::TimedOut) => Outcome::TimedOut,
+fn ended(passed: &Passed) -> Outcome {
+    if passed.failures.retried > 0 {
+        Outcome::Failed
+    } else if passed.failures.stalled > 0 {
+        Outcome::Hopeless
+    } else if passed.next.is_some() {
+        Outcome::Later
+    } else {
+        Outcome::Done
     }
 }
 
@@ -163,7 +164,7 @@ async fn one_pass<C: Clients>(
         pass.tell(&[]).await;
     }
     if next.is_ok() {
-        pass.memory.kubernetes_failures = 0;
+        pass.memory.went_well();
     }
     let failures = pass.failures;
     let memory = std::mem::take(&mut pass.memory);
@@ -186,20 +187,33 @@ fn is_watched<C>(ctx: &Context<C>, uid: &str, object: &ECRRepository) -> bool {
     watched.is_some_and(|watched| watched.uid().as_deref() == Some(uid))
 }
 
-/// When a pass over an object or a class is made again.
-pub(super) fn again<C>(uid: &str, error: &Error, ctx: &Context<C>) -> Duration {
-    match error {
-        Error::Superseded => Duration::from_millis(100),
+/// So many passes in a row that end because something was not as it was are made again at once. What is the same
+/// then is not what changes, but what is told of it: a watch is silent, or the API server does not take a write.
+const AT_ONCE: u32 = 2;
+
+/// When a pass over an object or a class is made again, and how this one ended.
+pub(super) fn again<C>(uid: &str, error: &Error, ctx: &Context<C>) -> (Duration, Outcome) {
+    let failures = match error {
+        Error::Superseded => match ctx.memories.was_superseded(uid).checked_sub(AT_ONCE) {
+            Some(more) => more,
+            None => return (Duration::from_millis(100), Outcome::Again),
+        },
         // The process ends, and with it all that is remembered.
-        Error::NotLeading(_) => LONGEST,
+        Error::NotLeading(_) => return (LONGEST, Outcome::Again),
         Error::Kubernetes { .. }
         | Error::OlderDefinition(_)
         | Error::UnknownNamespace
         | Error::TimedOut
-        | Error::Stopping => {
-            tracing::warn!(%error, "the pass is made again");
-            let failures = ctx.memories.kubernetes_failed(uid);
-            back_off(failures, fastrand::f64())
-        }
-    }
+        | Error::Stopping => ctx.memories.kubernetes_failed(uid),
+    };
+    tracing::warn!(%error, "the pass is made again");
+    let ended = match error {
+        Error::TimedOut => Outcome::TimedOut,
+        Error::Stopping | Error::NotLeading(_) => Outcome::Again,
+        Error::Superseded
+        | Error::Kubernetes { .. }
+        | Error::OlderDefinition(_)
+        | Error::UnknownNamespace => Outcome::Failed,
+    };
+    (back_off(failures, fastrand::f64()), ended)
 }

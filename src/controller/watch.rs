@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     assign::Parsed,
-    class::{on_class_error, reconcile_class},
+    class::reconcile_class,
     context::{Cluster, Context, Settings, idle},
     default_class::make_where_there_is_none,
     events::Events,
@@ -141,7 +141,7 @@ async fn classes<C: Clients>(ctx: &Arc<Context<C>>, looks: Option<Looks>) {
         .graceful_shutdown_on(shutdown.cancelled_owned())
         .run(
             reconcile_class,
-            |class, error, ctx| on_class_error(&class, error, &ctx),
+            |_, never, _| match *never {},
             Arc::clone(ctx),
         )
         .for_each(|_| future::ready(()))

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::{
     samples::{keep_last, whole},
     world::{
-        NO_ROTA, World,
+        NO_ROTA, Relay, World,
         estate::{Estate, condition},
         is_sweep,
     },
@@ -132,6 +132,29 @@ async fn a_preview_that_was_throttled_once_is_forgotten_when_it_is_made() {
         .iter()
         .filter(|it| it.operation == "GetLifecyclePolicy");
     assert!(reads.count() <= 15);
+    estate.finish().await;
+}
+
+#[tokio::test]
+async fn who_cannot_write_a_status_tries_ever_more_seldom() {
+    let mut estate = estate("no-status").await;
+    estate.stop_operator().await;
+    let relay = Relay::to(&estate.server, "relay.kubeconfig").await;
+    estate.server = relay.server.clone();
+    estate.start_operator().await;
+    estate.namespace("payments", json!({})).await;
+    estate.class("prod", json!({"allowedNamespaces": {}})).await;
+    for (name, code) in [("conflict", 409), ("not-found", 404)] {
+        relay.refuse_status(Some(code));
+        let spec = json!({"className": "prod"});
+        estate.apply("payments", name, spec).await;
+        let made = passes(&estate, 5).await;
+        assert!(made <= 12, "{made} passes of one object in five resyncs");
+        let log = estate.operator().log();
+        assert!(log.contains("the pass is made again"), "{log}");
+        relay.refuse_status(None);
+        estate.ready("payments", name).await;
+    }
     estate.finish().await;
 }
 

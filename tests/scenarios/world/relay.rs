@@ -58,6 +58,8 @@ struct Shared {
     client: Client,
     way: watch::Sender<Way>,
     wrongs: Mutex<Wrongs>,
+    /// What the status of an object is refused with.
+    no_status: Mutex<Option<u16>>,
     /// What is left of it, by the path of a kind.
     left: Mutex<HashMap<String, Wrongs>>,
 }
@@ -85,6 +87,7 @@ impl Relay {
             client: Client::try_from(config.unwrap()).unwrap(),
             way: watch::Sender::new(way),
             wrongs: Mutex::default(),
+            no_status: Mutex::default(),
             left: Mutex::default(),
         });
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
@@ -118,6 +121,11 @@ impl Relay {
                 end,
             };
         });
+    }
+
+    /// From now on no status of an object is written: that is answered with this, if with anything.
+    pub(crate) fn refuse_status(&self, with: Option<u16>) {
+        *self.shared.no_status.lock().unwrap() = with;
     }
 
     /// So many of the next watches are refused when they begin, and lists break off.
@@ -158,12 +166,30 @@ fn gone() -> Value {
 }
 
 fn refused() -> Response {
-    let body = Body::from(gone().to_string());
-    Response::builder().status(410).body(body).unwrap()
+    answered(410, &gone())
+}
+
+fn answered(code: u16, status: &Value) -> Response {
+    let body = Body::from(status.to_string());
+    Response::builder().status(code).body(body).unwrap()
+}
+
+fn not_taken(code: u16) -> Value {
+    json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "not taken on purpose", "reason": "Conflict", "code": code,
+    })
 }
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    if path.contains("/ecrrepositories/") && path.ends_with("/status") {
+        let refused = *shared.no_status.lock().unwrap();
+        if let Some(code) = refused {
+            return answered(code, &not_taken(code));
+        }
+    }
     let query = parts.uri.query().unwrap_or_default().to_owned();
     let (watches, lists) = (query.contains("watch=true"), query.contains("limit="));
     if watches || lists {
