@@ -5,13 +5,11 @@ use std::{
     sync::{Arc, Mutex, PoisonError, atomic::Ordering},
 };
 
-use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, Resource as _, ResourceExt as _, api::ObjectMeta};
+use kube::{Resource as _, ResourceExt};
 
 use super::{
     context::Context,
     errand::errand,
-    error::Error,
     pass::Pass,
     surroundings::{WatchedClass, is_default},
     watching::digest,
@@ -19,7 +17,7 @@ use super::{
 use crate::{
     api::{APPROVE_RECREATE_ANNOTATION, ClassSetting, ECRRepository, ECRRepositoryClass},
     domain::{
-        class::{Budget, Candidate, Class, Labels, NoChoice, Subject, choose},
+        class::{Budget, Candidate, Class, NoChoice, Subject, choose},
         desired::{Desired, Refusal},
         identity::Registry,
         reason::Reason,
@@ -35,16 +33,6 @@ use crate::{
 pub(super) enum Course {
     GoesOn,
     Ends,
-}
-
-/// By what the pass may do what it plans.
-#[derive(Debug, Eq, PartialEq)]
-pub(super) struct Permission {
-    course: Course,
-    /// Which class it is, and as of which generation.
-    pub(super) class: String,
-    /// The labels of the namespace.
-    labels: Labels,
 }
 
 /// How AWS is called for a class.
@@ -63,7 +51,7 @@ pub(super) fn access(name: &str, class: &Class) -> Access {
 pub(super) struct Parsed(Mutex<HashMap<String, (i64, Arc<Class>)>>);
 
 impl Parsed {
-    fn of(&self, class: &ECRRepositoryClass) -> Result<Arc<Class>, Refusal> {
+    pub(super) fn of(&self, class: &ECRRepositoryClass) -> Result<Arc<Class>, Refusal> {
         let (uid, generation) = (class.uid(), class.metadata.generation);
         let Some((uid, generation)) = uid.zip(generation) else {
             return Class::parse(&class.spec).map(Arc::new);
@@ -91,11 +79,11 @@ impl Parsed {
     }
 }
 
-fn candidate(class: &Arc<WatchedClass>) -> Candidate<'_> {
+pub(super) fn candidate(class: &impl ResourceExt) -> Candidate<'_> {
     let meta = class.meta();
     Candidate {
         name: meta.name.as_deref().unwrap_or_default(),
-        is_default: is_default(class.as_ref()),
+        is_default: is_default(class),
         deleting: meta.deletion_timestamp.is_some(),
         uid: meta.uid.as_deref().unwrap_or_default(),
     }
@@ -112,20 +100,29 @@ fn chosen<'a>(
     }
 }
 
+/// The one that counts for an object on this course.
+pub(super) fn counts<'a>(
+    named: Option<&'a str>,
+    candidates: &[Candidate<'a>],
+    course: Course,
+) -> Result<Candidate<'a>, NoChoice<'a>> {
+    match course {
+        Course::GoesOn => choose(named, candidates),
+        Course::Ends => chosen(named, candidates),
+    }
+}
+
 impl<C> Context<C> {
     /// The class that an object is of.
-    fn class_of(
+    pub(super) fn class_of(
         &self,
         object: &ECRRepository,
         course: Course,
     ) -> Result<Arc<WatchedClass>, Refusal> {
         let classes = self.surroundings.classes.state();
-        let candidates: Vec<_> = classes.iter().map(candidate).collect();
+        let candidates: Vec<_> = classes.iter().map(|it| candidate(&**it)).collect();
         let named = object.spec.class_name.as_deref();
-        let counts = match course {
-            Course::GoesOn => choose(named, &candidates),
-            Course::Ends => chosen(named, &candidates),
-        }?;
+        let counts = counts(named, &candidates, course)?;
         let mut found = candidates.iter().zip(&classes);
         let found = found.find(|(candidate, _)| **candidate == counts);
         found
@@ -136,7 +133,7 @@ impl<C> Context<C> {
     /// How many objects are of a class.
     pub(super) fn users_of_class(&self, name: &str) -> usize {
         let classes = self.surroundings.classes.state();
-        let candidates: Vec<_> = classes.iter().map(candidate).collect();
+        let candidates: Vec<_> = classes.iter().map(|it| candidate(&**it)).collect();
         let objects = self.store.state();
         let named = objects.iter().filter_map(|object| object.class_name().ok());
         named
@@ -251,56 +248,6 @@ impl<C: Clients> Pass<'_, C> {
         Ok(parsed)
     }
 
-    /// What decides over the object beside itself: its class, and the labels of its namespace.
-    fn permission_by(&self, class: &ObjectMeta, course: Course) -> Permission {
-        let namespace = self.object.namespace().unwrap_or_default();
-        Permission {
-            course,
-            class: version(class),
-            labels: self.ctx.surroundings.labels(&namespace),
-        }
-    }
-
-    fn permission_now(&self, course: Course) -> Option<Permission> {
-        let class = self.ctx.class_of(&self.object, course).ok()?;
-        Some(self.permission_by(class.meta(), course))
-    }
-
-    /// Class and namespace are as they were when the plan was made: what a pass waited for may have been
-    /// forbidden meanwhile.
-    pub(super) fn still_permitted(&self) -> Result<(), Error> {
-        let permission = self.permission.as_ref();
-        let holds =
-            permission.is_some_and(|it| self.permission_now(it.course).as_ref() == Some(it));
-        if holds {
-            Ok(())
-        } else {
-            Err(Error::Superseded)
-        }
-    }
-
-    /// The same by the API server's word, which no watch holds back.
-    pub(super) async fn still_permitted_live(&self) -> Result<(), Error> {
-        let client = &self.ctx.client;
-        let namespace = self.object.namespace().unwrap_or_default();
-        let namespaces = Api::<Namespace>::all(client.clone());
-        let live = namespaces.get_metadata_opt(&namespace).await;
-        let live = live.map_err(Error::kubernetes("a read of the namespace"))?;
-        let permission = self.permission.as_ref().ok_or(Error::Superseded)?;
-        if live.is_none_or(|live| *live.labels() != permission.labels) {
-            return Err(Error::Superseded);
-        }
-
-        let classes = Api::<ECRRepositoryClass>::all(client.clone());
-        let class = classes.get_opt(&self.access.class).await;
-        let class = class.map_err(Error::kubernetes("a read of the class"))?;
-        if class.is_some_and(|it| version(&it.metadata) == permission.class) {
-            Ok(())
-        } else {
-            Err(Error::Superseded)
-        }
-    }
-
     /// On whose behalf AWS is called: also somebody's where the class asks for something else.
     fn errand(&self) -> Errand {
         let errand = errand(&self.object);
@@ -379,11 +326,6 @@ impl<C: Clients> Pass<'_, C> {
             Ok(Setting::Absent | Setting::Unmanaged) | Err(_) => None,
         };
     }
-}
-
-fn version(class: &ObjectMeta) -> String {
-    let uid = class.uid.as_deref().unwrap_or_default();
-    format!("{uid} {}", class.generation.unwrap_or_default())
 }
 
 fn unreadable(class: &str) -> Refusal {

@@ -122,7 +122,7 @@ async fn in_turn<C: Clients>(
         Some(_) => return Err(Error::Superseded),
         None => return Ok(Left::Waits),
     }
-    let found = match pass.aws.tags(at).await {
+    let found = match pass.tags(at).await? {
         Ok(found) => found,
         Err(failure) => return Ok(unread(pass, failure)),
     };

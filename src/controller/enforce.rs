@@ -291,7 +291,6 @@ async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result
     }
     if let Some(created) = &executed.created {
         pass.note_ownership(&desired.identity);
-        pass.note_stamps(None);
         record_repository(&mut pass.status, &desired.identity, created);
         pass.status.cluster_uid = Some(pass.ctx.cluster.uid.to_string());
         pass.memory.seen = Some(pass.ctx.now());

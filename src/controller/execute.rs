@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use tokio::time::Instant;
-
 use super::{
     documents::write_of,
     error::Error,
@@ -77,6 +75,11 @@ impl<C: Clients> Pass<'_, C> {
             let proof = self.proof(at, (right, known), &due.step.action);
             let proof = match proof.await? {
                 Ok(proof) => proof,
+                Err(failure) if self.is_guarded_later(right, &due.step.action) => {
+                    let operation = due.step.action.operation();
+                    self.failed(due.slot, &due.request, operation, failure);
+                    continue;
+                }
                 Err(failure) => {
                     self.failed(Slot::Look, "", "ListTagsForResource", failure.clone());
                     let left = std::iter::once(due).chain(steps.map(|(due, _)| due));
@@ -87,9 +90,11 @@ impl<C: Clients> Pass<'_, C> {
             known = Some(proof);
             match self.write(at, due, (turn, &proof), wanted).await {
                 Written::Done(Answer::Created(described)) => {
+                    // The pass may end before its plan does.
+                    self.note_stamps(None);
                     executed.created = Some(described);
                     // With our tags: nothing proves it better.
-                    (right, known) = (Right::Ownership, Some(Proof::created(Instant::now())));
+                    (right, known) = (Right::Created, Some(proof.and_created()));
                 }
                 Written::Done(
                     Answer::Done | Answer::StoredLifecycle(_) | Answer::StoredPolicy(_),

@@ -162,12 +162,13 @@ impl<C: Clients> Pass<'_, C> {
         }
     }
 
-    /// Whether ECR's preview is young enough to write by it, and what a person has said of it still stands. Turns
-    /// may be long in coming.
-    pub(super) fn still_guarded(&self) -> bool {
+    /// Whether ECR's preview is young enough to write by it, where one is needed, and what a person has said of it
+    /// still stands. Turns may be long in coming. Of a new repository there is none.
+    pub(super) fn still_guarded(&self, is_new: bool) -> bool {
         let age = self.previewed.map(|at| at.until(self.ctx.now()));
         let question = self.status.lifecycle_approval.as_ref();
-        age.is_none_or(|age| age < PREVIEW_SERVES)
+        let unguarded = is_new || self.from_class.lifecycle.is_none();
+        age.map_or(unguarded, |age| age < PREVIEW_SERVES)
             && question.is_none_or(|it| it.state == answered(it, self.answer().as_deref()))
     }
 

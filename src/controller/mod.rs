@@ -26,6 +26,7 @@ mod ownership;
 mod pages;
 mod pass;
 mod passes;
+mod permission;
 mod prove;
 mod queue;
 mod reconcile;

@@ -11,11 +11,11 @@ use kube::ResourceExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    assign::Permission,
     context::{Context, jittered},
     error::Error,
     kubernetes::{set_finalizer, version, write_status},
     memory::Memory,
+    permission::Permission,
     rest::REST,
     shown,
     watching::digest,

@@ -17,7 +17,7 @@ use crate::{
         observed::Tags,
         ownership::{OwnerObject, Rights, judge},
     },
-    ecr::{Clients, Ecr, Proof, Turn},
+    ecr::{Clients, Ecr, Proof, Tagged, Turn},
 };
 
 /// By what right something is written.
@@ -25,6 +25,8 @@ use crate::{
 pub(super) enum Right<'a> {
     /// The object asks for a repository, and there is none.
     Creation,
+    /// It has just been created for the object.
+    Created,
     /// The repository is the object's.
     Ownership,
     /// The object may adopt it.
@@ -51,10 +53,11 @@ impl<C: Clients> Pass<'_, C> {
         self.unless_changed(futures::future::join_all(turns)).await
     }
 
-    async fn unless_changed<T>(&self, turns: impl Future<Output = T>) -> Result<T, Error> {
+    /// Waits for something, unless the object, its class or its namespace changes meanwhile.
+    async fn unless_changed<T>(&self, comes: impl Future<Output = T>) -> Result<T, Error> {
         tokio::select! {
             biased;
-            turns = turns => Ok(turns),
+            it = comes => Ok(it),
             () = self.changed.cancelled() => Err(Error::Superseded),
         }
     }
@@ -73,6 +76,7 @@ impl<C: Clients> Pass<'_, C> {
         for _ in 0..TRIES {
             let proof = match known.take().filter(Proof::serves) {
                 Some(known) => known,
+                None if self.is_guarded_later(right, action) => return Ok(Err(late())),
                 None => match self.prove(at, right).await? {
                     Ok(proof) => proof,
                     Err(failure) => return Ok(Err(failure)),
@@ -81,9 +85,10 @@ impl<C: Clients> Pass<'_, C> {
             let proof = if proof.permits(action) {
                 proof
             } else {
-                self.with_object(proof, action).await?
+                self.with_object(proof, at, action).await?
             };
-            if matches!(action, Action::PutLifecyclePolicy(_)) && !self.still_guarded() {
+            let is_new = self.is_guarded_later(right, action);
+            if matches!(action, Action::PutLifecyclePolicy(_)) && !self.still_guarded(is_new) {
                 return Err(Error::Superseded);
             }
             if proof.serves() {
@@ -94,14 +99,42 @@ impl<C: Clients> Pass<'_, C> {
         Ok(Err(slow()))
     }
 
-    /// What whose repository it is does not prove by itself: what the object asks for, and of a deletion that class
-    /// and namespace still permit it, by the API server's own word.
-    async fn with_object(&mut self, proof: Proof, action: &Action) -> Result<Proof, Error> {
-        if !matches!(action, Action::DeleteRepository { .. }) {
-            return Ok(proof.and_asked(self.still_asked_for().await?));
+    /// Whether this is the lifecycle policy of a new repository, which would need a preview anywhere else. By the time
+    /// that what permitted the creation serves no more there may be images: then it is left to the next pass, which
+    /// previews it.
+    pub(super) const fn is_guarded_later(&self, right: Right<'_>, action: &Action) -> bool {
+        matches!(right, Right::Created)
+            && matches!(action, Action::PutLifecyclePolicy(_))
+            && self.from_class.lifecycle.is_some()
+    }
+
+    /// What whose repository it is does not prove by itself: that the object is there and asks for what it did,
+    /// and, where images can be lost, that class and namespace still permit it, by the API server's own word.
+    async fn with_object(
+        &mut self,
+        proof: Proof,
+        at: &Identity,
+        action: &Action,
+    ) -> Result<Proof, Error> {
+        let read = self.still_asked_for().await?;
+        match action {
+            Action::DeleteRepository { .. } => {
+                self.still_permitted_live(at, action).await?;
+                Ok(proof.and_goes(read))
+            }
+            Action::PutLifecyclePolicy(_) => {
+                self.still_permitted_live(at, action).await?;
+                Ok(proof.and_admitted(read))
+            }
+            Action::CreateRepository(_)
+            | Action::TagResource(_)
+            | Action::UntagResource(_)
+            | Action::PutImageTagMutability(_)
+            | Action::PutImageScanningConfiguration(_)
+            | Action::DeleteLifecyclePolicy
+            | Action::SetRepositoryPolicy(_)
+            | Action::DeleteRepositoryPolicy => Ok(proof.and_asked(read)),
         }
-        self.still_permitted_live().await?;
-        Ok(proof.and_goes(self.still_asked_for().await?))
     }
 
     async fn prove(
@@ -111,14 +144,14 @@ impl<C: Clients> Pass<'_, C> {
     ) -> Result<Result<Proof, Failure>, Error> {
         match right {
             Right::Creation => Ok(Ok(Proof::wanted(self.still_asked_for().await?))),
-            Right::Ownership => match self.aws.tags(at).await {
+            Right::Created | Right::Ownership => match self.tags(at).await? {
                 Ok(Some(tagged)) if self.is_ours(&tagged.tags) => Ok(Ok(Proof::ours(tagged.read))),
                 Ok(Some(_)) => Err(Error::Superseded),
                 Ok(None) => Ok(Err(vanished())),
                 Err(failure) => Ok(Err(failure)),
             },
             Right::Adoption(desired) => {
-                let tagged = match self.aws.tags(at).await {
+                let tagged = match self.tags(at).await? {
                     Ok(Some(tagged)) => tagged,
                     Ok(None) => return Ok(Err(vanished())),
                     Err(failure) => return Ok(Err(failure)),
@@ -133,6 +166,14 @@ impl<C: Clients> Pass<'_, C> {
                 Ok(Ok(Proof::adoptable(tagged.read, object)))
             }
         }
+    }
+
+    /// Reads whose the repository is.
+    pub(super) async fn tags(
+        &self,
+        at: &Identity,
+    ) -> Result<Result<Option<Tagged>, Failure>, Error> {
+        self.unless_changed(self.aws.tags(at)).await
     }
 
     /// Reads the object live: it is there, asks for what it did, and is being deleted only if it was. Tells when
@@ -176,4 +217,11 @@ fn slow() -> Failure {
 
 fn vanished() -> Failure {
     Failure::unavailable("ListTagsForResource does not find the repository that was there before")
+}
+
+fn late() -> Failure {
+    Failure::unavailable(
+        "CreateRepository took so long that there may be images by now: the lifecycle policy follows once that \
+         is looked at",
+    )
 }

@@ -34,6 +34,7 @@ enum Of {
     Created,
     Ours,
     Asked,
+    Admitted,
     Adoptable,
     Deletable,
 }
@@ -46,12 +47,20 @@ impl Proof {
         Self { of, read }
     }
 
-    /// We have just created the repository, with our tags.
+    /// By what asked for a repository we have created it, with our tags. It serves no longer for that: however late
+    /// the answer came, AWS may have made it at once, and others may have used it since.
     #[must_use]
-    pub const fn created(answered: Instant) -> Self {
-        let of = Of::Created;
-        let read = answered;
-        Self { of, read }
+    pub const fn and_created(self) -> Self {
+        let of = match self.of {
+            Of::Wanted => Of::Created,
+            of @ (Of::Created
+            | Of::Ours
+            | Of::Asked
+            | Of::Admitted
+            | Of::Adoptable
+            | Of::Deletable) => of,
+        };
+        Self { of, ..self }
     }
 
     /// The owner tag is ours.
@@ -65,8 +74,24 @@ impl Proof {
     #[must_use]
     pub fn and_asked(self, object: Instant) -> Self {
         let of = match self.of {
-            Of::Ours | Of::Asked => Of::Asked,
-            of @ (Of::Wanted | Of::Created | Of::Adoptable | Of::Deletable) => of,
+            Of::Ours => Of::Asked,
+            of @ (Of::Wanted
+            | Of::Created
+            | Of::Asked
+            | Of::Admitted
+            | Of::Adoptable
+            | Of::Deletable) => of,
+        };
+        let read = self.read.min(object);
+        Self { of, read }
+    }
+
+    /// The same, and class and namespace, read live after it, admit what it asks for.
+    #[must_use]
+    pub fn and_admitted(self, object: Instant) -> Self {
+        let of = match self.of {
+            Of::Ours | Of::Asked => Of::Admitted,
+            of @ (Of::Wanted | Of::Created | Of::Admitted | Of::Adoptable | Of::Deletable) => of,
         };
         let read = self.read.min(object);
         Self { of, read }
@@ -77,7 +102,7 @@ impl Proof {
     #[must_use]
     pub fn and_goes(self, object: Instant) -> Self {
         match self.of {
-            Of::Ours | Of::Asked => Self::deletable(self.read, object),
+            Of::Ours | Of::Asked | Of::Admitted => Self::deletable(self.read, object),
             Of::Wanted | Of::Created | Of::Adoptable | Of::Deletable => self,
         }
     }
@@ -108,16 +133,19 @@ impl Proof {
         now < self.read + SERVES
     }
 
-    /// Whether it is a proof of what this write needs. By a lifecycle policy ECR deletes images, so it needs
-    /// the object as well, but where the repository is new.
+    /// Whether it is a proof of what this write needs: what it is for, and that it is still asked for. By a lifecycle
+    /// policy ECR deletes images, so it needs class and namespace as well, but where the repository is new.
     #[must_use]
     pub const fn permits(&self, action: &Action) -> bool {
         match action {
             Action::CreateRepository(_) => matches!(self.of, Of::Wanted),
             Action::DeleteRepository { .. } => matches!(self.of, Of::Deletable),
-            Action::PutLifecyclePolicy(_) => matches!(self.of, Of::Created | Of::Asked),
+            Action::PutLifecyclePolicy(_) => matches!(self.of, Of::Created | Of::Admitted),
             Action::TagResource(_) => {
-                matches!(self.of, Of::Created | Of::Ours | Of::Asked | Of::Adoptable)
+                matches!(
+                    self.of,
+                    Of::Created | Of::Asked | Of::Admitted | Of::Adoptable
+                )
             }
             Action::UntagResource(_)
             | Action::PutImageTagMutability(_)
@@ -125,7 +153,7 @@ impl Proof {
             | Action::DeleteLifecyclePolicy
             | Action::SetRepositoryPolicy(_)
             | Action::DeleteRepositoryPolicy => {
-                matches!(self.of, Of::Created | Of::Ours | Of::Asked)
+                matches!(self.of, Of::Created | Of::Asked | Of::Admitted)
             }
         }
     }
@@ -170,10 +198,12 @@ mod tests {
         let second = first + Duration::from_secs(1);
         for proof in [
             Proof::wanted(first),
-            Proof::created(first),
+            Proof::wanted(first).and_created(),
             Proof::ours(first),
             Proof::ours(first).and_asked(second),
             Proof::ours(second).and_asked(first),
+            Proof::ours(first).and_admitted(second),
+            Proof::ours(second).and_admitted(first),
             Proof::adoptable(first, second),
             Proof::deletable(second, first),
             Proof::ours(first).and_goes(second),
@@ -197,18 +227,20 @@ mod tests {
             (Action::CreateRepository(new), "wanted"),
             (
                 Action::TagResource(Tags::new()),
-                "created ours asked adoptable adoptable",
+                "created asked admitted adoptable adoptable",
             ),
-            (Action::DeleteLifecyclePolicy, "created ours asked"),
-            (Action::PutLifecyclePolicy(policy), "created asked"),
+            (Action::DeleteLifecyclePolicy, "created asked admitted"),
+            (Action::PutLifecyclePolicy(policy), "created admitted"),
             (Action::DeleteRepository { force: false }, "deletable"),
         ];
         let now = Instant::now();
         let proofs = [
             ("wanted", Proof::wanted(now)),
-            ("created", Proof::created(now)),
+            ("created", Proof::wanted(now).and_created()),
             ("ours", Proof::ours(now)),
+            ("ours", Proof::ours(now).and_created()),
             ("asked", Proof::ours(now).and_asked(now)),
+            ("admitted", Proof::ours(now).and_admitted(now)),
             ("adoptable", Proof::adoptable(now, now)),
             ("deletable", Proof::ours(now).and_goes(now)),
             ("adoptable", Proof::adoptable(now, now).and_goes(now)),

@@ -208,7 +208,7 @@ async fn counts(estate: &Estate, class: &str, count: i64) {
 }
 
 /// A cluster whose operator goes through a relay.
-async fn relayed(name: &str) -> (Estate, Relay) {
+pub(crate) async fn relayed(name: &str) -> (Estate, Relay) {
     let mut estate = Estate::quiet(name).await;
     estate.stop_operator().await;
     let relay = Relay::to(&estate.server, "relay.kubeconfig").await;

@@ -82,6 +82,7 @@ mod loss;
 mod manifests;
 mod metrics;
 mod modes;
+mod moments;
 mod ownership;
 mod pacing;
 mod process;

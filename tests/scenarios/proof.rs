@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-const TEAM: &str = "team";
+pub(crate) const TEAM: &str = "team";
 /// As many as there are passes at a time.
 const MANY: usize = 32;
 /// No line is long.
@@ -80,18 +80,18 @@ async fn made(estate: &Estate, names: &[String], spec: &Value) {
     }
 }
 
-fn repository(name: &str) -> String {
+pub(crate) fn repository(name: &str) -> String {
     format!("{TEAM}/{name}")
 }
 
-fn is_about(call: &Call, name: &str) -> bool {
+pub(crate) fn is_about(call: &Call, name: &str) -> bool {
     let arn = call.input["resourceArn"].as_str().unwrap_or_default();
     let repository = repository(name);
     call.input["repositoryName"] == *repository
         || arn.ends_with(&format!(":repository/{repository}"))
 }
 
-fn now() -> f64 {
+pub(crate) fn now() -> f64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.unwrap().as_secs_f64()
 }
@@ -107,7 +107,7 @@ async fn delete_all(estate: &Estate, names: &[String]) -> BTreeMap<String, f64> 
 }
 
 /// Changes an object that may be gone; when the API server had accepted it, if it was there.
-async fn change(estate: &Estate, name: &str, spec: Value) -> Option<f64> {
+pub(crate) async fn change(estate: &Estate, name: &str, spec: Value) -> Option<f64> {
     let patch = Patch::Merge(json!({"spec": spec}));
     let api = estate.repositories(TEAM);
     match api.patch(name, &PatchParams::default(), &patch).await {
@@ -118,7 +118,12 @@ async fn change(estate: &Estate, name: &str, spec: Value) -> Option<f64> {
 }
 
 /// The calls that came later than they were permitted, by when that ended for each name, and by how much.
-fn late(estate: &Estate, operation: &str, ended: &BTreeMap<String, f64>, by: f64) -> Vec<String> {
+pub(crate) fn late(
+    estate: &Estate,
+    operation: &str,
+    ended: &BTreeMap<String, f64>,
+    by: f64,
+) -> Vec<String> {
     let calls = estate.calls();
     let of_it = calls.iter().filter(|call| call.operation == operation);
     let told = of_it.filter_map(|call| {

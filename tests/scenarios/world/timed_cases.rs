@@ -238,6 +238,9 @@ fn a_write_needs_a_fresh_proof_of_the_owner_and_its_wish() {
     plain().reads_tags(5.0, OWNER).writes(8.2).breaks("1");
     plain().looks(1.5).creates(2.0).writes(4.9).holds();
     plain().looks(1.5).creates(2.0).writes(5.2).breaks("1");
+    let mut answered_late = plain().looks(1.5).creates(2.0);
+    answered_late.calls[0].answered += 4.0;
+    answered_late.writes(6.1).breaks("1");
     let foreign = "there/team/api";
     let write = |owner| {
         plain()
