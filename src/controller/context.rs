@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures::channel::mpsc::UnboundedSender;
 use k8s_openapi::jiff::Timestamp;
 use kube::{
     Client,
@@ -80,6 +81,8 @@ pub(super) struct Context<C> {
     pub(super) owned: Owned,
     /// Asks for sweeps.
     pub(super) sweeps: Wanted,
+    /// Has objects looked at that another one's pass is about as well.
+    pub(super) woken: UnboundedSender<ObjectRef<Watched>>,
     /// Room for answers with large objects.
     pub(super) large_answers: Semaphore,
     pub(super) events: Events,

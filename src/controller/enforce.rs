@@ -242,7 +242,9 @@ pub(super) async fn look<C: Clients>(
             ecr.describe(at).await
         }
     };
-    let (described, tags) = futures::try_join!(described, ecr.tags(at))?;
+    let was_former = pass.no_longer_former();
+    let read = async { futures::try_join!(described, ecr.tags(at)) };
+    let (described, tags) = read.await.inspect_err(|_| pass.still_former(was_former))?;
     let found = match (described, tags) {
         (Some(described), Some(tags)) => Some((described, tags)),
         (None, None) => None,
@@ -378,6 +380,9 @@ async fn manage<C: Clients>(
         pass.note_stamps(Some(&observed.tags));
     }
     if !is_ours {
+        if stamped {
+            pass.wake_former(&desired.identity, &observed.tags);
+        }
         return pass.adopted().await;
     }
     if observed.tags.get(CLUSTER_UID_TAG).map(String::as_str) == Some(pass.ctx.cluster.uid.as_str())

@@ -85,10 +85,13 @@ pub(super) struct Memories {
     all: Mutex<ByUid<Memory>>,
     /// What people last answered, as the watch told: it may be taken away before a pass has room.
     answers: Mutex<ByUid<str>>,
+    /// Whose repository another object has adopted since they last looked. Not in their memories, which passes
+    /// under way have taken out.
+    former: Mutex<HashSet<Box<str>>>,
 }
 
 /// A map is whole after any panic: nothing here leaves it half-changed.
-fn locked<T: ?Sized>(map: &Mutex<ByUid<T>>) -> MutexGuard<'_, ByUid<T>> {
+fn locked<T>(map: &Mutex<T>) -> MutexGuard<'_, T> {
     map.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -112,6 +115,21 @@ impl Memories {
         locked(&self.answers).get(uid).cloned()
     }
 
+    /// Notes that another object has adopted the repository that this one had.
+    pub(super) fn note_former(&self, uid: &str) {
+        locked(&self.former).insert(uid.into());
+    }
+
+    /// Whether another object has adopted the repository that this one had.
+    pub(super) fn is_former(&self, uid: &str) -> bool {
+        locked(&self.former).contains(uid)
+    }
+
+    /// The same, once: whoever is told looks.
+    pub(super) fn take_former(&self, uid: &str) -> bool {
+        locked(&self.former).remove(uid)
+    }
+
     pub(super) fn recall(&self, uid: &str) -> Memory {
         self.with(|all| {
             all.get(uid)
@@ -126,12 +144,14 @@ impl Memories {
     pub(super) fn forget(&self, uid: &str) {
         self.with(|all| all.remove(uid));
         locked(&self.answers).remove(uid);
+        locked(&self.former).remove(uid);
     }
 
     /// All others are gone.
     pub(super) fn only(&self, there: &HashSet<String>) {
         self.with(|all| all.retain(|uid, _| there.contains(&**uid)));
         locked(&self.answers).retain(|uid, _| there.contains(&**uid));
+        locked(&self.former).retain(|uid| there.contains(&**uid));
     }
 
     /// Counts a failure of Kubernetes; tells how many there were before.

@@ -35,6 +35,7 @@ mod roll_call;
 mod shown;
 mod surroundings;
 mod sweep;
+mod takeover;
 mod watch;
 mod watched;
 mod watching;

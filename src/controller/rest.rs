@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use kube::ResourceExt as _;
+
 use super::{
     documents::Documents,
     pass::{Pass, SeenTo},
@@ -50,6 +52,7 @@ impl<C: Clients> Pass<'_, C> {
             && !self.asked
             && self.memory.attempts.only_reads()
             && self.memory.waiting.is_none()
+            && !self.is_former_owner()
     }
 
     /// Whether there is no use in going on before the first sweep of all has ended: many objects that
@@ -79,7 +82,7 @@ impl<C: Clients> Pass<'_, C> {
     /// What the last sweep saw; sees to it that there is one.
     fn glance(&mut self, name: &str) -> Glance {
         let snapshot = self.aws.snapshot();
-        let glance = snapshot.glance(name);
+        let glance = snapshot.glance(name, &self.object.uid().unwrap_or_default());
         sweep::want(&self.ctx.sweeps, &snapshot, &self.access);
         self.seen_to = if glance == Glance::Denied {
             SeenTo::ByItself
@@ -107,7 +110,9 @@ impl<C: Clients> Pass<'_, C> {
         match self.glance(name) {
             Glance::NotYet => return Ok(Rest::AwaitsSweep),
             Glance::Failed(failure) => return Err(failure),
-            Glance::Denied | Glance::Unlisted => return Ok(self.looks(desired, None)),
+            Glance::Denied | Glance::Unlisted | Glance::Others => {
+                return Ok(self.looks(desired, None));
+            }
             Glance::Unchanged => {}
             Glance::Seen(sight) => {
                 let tags = if sight.tags.is_some() {
@@ -120,7 +125,8 @@ impl<C: Clients> Pass<'_, C> {
                     return Ok(self.looks(desired, None));
                 }
                 self.note_ownership(&desired.identity);
-                self.aws.snapshot().agree(name, &sight);
+                let uid = self.object.uid().unwrap_or_default();
+                self.aws.snapshot().agree(name, &uid, &sight);
             }
         }
         self.is_seen();
@@ -148,7 +154,7 @@ impl<C: Clients> Pass<'_, C> {
                 self.is_seen();
                 return Ok(Rest::Holds);
             }
-            Glance::Denied | Glance::Unlisted | Glance::Unchanged => {
+            Glance::Denied | Glance::Unlisted | Glance::Unchanged | Glance::Others => {
                 return Ok(self.looks(desired, None));
             }
             Glance::Seen(sight) => sight,

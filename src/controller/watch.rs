@@ -62,6 +62,7 @@ pub async fn run<C: Clients>(
 ) {
     let (reader, writer) = store();
     let (sweeps, wanted) = futures::channel::mpsc::unbounded();
+    let (woken, wakes) = futures::channel::mpsc::unbounded();
     let watches = (metrics.clone(), health);
     let (surroundings, touched, looks) = surroundings::watched(&client, namespace, watches.clone());
     let ctx = Arc::new(Context {
@@ -79,6 +80,7 @@ pub async fn run<C: Clients>(
         roll_call: RollCall::default(),
         owned: Owned::default(),
         sweeps,
+        woken,
         large_answers: Semaphore::new(AT_ONCE),
         objects: metrics.work("ecrrepository", OF_A_CLASS),
         class_work: metrics.work("ecrrepositoryclass", CLASS_CONCURRENCY),
@@ -102,7 +104,7 @@ pub async fn run<C: Clients>(
         })
     };
     let users = users.map(|object| Wanted::Pass(object, Why::Surroundings));
-    let looked_at = sweep::news(Arc::clone(&ctx), wanted);
+    let looked_at = futures::stream::select(sweep::news(Arc::clone(&ctx), wanted), wakes);
     let looked_at = looked_at.map(|object| Wanted::Pass(object, Why::Look));
     let looked_at = futures::stream::select(users, looked_at);
     let changed = changes(api, writer, Arc::clone(&ctx), watches);

@@ -95,6 +95,7 @@ mod secrets;
 mod surroundings;
 mod sweeps;
 mod tags;
+mod takeover;
 mod tenancy;
 mod tenants;
 mod upgrades;

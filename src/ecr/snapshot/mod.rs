@@ -6,7 +6,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    hash::{DefaultHasher, Hash as _, Hasher as _},
+    hash::{DefaultHasher, Hash, Hasher as _},
     sync::{Mutex, PoisonError},
 };
 
@@ -28,12 +28,10 @@ pub struct Sight {
     pub tags: Option<Tags>,
 }
 
-impl Sight {
-    fn digest(&self) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        self.hash(&mut hasher);
-        hasher.finish()
-    }
+fn digest(of: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    of.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What the last sweep says of one repository.
@@ -41,8 +39,10 @@ impl Sight {
 pub enum Glance {
     /// Nothing: no sweep has looked at it yet.
     NotYet,
-    /// It is what was agreed with.
+    /// It is what this object agreed with.
     Unchanged,
+    /// It is what another object agreed with: that says nothing of whose it is to this one.
+    Others,
     /// It is this.
     Seen(Sight),
     /// The registry does not list it.
@@ -63,7 +63,7 @@ enum Outcome {
     Denied,
 }
 
-/// What is kept of one repository. Of one that is as it should be, eight bytes.
+/// What is kept of one repository. Of one that is as it should be, two digests.
 #[derive(Debug, Default)]
 struct Known {
     /// Whether anybody asks for it.
@@ -72,9 +72,17 @@ struct Known {
     is_looked_for: bool,
     /// Whether no object was bound to it at the last sweep. The watch may lag behind: once is not enough.
     was_unbound: bool,
-    /// The digest of what somebody found to be as it should be.
-    agreed: Option<u64>,
+    agreed: Option<Agreed>,
     last: Last,
+}
+
+/// What somebody found to be as it should be.
+#[derive(Clone, Copy, Debug)]
+struct Agreed {
+    /// The digest of who that was. Several objects may be bound to one name, and one of them alone has it.
+    by: u64,
+    /// The digest of what it was.
+    sight: u64,
 }
 
 #[derive(Debug, Default)]
@@ -113,9 +121,10 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// What is known of a repository. From now on somebody asks for it.
+    /// What is known of a repository, to the object of this uid. From now on somebody asks for it.
     #[must_use]
-    pub fn glance(&self, name: &str) -> Glance {
+    pub fn glance(&self, name: &str, uid: &str) -> Glance {
+        let who = digest(uid);
         self.with(|state| {
             let known = state.repositories.entry(name.to_owned()).or_default();
             known.watched = true;
@@ -125,7 +134,8 @@ impl Snapshot {
                 Outcome::Denied => Glance::Denied,
                 Outcome::Swept => match &known.last {
                     Last::NotYet => Glance::NotYet,
-                    Last::Agreed => Glance::Unchanged,
+                    Last::Agreed if known.is_agreed_by(who) => Glance::Unchanged,
+                    Last::Agreed => Glance::Others,
                     Last::Seen(sight) => Glance::Seen((**sight).clone()),
                     Last::Unlisted => Glance::Unlisted,
                 },
@@ -139,12 +149,15 @@ impl Snapshot {
         self.with(|state| matches!(state.outcome, Outcome::NotYet))
     }
 
-    /// What was seen is as it should be: a sweep that sees the same is no news.
-    pub fn agree(&self, name: &str, sight: &Sight) {
-        let digest = sight.digest();
+    /// What was seen is as it should be for the object of this uid: a sweep that sees the same is no news.
+    pub fn agree(&self, name: &str, uid: &str, sight: &Sight) {
+        let agreed = Agreed {
+            by: digest(uid),
+            sight: digest(sight),
+        };
         self.with(|state| {
             if let Some(known) = state.repositories.get_mut(name) {
-                known.agreed = Some(digest);
+                known.agreed = Some(agreed);
                 if matches!(&known.last, Last::Seen(seen) if known.agrees(seen)) {
                     known.last = Last::Agreed;
                 }
@@ -262,7 +275,12 @@ impl Snapshot {
 impl Known {
     /// Whether this was agreed with. Without the tags nothing is proved.
     fn agrees(&self, sight: &Sight) -> bool {
-        sight.tags.is_some() && self.agreed == Some(sight.digest())
+        let is_same = |agreed: Agreed| agreed.sight == digest(sight);
+        sight.tags.is_some() && self.agreed.is_some_and(is_same)
+    }
+
+    fn is_agreed_by(&self, who: u64) -> bool {
+        self.agreed.is_some_and(|agreed| agreed.by == who)
     }
 
     fn compare(&self, seen: Option<Sight>) -> Last {
@@ -392,195 +410,4 @@ impl Sweep<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn described(scan_on_push: bool) -> Described {
-        Described {
-            uri: "uri".to_owned(),
-            created_at: "2026-01-02T03:04:05Z".to_owned(),
-            mutability: None,
-            scan_on_push,
-            encryption: None,
-        }
-    }
-
-    fn tags(team: &str) -> Tags {
-        [("team".to_owned(), team.to_owned())].into()
-    }
-
-    fn names<const N: usize>(names: [&str; N]) -> BTreeSet<String> {
-        names.map(str::to_owned).into()
-    }
-
-    /// A sweep that finds these repositories: name, whether it scans, its tag.
-    fn sweep(
-        snapshot: &Snapshot,
-        bound: &BTreeSet<String>,
-        found: &[(&str, bool, &str)],
-    ) -> BTreeSet<String> {
-        let mut sweep = snapshot.sweep(bound);
-        for (name, _, team) in found {
-            sweep.tagged(name, tags(team));
-        }
-        for (name, scans, _) in found {
-            sweep.listed(name, || Some(described(*scans)));
-        }
-        sweep.end()
-    }
-
-    fn seen(snapshot: &Snapshot, name: &str) -> Sight {
-        match snapshot.glance(name) {
-            Glance::Seen(sight) => sight,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn failure(class: Class) -> Failure {
-        Failure {
-            class,
-            said: String::new(),
-        }
-    }
-
-    #[test]
-    fn what_was_agreed_with_is_no_news_until_it_changes() {
-        let (snapshot, bound) = (Snapshot::default(), names(["a"]));
-        assert_eq!(snapshot.glance("a"), Glance::NotYet);
-        assert_eq!(sweep(&snapshot, &bound, &[("a", true, "x")]), bound);
-        let sight = seen(&snapshot, "a");
-        assert_eq!(sight.described, described(true));
-        assert_eq!(sight.tags, Some(tags("x")));
-        snapshot.agree("a", &sight);
-        assert_eq!(snapshot.glance("a"), Glance::Unchanged);
-        assert_eq!(sweep(&snapshot, &bound, &[("a", true, "x")]), names([]));
-        assert_eq!(snapshot.glance("a"), Glance::Unchanged);
-        for changed in [("a", false, "x"), ("a", true, "y")] {
-            assert_eq!(sweep(&snapshot, &bound, &[changed]), bound, "{changed:?}");
-            assert_ne!(seen(&snapshot, "a"), sight);
-        }
-        assert_eq!(sweep(&snapshot, &bound, &[("a", true, "x")]), names([]));
-    }
-
-    #[test]
-    fn what_is_doubted_is_news_again_though_it_is_the_same() {
-        let (snapshot, bound) = (Snapshot::default(), names(["a"]));
-        let found = [("a", true, "x")];
-        let _ = snapshot.glance("a");
-        sweep(&snapshot, &bound, &found);
-        let sight = seen(&snapshot, "a");
-        snapshot.agree("a", &sight);
-        snapshot.doubt("a");
-        assert_eq!(snapshot.glance("a"), Glance::NotYet);
-        assert_eq!(sweep(&snapshot, &bound, &found), bound);
-        assert_eq!(seen(&snapshot, "a"), sight);
-    }
-
-    #[test]
-    fn to_agree_with_what_was_seen_before_says_nothing_of_what_is_seen_now() {
-        let (snapshot, bound) = (Snapshot::default(), names(["a"]));
-        let _ = snapshot.glance("a");
-        sweep(&snapshot, &bound, &[("a", true, "x")]);
-        let sight = seen(&snapshot, "a");
-        sweep(&snapshot, &bound, &[("a", false, "x")]);
-        snapshot.agree("a", &sight);
-        assert_eq!(seen(&snapshot, "a").described, described(false));
-    }
-
-    #[test]
-    fn what_is_not_listed_is_news_and_what_has_no_object_is_dropped() {
-        let snapshot = Snapshot::default();
-        let (both, one) = (names(["a", "b"]), names(["b"]));
-        for name in &both {
-            let _ = snapshot.glance(name);
-        }
-        let found = [("b", true, "x"), ("foreign", true, "x")];
-        assert_eq!(sweep(&snapshot, &both, &found), both);
-        assert_eq!(snapshot.glance("a"), Glance::Unlisted);
-        // Once may be the watch's lag.
-        for kept in [2, 1] {
-            sweep(&snapshot, &one, &found);
-            assert_eq!(snapshot.with(|state| state.repositories.len()), kept);
-            assert!(!snapshot.let_sweeper_go());
-        }
-        for _ in 0..2 {
-            sweep(&snapshot, &names([]), &[]);
-        }
-        assert!(snapshot.let_sweeper_go());
-    }
-
-    #[test]
-    fn after_the_first_only_what_is_asked_for_is_kept() {
-        let (snapshot, bound) = (Snapshot::default(), names(["a", "b"]));
-        let found = [("a", true, "x"), ("b", true, "x")];
-        assert_eq!(sweep(&snapshot, &bound, &found), names([]), "nobody waits");
-        assert_eq!(seen(&snapshot, "a").tags, Some(tags("x")));
-        let bound = names(["a", "b", "c"]);
-        // Who asks while a sweep is under way is answered by the next one.
-        let under_way = snapshot.sweep(&bound);
-        assert_eq!(snapshot.glance("c"), Glance::NotYet);
-        assert_eq!(under_way.end(), names(["a"]), "it listed nothing");
-        assert_eq!(snapshot.glance("c"), Glance::NotYet);
-        assert_eq!(
-            sweep(&snapshot, &bound, &[("c", true, "x")]),
-            names(["a", "c"])
-        );
-        assert_eq!(seen(&snapshot, "c").tags, Some(tags("x")));
-    }
-
-    #[test]
-    fn without_tags_nothing_is_ever_agreed_with() {
-        let (snapshot, bound) = (Snapshot::default(), names(["a"]));
-        let _ = snapshot.glance("a");
-        for is_news in [true, false] {
-            let mut sweep = snapshot.sweep(&bound);
-            sweep.without_tags();
-            assert_eq!(sweep.lacks_tags_for_the_first_time(), is_news);
-            sweep.listed("a", || Some(described(true)));
-            assert_eq!(sweep.end(), bound);
-            let sight = seen(&snapshot, "a");
-            assert_eq!(sight.tags, None);
-            snapshot.agree("a", &sight);
-        }
-    }
-
-    #[test]
-    fn a_failure_is_for_all_and_a_denial_is_told_once() {
-        let snapshot = Snapshot::default();
-        let bound = names(["a"]);
-        let _ = snapshot.glance("a");
-        assert!(snapshot.is_untried());
-        let down = failure(Class::Unavailable);
-        for told in [bound.clone(), names([])] {
-            assert_eq!(snapshot.failed(&down), told, "who waits for the first");
-        }
-        assert_eq!(snapshot.glance("a"), Glance::Failed(down));
-        assert!(!snapshot.is_untried());
-        for told in [bound.clone(), names([])] {
-            assert_eq!(snapshot.failed(&failure(Class::Denied)), told);
-            assert_eq!(snapshot.glance("a"), Glance::Denied);
-        }
-        assert_eq!(sweep(&snapshot, &bound, &[("a", true, "x")]), bound);
-    }
-
-    #[test]
-    fn one_sweeps() {
-        let snapshot = Snapshot::default();
-        assert!(snapshot.wants_sweeper());
-        assert!(!snapshot.wants_sweeper());
-        assert!(snapshot.let_sweeper_go(), "nobody asks");
-        assert!(snapshot.wants_sweeper());
-        let _ = snapshot.glance("a");
-        assert!(!snapshot.let_sweeper_go());
-        snapshot.forget("a");
-        assert!(snapshot.let_sweeper_go());
-    }
-
-    #[tokio::test]
-    async fn nobody_sweeps_what_is_retired() {
-        let snapshot = Snapshot::default();
-        snapshot.retire();
-        snapshot.retired().await;
-        assert!(!snapshot.wants_sweeper());
-    }
-}
+mod tests;
