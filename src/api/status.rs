@@ -109,6 +109,11 @@ pub struct ECRRepositoryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub last_loss: Option<Loss>,
+    /// What spec.adoption asked to take over, once this object has the repository: that is done, and is not
+    /// done again until spec.adoption changes or is removed. When absent, nothing was taken over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    pub taken_over: Option<TakenOver>,
     /// Last value of the annotation reconcile.fluxcd.io/requestedAt that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_TOKEN))]
@@ -293,4 +298,13 @@ pub struct Loss {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_WORD))]
     pub previous_created_at: Option<String>,
+}
+
+/// A takeover that is done.
+#[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TakenOver {
+    /// Owner that was replaced, as <cluster>/<namespace>/<name>: what spec.adoption.from says.
+    #[schemars(length(max = MAX_WORD))]
+    pub from: String,
 }

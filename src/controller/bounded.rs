@@ -21,7 +21,7 @@ const MAPS: usize = 1024;
 
 /// What is left of spec and status where they are too large as a whole: what an object is held by. Each of these
 /// has a room of its own.
-const LEFT: [&str; 20] = [
+const LEFT: [&str; 21] = [
     "className",
     "repositoryName",
     // Of spec.
@@ -42,6 +42,7 @@ const LEFT: [&str; 20] = [
     "compared",
     "lifecycleApproval",
     "lastLoss",
+    "takenOver",
     "lastHandledReconcileAt",
     "lastHandledRequestAt",
 ];

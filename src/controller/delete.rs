@@ -160,7 +160,7 @@ fn not_ours<C: Clients>(pass: &mut Pass<'_, C>, conflict: Conflict, tags: &Tags)
             Left::WaitsAlone
         }
         // There is nothing of ours to delete.
-        Conflict::AlreadyExists | Conflict::OtherOwner => Left::Nothing,
+        Conflict::AlreadyExists | Conflict::OtherOwner | Conflict::TakenBack => Left::Nothing,
     }
 }
 

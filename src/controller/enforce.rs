@@ -34,6 +34,7 @@ pub(super) type Found = Option<(Described, Tagged)>;
 
 /// One pass over an object that lives.
 pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, Error> {
+    pass.review_takeover();
     pass.take_up_approval().await?;
     if pass.object.spec.suspend == Some(true) {
         pass.finalizer(false).await?;
@@ -152,6 +153,7 @@ async fn bound<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> bool {
         return false;
     }
     record_binding(&mut pass.status, &desired.identity);
+    pass.bound_takeover();
     true
 }
 
@@ -308,12 +310,18 @@ async fn manage<C: Clients>(
     (described, Tagged { tags, read }): (Described, Tagged),
     documents: Option<Documents>,
 ) -> Result<Duration, Error> {
-    let rights = match pass.rights(desired, &tags).await {
+    let rights = pass.rights(desired, &tags).await;
+    if matches!(rights, Rights::Ours { .. }) {
+        pass.note_takeover(&desired.adoption);
+    }
+    if pass.awaits_its_tag(&rights, &desired.adoption) {
+        return pass.adopting().await;
+    }
+    let rights = match rights {
         Rights::Refused(conflict) => match pass.lags_behind(Some(&tags)) {
             Some(failure) => return pass.unread("ListTagsForResource", failure).await,
             None => return pass.contested(conflict).await,
         },
-        Rights::Ours { .. } if pass.is_adopting(&desired.adoption) => return pass.adopting().await,
         rights => rights,
     };
     let desired = &pass.of_existing(desired);
@@ -381,6 +389,7 @@ async fn manage<C: Clients>(
     }
     if !is_ours {
         if stamped {
+            pass.note_takeover(&desired.adoption);
             pass.wake_former(&desired.identity, &observed.tags);
         }
         return pass.adopted().await;
@@ -416,7 +425,9 @@ async fn settle<C: Clients>(
 ) -> Result<Duration, Error> {
     let exists = executed.created.is_some() || pass.status.arn.is_some();
     let mut undone = pass.undone();
-    if !exists {
+    if exists {
+        pass.note_takeover(&desired.adoption);
+    } else {
         undone.extend(Aspect::ALL);
     }
     record_applied(&mut pass.status, &desired.hashes(), &undone);

@@ -220,7 +220,7 @@ pub(super) async fn set_finalizer<K: Own>(
 }
 
 /// All fields of status.
-const STATUS: [&str; 19] = [
+const STATUS: [&str; 20] = [
     "observedGeneration",
     "conditions",
     "className",
@@ -238,6 +238,7 @@ const STATUS: [&str; 19] = [
     "pending",
     "lifecycleApproval",
     "lastLoss",
+    "takenOver",
     "lastHandledReconcileAt",
     "lastHandledRequestAt",
 ];

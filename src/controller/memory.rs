@@ -9,7 +9,7 @@ use kube::ResourceExt;
 
 use super::{guard::Waiting, ownership::Stamped};
 use crate::{
-    api::APPROVE_LIFECYCLE_ANNOTATION,
+    api::{APPROVE_LIFECYCLE_ANNOTATION, TakenOver},
     domain::{
         drift::Repairs,
         retry::{Attempts, Moment},
@@ -45,6 +45,8 @@ pub(super) struct Memory {
     pub(super) adopting_until: Option<Moment>,
     /// When our tags were last written, and over what.
     pub(super) stamped: Option<Box<Stamped>>,
+    /// The takeover that was carried out, should status not have it yet.
+    pub(super) taken_over: Option<TakenOver>,
     /// The resource version that our last write to the object led to.
     pub(super) written: Option<u64>,
     /// How often in a row Kubernetes failed us.

@@ -112,6 +112,22 @@ impl<C: Clients> Pass<'_, C> {
         self.memory.adopting_until.is_some_and(|until| until > now)
     }
 
+    /// Whether what was read is told only once an adoption's wait is over. A process that has just begun knows
+    /// nothing of a write of our tags that a read does not show yet.
+    pub(super) fn awaits_its_tag(&mut self, rights: &Rights, adoption: &Adoption) -> bool {
+        match rights {
+            Rights::Ours { .. } => self.is_adopting(adoption),
+            Rights::Refused(Conflict::TakenBack) => {
+                says_adopting(&self.before) && self.is_adopting(adoption)
+            }
+            Rights::Refused(
+                Conflict::AlreadyExists | Conflict::OtherOwner | Conflict::TwoClusters,
+            )
+            | Rights::MayAdopt { .. }
+            | Rights::LookUp(_) => false,
+        }
+    }
+
     /// Comes back when an adoption's wait is over.
     pub(super) async fn adopting(&mut self) -> Result<Duration, Error> {
         self.conclude(Standing::Enforced(vec![adopting()])).await?;

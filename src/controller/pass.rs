@@ -223,6 +223,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             // Of the place that is bound now: a corrected name forgets what was of the old one.
             written_uid: self.status.cluster_uid.as_deref(),
             adoption,
+            taken_over: self.status.taken_over.as_ref().map(|it| it.from.as_str()),
         }
     }
 

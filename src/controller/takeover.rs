@@ -1,10 +1,14 @@
-//! Who loses a repository by a takeover looks at once, and says so.
+//! A takeover is good once. What `spec.adoption` asked to take over and the object has is noted in status, and
+//! is not taken again from the same owner until `spec.adoption` changes: that owner may ask for it as well, and
+//! then two objects would take it from each other for ever.
 
 use kube::{ResourceExt as _, runtime::reflector::ObjectRef};
 
 use super::pass::Pass;
 use crate::{
+    api::{AdoptionPolicy, ECRRepositorySpec, TakenOver},
     domain::{
+        desired::Adoption,
         identity::{Identity, Owner},
         observed::Tags,
         status::binding,
@@ -13,6 +17,37 @@ use crate::{
 };
 
 impl<C: Clients> Pass<'_, C> {
+    /// What was noted holds while `spec.adoption` is what it was. Whatever else changes in spec, it was not asked
+    /// for anew.
+    pub(super) fn review_takeover(&mut self) {
+        // Of one that is too large nobody knows what it asks for.
+        if self.excess.is_some() {
+            return;
+        }
+        let asked = asked_from(&self.object.spec);
+        let noted = [self.memory.taken_over.take(), self.status.taken_over.take()];
+        let mut noted = noted.into_iter().flatten();
+        let noted = noted.find(|it| asked == Some(it.from.as_str()));
+        self.memory.taken_over.clone_from(&noted);
+        self.status.taken_over = noted;
+    }
+
+    /// Of the place that is bound now: status forgets with a name that is corrected.
+    pub(super) fn bound_takeover(&mut self) {
+        self.memory.taken_over.clone_from(&self.status.taken_over);
+    }
+
+    /// The object has the repository, however it came by it: what it asks to take over is done.
+    pub(super) fn note_takeover(&mut self, adoption: &Adoption) {
+        let from = match adoption {
+            Adoption::TakeOver(from) => from.to_string(),
+            Adoption::Never | Adoption::IfUnowned => return,
+        };
+        let noted = Some(TakenOver { from });
+        self.memory.taken_over.clone_from(&noted);
+        self.status.taken_over = noted;
+    }
+
     /// Has the object looked at that the repository belonged to, where it is one of our cluster's: it says that
     /// all is well, and no sweep may show it otherwise for long.
     pub(super) fn wake_former(&self, at: &Identity, before: &Tags) {
@@ -56,5 +91,14 @@ impl<C: Clients> Pass<'_, C> {
         if was {
             self.ctx.memories.note_former(&self.uid());
         }
+    }
+}
+
+/// Whom an object asks to take its repository over from.
+fn asked_from(spec: &ECRRepositorySpec) -> Option<&str> {
+    let adoption = spec.adoption.as_ref()?;
+    match adoption.policy {
+        AdoptionPolicy::TakeOver => adoption.from.as_deref(),
+        AdoptionPolicy::Never | AdoptionPolicy::IfUnowned => None,
     }
 }

@@ -23,6 +23,8 @@ pub struct Claim<'a> {
     pub written_uid: Option<&'a str>,
     /// What the object permits where the repository is not ours.
     pub adoption: &'a Adoption,
+    /// The owner that it took the repository over from, by an adoption that is still in its spec.
+    pub taken_over: Option<&'a str>,
 }
 
 /// What is known of another owner of our own cluster.
@@ -62,6 +64,8 @@ pub enum Conflict {
     AlreadyExists,
     /// It has another owner.
     OtherOwner,
+    /// The owner that it was taken over from has it again.
+    TakenBack,
     /// Another cluster that goes by our name writes its uid whenever we write ours.
     TwoClusters,
 }
@@ -72,7 +76,7 @@ impl Conflict {
     pub const fn reason(self) -> Reason {
         match self {
             Self::AlreadyExists => Reason::AlreadyExists,
-            Self::OtherOwner => Reason::NameConflict,
+            Self::OtherOwner | Self::TakenBack => Reason::NameConflict,
             Self::TwoClusters => Reason::TwoClusters,
         }
     }
@@ -90,6 +94,12 @@ impl Conflict {
                  spec.adoption (TakeOver, naming its owner): it belongs to another object and \
                  nothing was changed"
             }
+            Self::TakenBack => {
+                "Two objects ask for one repository: this one took it over, as spec.adoption says, \
+                 and its former owner has it again; nothing was changed — delete the object that \
+                 is not to have it; or, to take it over once more, remove spec.adoption and set it \
+                 again once status.takenOver is gone"
+            }
             Self::TwoClusters => {
                 "Give each cluster its own --cluster-name: another cluster with this name \
                  manages the same repository, and nothing more is written"
@@ -106,15 +116,25 @@ pub fn judge(tags: &Tags, claim: &Claim, other: OwnerObject) -> Rights {
     };
     match Owner::parse(tag) {
         Some(owner) if claim.is_mine(&owner) => judge_uid(tags, claim),
-        Some(owner) if claim.adoption == &Adoption::TakeOver(owner.clone()) => Rights::MayAdopt {
-            stamps: claim.stamps(),
-        },
+        Some(owner) if claim.adoption == &Adoption::TakeOver(owner.clone()) => {
+            take_over(&owner, claim)
+        }
         Some(owner) if claim.is_our_clusters(&owner, tags) => match other {
             OwnerObject::NotLookedUp => Rights::LookUp(owner),
             OwnerObject::Alive => Rights::Refused(Conflict::OtherOwner),
             OwnerObject::Gone => adopt_unowned(claim),
         },
         Some(_) | None => Rights::Refused(Conflict::OtherOwner),
+    }
+}
+
+/// A takeover is good once: two objects that each take the repository from the other would never end.
+fn take_over(owner: &Owner, claim: &Claim) -> Rights {
+    if claim.taken_over == Some(owner.to_string().as_str()) {
+        return Rights::Refused(Conflict::TakenBack);
+    }
+    Rights::MayAdopt {
+        stamps: claim.stamps(),
     }
 }
 
@@ -182,6 +202,7 @@ mod tests {
         uid: ClusterUid,
         written: Option<&'static str>,
         adoption: Adoption,
+        taken_over: Option<&'static str>,
     }
 
     impl Asking {
@@ -192,6 +213,7 @@ mod tests {
                 uid: ClusterUid::parse("uid-1").unwrap(),
                 written: None,
                 adoption: Adoption::Never,
+                taken_over: None,
             }
         }
 
@@ -202,6 +224,7 @@ mod tests {
                 cluster_uid: &self.uid,
                 written_uid: self.written,
                 adoption: &self.adoption,
+                taken_over: self.taken_over,
             };
             let tags = [
                 (OWNER_TAG, owner),
@@ -294,6 +317,33 @@ mod tests {
         }
         let rights = asking.judge(Some("other/payments/web"), Some("uid-9"), NONE);
         assert!(matches!(rights, Rights::MayAdopt { .. }));
+    }
+
+    #[test]
+    fn a_takeover_is_good_once() {
+        let mut asking = Asking::new();
+        asking.adoption = Adoption::TakeOver(Owner::parse("prod/payments/web").unwrap());
+        let judge = |asking: &Asking, owner| asking.judge(Some(owner), Some("uid-1"), NONE);
+        // What was taken from others says nothing of this one.
+        for taken_over in [None, Some("prod/payments/other")] {
+            asking.taken_over = taken_over;
+            let rights = judge(&asking, "prod/payments/web");
+            assert!(matches!(rights, Rights::MayAdopt { .. }), "{taken_over:?}");
+        }
+        asking.taken_over = Some("prod/payments/web");
+        assert_eq!(
+            judge(&asking, "prod/payments/web"),
+            Rights::Refused(Conflict::TakenBack)
+        );
+        assert!(matches!(
+            judge(&asking, "prod/payments/api"),
+            Rights::Ours { .. }
+        ));
+        assert_eq!(
+            judge(&asking, "other/payments/other"),
+            Rights::Refused(Conflict::OtherOwner)
+        );
+        assert_eq!(Conflict::TakenBack.reason(), Conflict::OtherOwner.reason());
     }
 
     #[test]

@@ -28,6 +28,7 @@ fn all_rights() -> Vec<Rights> {
         Rights::LookUp(Owner::parse("prod/payments/web").unwrap()),
         Rights::Refused(Conflict::AlreadyExists),
         Rights::Refused(Conflict::OtherOwner),
+        Rights::Refused(Conflict::TakenBack),
         Rights::Refused(Conflict::TwoClusters),
     ]
 }

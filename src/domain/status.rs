@@ -150,6 +150,7 @@ pub fn record_binding(status: &mut Status, identity: &Identity) {
     status.tag_keys.clear();
     status.applied.clear();
     status.cluster_uid = None;
+    status.taken_over = None;
 }
 
 /// Records that the repository exists and is ours.

@@ -7,7 +7,7 @@ use super::{
     observed::Described,
     status::{RELEASED, binding, record_applied, record_binding, record_repository, released},
 };
-use crate::api::{AppliedAspect, Aspect, ECRRepositoryStatus as Status};
+use crate::api::{AppliedAspect, Aspect, ECRRepositoryStatus as Status, TakenOver};
 
 const LIFECYCLE: Aspect = Aspect::LifecyclePolicy;
 
@@ -65,6 +65,9 @@ fn the_same_binding_forgets_nothing_and_another_all_that_was_known() {
     status.tag_keys = vec!["team".to_owned()];
     status.applied = applied(&[(Aspect::Tags, "x")]);
     status.cluster_uid = Some("uid".to_owned());
+    status.taken_over = Some(TakenOver {
+        from: "prod/payments/web".to_owned(),
+    });
     status.last_handled_request_at = Some("now".to_owned());
     let known = status.clone();
     record_binding(&mut status, &place("payments/api"));

@@ -1,10 +1,13 @@
-//! Takeovers: whoever loses by one says so.
+//! Takeovers: each is good once, and whoever loses by one says so.
 
-use ecr_operator::api::ECRRepository;
+use ecr_operator::api::{ECRRepository, OWNER_TAG};
 use kube::api::PostParams;
 use serde_json::{Value, json};
 
-use crate::world::{CLUSTER, NO_ROTA, World, condition, is_sweep};
+use crate::{
+    looking::FLUX,
+    world::{CLUSTER, NO_ROTA, World, assert_says, condition, is_sweep, message},
+};
 
 /// A world in which no sweep comes by itself.
 async fn without_sweeps(name: &str) -> World {
@@ -25,6 +28,118 @@ fn takes(world: &World, repository: &str, from: &str) -> Value {
         "imageTagMutability": "IMMUTABLE",
         "adoption": {"policy": "TakeOver", "from": owner(world, from)},
     })
+}
+
+/// Whose the repository was at each time that its owner's tag was written, until now.
+fn owners_replaced(world: &World, repository: &str) -> Vec<String> {
+    let mut written = world.written();
+    written.retain(|call| {
+        let about = call.input["resourceArn"].as_str();
+        let tags = call.input["tags"].to_string();
+        about.is_some_and(|arn| arn.ends_with(repository)) && tags.contains(OWNER_TAG)
+    });
+    let owner = |call: &ecr_emulator::Call| call.owner_before.as_ref()?.get(OWNER_TAG).cloned();
+    written.iter().filter_map(owner).collect()
+}
+
+fn taken_over(object: &ECRRepository) -> Option<&str> {
+    let status = object.status.as_ref()?;
+    Some(&status.taken_over.as_ref()?.from)
+}
+
+/// Waits until the object says that its takeover was undone.
+async fn is_taken_back(world: &World, name: &str) {
+    let stalled = world.stalled(name, "NameConflict").await;
+    let says = message(&stalled, "Stalled");
+    assert_says(says, "Two objects ask for one repository");
+    assert_says(says, "remove spec.adoption and set it again");
+}
+
+#[tokio::test]
+async fn two_that_take_over_from_each_other_do_so_once_each() {
+    let mut world = World::new("good-once").await;
+    let repository = world.in_ecr("shared");
+    let [first, second] = ["first", "second"].map(|name| owner(&world, name));
+    world
+        .apply(
+            "first",
+            json!({"repositoryName": repository, "imageTagMutability": "MUTABLE"}),
+        )
+        .await;
+    world.ready("first").await;
+    // It is killed once the tag is there, before status may have it.
+    world
+        .apply("second", takes(&world, &repository, "first"))
+        .await;
+    let is_tagged = |world: &World| world.held(&repository).tags[OWNER_TAG] == second;
+    world.until("the second's tag", is_tagged).await;
+    world.kill_operator();
+    world.start_operator().await;
+    let taken = world.ready("second").await;
+    assert_eq!(taken_over(&taken), Some(first.as_str()));
+    world.stalled("first", "NameConflict").await;
+
+    // It is taken back, and the second's spec stays as it is, as in Git.
+    world
+        .apply("first", takes(&world, &repository, "second"))
+        .await;
+    world.ready("first").await;
+    is_taken_back(&world, "second").await;
+    // What else changes in spec is no new wish. Nor does a restart make one.
+    let mut other = takes(&world, &repository, "first");
+    other["tags"] = json!({"team": "other"});
+    world.apply("second", other.clone()).await;
+    is_taken_back(&world, "second").await;
+    world.stop_operator().await;
+    world.start_operator().await;
+    world.annotate("second", FLUX, "now").await;
+    world.looks(&repository, 3).await;
+    is_taken_back(&world, "second").await;
+    assert_eq!(world.held(&repository).tags[OWNER_TAG], first);
+    assert_eq!(
+        owners_replaced(&world, &repository),
+        [first.clone(), second.clone()]
+    );
+
+    // Who means it takes it out, and asks again.
+    let adoption = other.as_object_mut().unwrap().remove("adoption");
+    world.apply("second", other.clone()).await;
+    let forgotten = world.stalled("second", "NameConflict").await;
+    assert_eq!(taken_over(&forgotten), None);
+    other["adoption"] = adoption.unwrap();
+    world.apply("second", other).await;
+    world.ready("second").await;
+    is_taken_back(&world, "first").await;
+    let replaced = owners_replaced(&world, &repository);
+    assert_eq!(replaced, [first.clone(), second, first]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn an_object_that_is_made_anew_may_take_over_again() {
+    let mut world = World::new("taken-anew").await;
+    world.permit_adoption("shared");
+    let repository = world.in_ecr("shared");
+    let legacy = "legacy/shop/api";
+    world.make_outside(&repository, &[(OWNER_TAG, legacy)]);
+    let spec = json!({
+        "repositoryName": repository,
+        "adoption": {"policy": "TakeOver", "from": legacy},
+    });
+    let object = world.apply("api", spec.clone()).await;
+    world.ready("api").await;
+    world.tag(&repository, OWNER_TAG, legacy);
+    is_taken_back(&world, "api").await;
+    world.delete("api").await;
+    world.gone(&object).await;
+    assert_eq!(world.held(&repository).tags[OWNER_TAG], legacy);
+    world.apply("api", spec).await;
+    world.ready("api").await;
+    assert_eq!(
+        world.held(&repository).tags[OWNER_TAG],
+        owner(&world, "api")
+    );
+    world.finish().await;
 }
 
 /// So many pairs of objects for one repository.

@@ -158,6 +158,7 @@ pub(crate) fn rights(
         cluster_uid: &cluster_uid(),
         written_uid,
         adoption,
+        taken_over: None,
     };
     judge(tags, &claim, other)
 }

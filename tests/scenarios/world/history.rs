@@ -30,6 +30,12 @@ impl State {
     fn may_be(&self, from: f64, until: f64) -> bool {
         self.from <= until && self.until >= from
     }
+
+    fn is_ready(&self) -> bool {
+        let conditions = |it: &Value| it["status"]["conditions"].as_array().cloned();
+        let mut conditions = self.object.iter().filter_map(conditions).flatten();
+        conditions.any(|it| it["type"] == "Ready" && it["status"] == "True")
+    }
 }
 
 /// One change of an object.
@@ -126,6 +132,30 @@ impl History {
         wishes
     }
 
+    /// Whether one and the same object asked all the time between two to take over from an owner, and said that
+    /// all was well.
+    pub(super) fn kept_what_it_took(
+        &self,
+        key: [&str; 2],
+        owner: &str,
+        (from, until): (f64, f64),
+    ) -> bool {
+        let states: Vec<_> = self.between(key, from, until).collect();
+        let objects: Vec<_> = states.iter().filter_map(|it| it.object.as_ref()).collect();
+        let of_first = |it: &&Value| it["metadata"]["uid"] == objects[0]["metadata"]["uid"];
+        let asks = |it: &&Value| {
+            Wish {
+                object: it,
+                class: None,
+            }
+            .asks_to_take_from(owner)
+        };
+        let was_ready = states.iter().any(|it| it.from > from && it.is_ready());
+        objects.len() == states.len()
+            && objects.iter().all(|it| of_first(it) && asks(it))
+            && was_ready
+    }
+
     /// The classes that may have counted for an object between two times.
     fn classes(&self, object: &Value, (from, until): (f64, f64)) -> Vec<&Value> {
         let named = object["spec"]["className"].as_str();
@@ -218,8 +248,11 @@ impl<'a> Wish<'a> {
 
     /// Whether one may be taken from this owner.
     pub(super) fn takes_from(&self, owner: &str) -> bool {
+        self.asks_to_take_from(owner) && self.adoption_of_class() == "TakeOver"
+    }
+
+    fn asks_to_take_from(&self, owner: &str) -> bool {
         self.spec()["adoption"] == json!({"policy": "TakeOver", "from": owner})
-            && self.adoption_of_class() == "TakeOver"
     }
 
     fn adoption_of_class(&self) -> &'a str {

@@ -132,7 +132,30 @@ impl<'a> Timed<'a> {
             };
             owners.iter().copied().any(permits) && !it.is_ending() && it.is_enforced()
         });
-        (!wished).then_some("10: adopted unasked, or over another owner's tag")
+        if !wished {
+            return Some("10: adopted unasked, or over another owner's tag");
+        }
+        let again = owner(call).is_some_and(|old| self.took_over(index, call, (key, old)));
+        again.then_some("10: taken over once more by what was carried out before")
+    }
+
+    /// Whether an object took the same from the same owner before, said that all was well, and has asked for
+    /// nothing else since.
+    fn took_over(&self, index: usize, call: &Call, (key, old): ([&str; 2], &str)) -> bool {
+        let is_one = |it: &&Call| {
+            let done = it.operation == "TagResource" && it.applied && it.answer.is_ok();
+            let by = asks(it).and_then(parsed).map(|(_, by)| by);
+            done && by == Some(key)
+                && owner(it) == Some(old)
+                && (&it.account, &it.region) == (&call.account, &call.region)
+                && addressed(it) == addressed(call)
+        };
+        let mut before = self.calls[..index].iter().rev();
+        let last = before.find(is_one);
+        last.is_some_and(|last| {
+            self.history
+                .kept_what_it_took(key, old, (last.answered, call.arrived))
+        })
     }
 
     /// 1 and 2: what is ours is written to as its object asks.

@@ -72,16 +72,29 @@ impl Case {
     }
 
     /// From now on the object is like this.
-    fn object(mut self, seconds: f64, spec: Value, is_ending: bool) -> Self {
+    fn object(self, seconds: f64, spec: Value, is_ending: bool) -> Self {
+        self.object_of("first", seconds, (spec, "False", is_ending))
+    }
+
+    /// The same, and it says whether it is ready.
+    fn object_of(
+        mut self,
+        uid: &str,
+        seconds: f64,
+        (spec, ready, is_ending): (Value, &str, bool),
+    ) -> Self {
         self.version += 1;
         let object = json!({
             "metadata": {
-                "name": "api", "uid": "first", "resourceVersion": self.version.to_string(),
+                "name": "api", "uid": uid, "resourceVersion": self.version.to_string(),
                 "finalizers": ["held"],
                 "deletionTimestamp": if is_ending { json!("now") } else { Value::Null },
             },
             "spec": spec,
-            "status": {"repositoryName": "team/api"},
+            "status": {
+                "repositoryName": "team/api",
+                "conditions": [{"type": "Ready", "status": ready}],
+            },
         });
         self.entry(seconds, "somebody", ("patch", "ecrrepositories"), object);
         self
@@ -325,6 +338,27 @@ fn an_owners_tag_goes_over_none_but_a_dead_or_a_named_one() {
     read(7.9, "there/team/rival").holds();
     read(8.2, "there/team/rival").breaks("10");
     read(8.2, "").breaks("1");
+}
+
+#[test]
+fn what_was_taken_over_is_not_taken_again_by_the_same_wish() {
+    let from = |owner: &str| json!({"adoption": {"policy": "TakeOver", "from": owner}});
+    let rival = "there/team/rival";
+    let takes = |case: Case, at: f64| case.reads_tags(at, rival).adopts(at + 0.1, rival);
+    let is = |case: Case, at: f64, spec: Value, ready: &str| {
+        case.object_of("first", at, (spec, ready, false))
+    };
+    let begun = || takes(Case::new(from(rival)), 5.0);
+    // It may have crashed before it knew.
+    takes(begun(), 20.0).holds();
+    let ready = || is(begun(), 8.0, from(rival), "True");
+    takes(ready(), 20.0).breaks("10");
+    takes(is(ready(), 15.0, from(rival), "False"), 20.0).breaks("10");
+    // Somebody asks anew, or another does.
+    let anew = is(ready(), 15.0, json!({}), "False");
+    takes(is(anew, 16.0, from(rival), "False"), 20.0).holds();
+    let other = ready().object_of("second", 15.0, (from(rival), "False", false));
+    takes(other, 20.0).holds();
 }
 
 #[test]
