@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{assign::Course, error::Error, pass::Pass, prove::Right};
+use super::{
+    assign::Course,
+    error::Error,
+    pass::{FromClass, Pass},
+    prove::Right,
+};
 use crate::{
     api::{DeletionPolicy, FINALIZER},
     domain::{
@@ -187,11 +192,13 @@ async fn policy<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) -> Option<Del
     let assigned = pass.assign(Course::Ends).await;
     let admitted = assigned.and_then(|class| {
         let policy = pass.admit_deletion(&class, &at.name)?;
-        Ok((policy, class.enforces_deletion()))
+        let keeps_images = !class.permits_deletion_with_images();
+        Ok((policy, class.enforces_deletion(), keeps_images))
     });
     match admitted {
-        Ok((policy, enforced)) => {
+        Ok((policy, enforced, keeps_images)) => {
             pass.from_class.deletion = enforced;
+            pass.from_class.keeps_images = keeps_images;
             Some(policy)
         }
         Err(_) if asked == Some(DeletionPolicy::Retain) => asked,
@@ -225,19 +232,29 @@ async fn claim<C: Clients>(
     Err(Error::Superseded)
 }
 
-/// Tells how many images stand in the way.
+/// Tells how many images stand in the way, and which ways are open under the class that counts.
 async fn count_images<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) {
     let not_empty = Class::NotEmpty.reason(true);
     let Some(problem) = pass.problems.iter_mut().find(|p| p.reason == not_empty) else {
         return;
     };
-    if let Ok(count) = pass.aws.count_images(at).await {
-        problem.message = format!(
-            "Delete the {count} of {}, or set spec.deletionPolicy to DeleteWithImages to delete \
-             them with it",
-            at.name
-        );
-    }
+    let images = match pass.aws.count_images(at).await {
+        Ok(count) => format!("{count} of {}", at.name),
+        Err(_) => format!("images of {}", at.name),
+    };
+    let otherwise = match &pass.from_class {
+        FromClass { deletion: true, .. } => {
+            "have the class enforce deletionPolicy DeleteWithImages"
+        }
+        FromClass {
+            keeps_images: true, ..
+        } => {
+            "have DeleteWithImages added to deletionPolicies of the class and then set \
+             spec.deletionPolicy to it"
+        }
+        FromClass { .. } => "set spec.deletionPolicy to DeleteWithImages",
+    };
+    problem.message = format!("Delete the {images}, or {otherwise} to delete them with it");
 }
 
 fn elsewhere(at: &Identity) -> Problem {

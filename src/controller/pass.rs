@@ -125,6 +125,8 @@ pub(super) struct FromClass {
     pub(super) encryption: bool,
     /// The deletion policy, whatever spec says.
     pub(super) deletion: bool,
+    /// That no object may have its images go with the repository.
+    pub(super) keeps_images: bool,
 }
 
 impl<'a, C: Clients> Pass<'a, C> {

@@ -478,3 +478,48 @@ async fn a_denial_that_could_meet_the_operator_is_told_of_where_it_is_permitted(
     }
     estate.finish().await;
 }
+
+#[tokio::test]
+async fn what_is_to_be_done_about_images_is_what_the_class_leaves_open() {
+    let estate = Estate::quiet("images-in-the-way").await;
+    estate.namespace("team-d", json!({})).await;
+    let all = json!(["Retain", "Delete", "DeleteWithImages"]);
+    let class = |policies: &Value, enforced: Value| json!({"allowedNamespaces": {}, "deletionPolicies": policies, "enforced": enforced});
+    let enforcing = class(&all, json!({"deletionPolicy": "Delete"}));
+    estate.class("enforcing", enforcing).await;
+    let keeping = class(&json!(["Retain", "Delete"]), json!({}));
+    estate.class("keeping", keeping).await;
+    estate.class("open", class(&all, json!({}))).await;
+    let repositories = estate.repositories("team-d");
+    for (name, advice, other) in [
+        (
+            "enforcing",
+            "or have the class enforce deletionPolicy DeleteWithImages",
+            "spec.deletionPolicy",
+        ),
+        (
+            "keeping",
+            "or have DeleteWithImages added to deletionPolicies of the class",
+            "or set spec.deletionPolicy to DeleteWithImages",
+        ),
+        (
+            "open",
+            "or set spec.deletionPolicy to DeleteWithImages",
+            "the class",
+        ),
+    ] {
+        let spec = json!({"className": name, "deletionPolicy": "Delete"});
+        estate.apply("team-d", name, spec).await;
+        estate.ready("team-d", name).await;
+        estate.push(HUB, REGION, &format!("team-d/{name}"), "v1");
+        estate.delete(&repositories, name).await;
+        let waits = estate.stalled("team-d", name, "RepositoryNotEmpty").await;
+        let told = message(&waits, "Stalled");
+        assert_says(
+            &told,
+            &format!("Delete the 1 image of team-d/{name}, {advice}"),
+        );
+        assert!(!told.contains(other), "{name}: {told}");
+    }
+    estate.finish().await;
+}

@@ -96,6 +96,13 @@ impl Class {
         self.enforced.deletion_policy.is_some()
     }
 
+    /// Whether an object may have the images go with the repository.
+    #[must_use]
+    pub fn permits_deletion_with_images(&self) -> bool {
+        self.deletion_policies
+            .contains(&DeletionPolicy::DeleteWithImages)
+    }
+
     /// Whether the object may hold the operator off, as far as it does.
     ///
     /// # Errors
