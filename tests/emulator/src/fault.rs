@@ -27,7 +27,8 @@ pub struct Fault {
     /// Only calls to this region.
     #[serde(default)]
     pub region: Option<String>,
-    /// Only calls that address this repository, by name or ARN; empty: only calls that address none.
+    /// Only calls that address this repository, by name or ARN, alone or in a list of names; empty: only calls
+    /// that address none.
     #[serde(default)]
     pub repository: Option<String>,
     /// Only calls with this access key id.
@@ -121,6 +122,13 @@ pub enum Effect {
         /// How long.
         millis: u64,
     },
+    /// The call takes effect so many milliseconds later, whether or not the caller still waits for the answer.
+    Late {
+        /// How long.
+        millis: u64,
+    },
+    /// A list answers its first page each time, and with the same token: it has no end.
+    RepeatToken,
     /// The call takes effect, then the connection is reset instead of an answer.
     LoseAnswer,
     /// The call takes effect, but only half of the answer comes before the connection is closed.
@@ -298,6 +306,19 @@ impl Fault {
         self.effect(Effect::DelayAnswer { millis })
     }
 
+    /// Applies the call so much later, whether or not the caller still waits.
+    #[must_use]
+    pub fn late(self, duration: Duration) -> Self {
+        let millis = millis(duration);
+        self.effect(Effect::Late { millis })
+    }
+
+    /// Makes a list without an end, by a token that repeats.
+    #[must_use]
+    pub fn repeat_token(self) -> Self {
+        self.effect(Effect::RepeatToken)
+    }
+
     /// Applies the call and resets the connection instead of an answer.
     #[must_use]
     pub fn lose_answer(self) -> Self {
@@ -329,7 +350,8 @@ pub(crate) struct Target<'a> {
     pub(crate) operation: &'a str,
     pub(crate) account: &'a str,
     pub(crate) region: &'a str,
-    pub(crate) repository: Option<&'a str>,
+    /// Those that it addresses.
+    pub(crate) repositories: Vec<&'a str>,
     pub(crate) access_key: &'a str,
 }
 
@@ -341,8 +363,16 @@ impl Fault {
         same(&self.operation, Some(call.operation))
             && same(&self.account, Some(call.account))
             && same(&self.region, Some(call.region))
-            && same(&self.repository, Some(call.repository.unwrap_or_default()))
+            && self.addresses(&call.repositories)
             && same(&self.access_key, Some(call.access_key))
+    }
+
+    fn addresses(&self, repositories: &[&str]) -> bool {
+        match self.repository.as_deref() {
+            None => true,
+            Some("") => repositories.is_empty(),
+            Some(name) => repositories.contains(&name),
+        }
     }
 
     /// Uses up one call: true if the fault strikes, false if the call is one of those that pass.
@@ -391,6 +421,8 @@ pub(crate) struct Fate {
     /// How long its answer waits after that.
     pub(crate) answer_millis: u64,
     pub(crate) effect: Option<Effect>,
+    /// The repository because of which.
+    pub(crate) repository: Option<String>,
     /// It is throttled by a rate, not by a fault.
     pub(crate) by_rate: bool,
 }
@@ -404,6 +436,8 @@ impl Fate {
             Some(Effect::Throttle) => "throttle".to_owned(),
             Some(Effect::Deny) => "deny".to_owned(),
             Some(Effect::Foreign { status, .. }) => format!("foreign {status}"),
+            Some(Effect::Late { millis }) => format!("late {millis} ms"),
+            Some(Effect::RepeatToken) => "repeatToken".to_owned(),
             Some(Effect::LoseAnswer) => "loseAnswer".to_owned(),
             Some(Effect::Truncate) => "truncate".to_owned(),
             Some(Effect::Drop) => "drop".to_owned(),
@@ -439,6 +473,8 @@ impl Fate {
             }
             Effect::Delay { .. }
             | Effect::DelayAnswer { .. }
+            | Effect::Late { .. }
+            | Effect::RepeatToken
             | Effect::LoseAnswer
             | Effect::Truncate
             | Effect::Drop
@@ -463,6 +499,7 @@ pub(crate) fn decide(faults: &mut Vec<Fault>, call: &Target<'_>) -> Fate {
             }
             effect => {
                 fate.effect = Some(effect.clone());
+                fate.repository.clone_from(&fault.repository);
                 break;
             }
         }

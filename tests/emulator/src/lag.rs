@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::settings::Settings;
 use crate::state::{Registry, Repository};
+use crate::world::all_named as names;
 
 /// What calls do not see yet.
 #[derive(Debug, Default)]
@@ -97,11 +98,4 @@ impl Veil {
             registry.repositories.insert(name, repository);
         }
     }
-}
-
-/// The repositories that an input names.
-fn names(input: &Value) -> impl Iterator<Item = &str> {
-    let many = input.get("repositoryNames").and_then(Value::as_array);
-    let many = many.into_iter().flatten().filter_map(Value::as_str);
-    many.chain(crate::world::named(input))
 }

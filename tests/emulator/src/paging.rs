@@ -95,6 +95,30 @@ pub(crate) fn with_token(mut answer: Value, token: Option<String>) -> Value {
     answer
 }
 
+/// A token of ECR's lists.
+const OF_ECR: &str = "nextToken";
+/// A token of the tagging API.
+const OF_TAGGING: &str = "PaginationToken";
+
+/// An input that asks for the first page, whatever it asked for.
+pub(crate) fn without_token(input: &Value) -> Value {
+    let mut input = input.clone();
+    for name in [OF_ECR, OF_TAGGING] {
+        input.as_object_mut().and_then(|it| it.remove(name));
+    }
+    input
+}
+
+/// An answer that says that another page follows, in the same word each time.
+pub(crate) fn with_repeated_token(mut answer: Value) -> Value {
+    if let Some(members) = answer.as_object_mut() {
+        let of_tagging = members.contains_key(OF_TAGGING);
+        let name = if of_tagging { OF_TAGGING } else { OF_ECR };
+        members.insert(name.to_owned(), "again".into());
+    }
+    answer
+}
+
 /// The key behind a digest that nobody makes up by accident.
 fn encode(key: &str, scope: &str) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}{key}", seal(key, scope)))

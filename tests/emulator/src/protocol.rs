@@ -1,5 +1,7 @@
 //! AWS's protocols: awsJson1.1 for ECR, the query protocol for STS, and our own hooks beside them.
 
+use std::sync::Arc;
+
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
@@ -46,7 +48,10 @@ impl std::error::Error for Cut {}
 type Answer = Response<Payload>;
 
 /// Answers one HTTP request.
-pub(crate) async fn handle(world: &World, request: HttpRequest<Incoming>) -> Result<Answer, Cut> {
+pub(crate) async fn handle(
+    world: &Arc<World>,
+    request: HttpRequest<Incoming>,
+) -> Result<Answer, Cut> {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
         let error = Error::new(
@@ -89,7 +94,7 @@ fn at_the_door() -> Answer {
 }
 
 /// awsJson1.1: <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>.
-async fn json(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Cut> {
+async fn json(world: &Arc<World>, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Cut> {
     let target = header(headers, &TARGET);
     let found = TARGETS
         .into_iter()
@@ -141,7 +146,7 @@ fn in_json(answer: Result<Value, Error>) -> Answer {
 }
 
 /// The query protocol: <https://smithy.io/2.0/aws/protocols/aws-query-protocol.html>.
-async fn query(world: &World, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Cut> {
+async fn query(world: &Arc<World>, headers: &HeaderMap, body: &[u8]) -> Result<Answer, Cut> {
     let parameters: serde_json::Map<String, Value> = form_urlencoded::parse(body)
         .map(|(name, value)| (name.into_owned(), Value::from(value.into_owned())))
         .collect();

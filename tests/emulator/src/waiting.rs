@@ -92,8 +92,8 @@ mod tests {
     }
 
     /// A world whose clock stands still, with a queue.
-    fn world() -> World {
-        let world = World::default();
+    fn world() -> Arc<World> {
+        let world = Arc::new(World::default());
         let mut inner = world.lock();
         inner.settings.queues.insert("events".to_owned());
         let hold = Movement {
@@ -143,7 +143,7 @@ mod tests {
     }
 
     /// Whoever waits is woken by what the steps do, and has a message after the last of them.
-    fn is_woken_by(world: &World, steps: &[&dyn Fn(&World)]) {
+    fn is_woken_by(world: &Arc<World>, steps: &[&dyn Fn(&World)]) {
         let alarm = Arc::new(Alarm::default());
         let mut call = pin!(world.serve(poll()));
         for step in steps {

@@ -3,7 +3,7 @@
 //! exactly what the call met.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -19,6 +19,7 @@ use crate::events::News;
 use crate::fault::{Effect, Fate, Fault, Target, decide};
 use crate::lag::Lags;
 use crate::log::Log;
+use crate::paging::{with_repeated_token, without_token};
 use crate::rates::Buckets;
 use crate::session::{self, Sessions};
 use crate::settings::Settings;
@@ -131,13 +132,21 @@ impl World {
     }
 
     /// Serves a request: what the faults make of it, how long it takes, then the effect.
-    pub(crate) async fn serve(&self, mut request: Request) -> Reply {
+    pub(crate) async fn serve(self: &Arc<Self>, mut request: Request) -> Reply {
         let arrived = now();
         let fate = self.lock().receive(&mut request);
         if fate.delay_millis > 0 {
             tokio::time::sleep(Duration::from_millis(fate.delay_millis)).await;
         }
         self.wait_for_messages(&request).await;
+        if let Some(Effect::Late { millis }) = fate.effect {
+            let world = Arc::clone(self);
+            let late = tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(millis)).await;
+                world.lock().settle(request, &fate, arrived)
+            });
+            return late.await.unwrap_or(Reply::Cut);
+        }
         let reply = self.lock().settle(request, &fate, arrived);
         if fate.answer_millis > 0 {
             tokio::time::sleep(Duration::from_millis(fate.answer_millis)).await;
@@ -158,7 +167,7 @@ impl Inner {
             operation: &request.operation,
             account: &caller.account,
             region: &caller.region,
-            repository: addressed(input),
+            repositories: all_named(input).collect(),
             access_key: &caller.access_key,
         };
         let mut fate = decide(&mut self.faults, &target);
@@ -207,6 +216,20 @@ impl Inner {
         if input.is_null() {
             return Err(Error::unreadable());
         }
+        let first = (fate.effect == Some(Effect::RepeatToken)).then(|| without_token(input));
+        let answer = self.dispatch(request, caller, first.as_ref().unwrap_or(input));
+        match first {
+            Some(_) => answer.map(with_repeated_token),
+            None => answer,
+        }
+    }
+
+    fn dispatch(
+        &mut self,
+        request: &Request,
+        caller: &Caller,
+        input: &Value,
+    ) -> Result<Value, Error> {
         match request.service {
             Service::Ecr => self.apply_lagging(caller, &request.operation, input),
             Service::Sts => self.apply_sts(caller, &request.operation, input),
@@ -328,9 +351,10 @@ fn injected(request: &Request, fate: &Fate) -> Option<Error> {
         return Some(Error::new("ConnectionReset", message).with_status(0));
     }
     let caller = request.caller.as_ref().ok()?;
+    let because_of = fate.repository.as_deref().filter(|name| !name.is_empty());
     fate.error(request.service, || {
         let input = request.input.as_ref().unwrap_or(&Value::Null);
-        let name = addressed(input).unwrap_or("*");
+        let name = because_of.or_else(|| addressed(input)).unwrap_or("*");
         let action = match request.service {
             Service::Ecr => format!("ecr:{}", request.operation),
             Service::Sts => format!("sts:{}", request.operation),
@@ -355,6 +379,13 @@ pub(crate) fn addressed(input: &Value) -> Option<&str> {
 pub(crate) fn named(input: &Value) -> Option<&str> {
     let text = |name: &str| input.get(name).and_then(Value::as_str);
     text("repositoryName").or_else(|| Some(api::parse_arn(text("resourceArn")?)?.name))
+}
+
+/// All repositories that an input names, also in a list.
+pub(crate) fn all_named(input: &Value) -> impl Iterator<Item = &str> {
+    let many = input.get("repositoryNames").and_then(Value::as_array);
+    let many = many.into_iter().flatten().filter_map(Value::as_str);
+    many.chain(named(input))
 }
 
 /// Layer parts and what is longer than any text that ECR takes tell a reader of the log nothing,

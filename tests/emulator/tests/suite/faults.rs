@@ -256,6 +256,78 @@ async fn what_is_answered_late_has_taken_effect_by_then() {
     assert_eq!(call.fault.as_deref(), Some("delayAnswer 200 ms"));
 }
 
+/// IAM judges each resource of a call (Service Authorization Reference, "Actions, resources, and condition keys for
+/// Amazon ECR").
+#[tokio::test]
+async fn a_fault_of_one_repository_hits_each_list_that_names_it() {
+    let emulator = start().await;
+    let client = client(&emulator);
+    for name in ["one", "two"] {
+        create(&emulator, name);
+    }
+    let fault = Fault::on("DescribeRepositories")
+        .repository("one")
+        .forever();
+    emulator.inject(fault.deny());
+    let describe = |names: &[&str]| {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let describe = client.describe_repositories();
+        describe.set_repository_names(Some(names)).send()
+    };
+    let (_, message) = refused(describe(&["one", "two"]).await);
+    assert!(message.contains("repository/one "), "{message}");
+    assert!(describe(&["one"]).await.is_err());
+    describe(&["two"]).await.unwrap();
+    client.describe_repositories().send().await.unwrap();
+    emulator.clear_faults();
+    emulator.inject(Fault::any().no_repository().throttle());
+    describe(&["one", "two"]).await.unwrap();
+    assert!(client.describe_repositories().send().await.is_err());
+}
+
+#[tokio::test]
+async fn a_late_call_takes_effect_though_nobody_waits_for_it() {
+    let emulator = start().await;
+    let client = client(&emulator);
+    let late = Duration::from_millis(300);
+    emulator.inject(Fault::on("CreateRepository").late(late));
+    let create = client.create_repository().repository_name("api").send();
+    let given_up = tokio::time::timeout(late / 3, create).await;
+    assert!(given_up.is_err());
+    assert_eq!(emulator.repositories(ACCOUNT, REGION), [""; 0]);
+    while emulator.log().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(emulator.repositories(ACCOUNT, REGION), ["api"]);
+    let call = &emulator.log()[0];
+    assert_eq!(call.fault.as_deref(), Some("late 300 ms"));
+    assert!(call.answered - call.arrived >= late.as_secs_f64());
+}
+
+#[tokio::test]
+async fn a_list_may_have_no_end() {
+    let emulator = start().await;
+    create(&emulator, "api");
+    let client = client(&emulator);
+    emulator.inject(Fault::on("DescribeRepositories").times(3).repeat_token());
+    let list = |token: Option<&str>| {
+        let list = client.describe_repositories();
+        list.set_next_token(token.map(ToOwned::to_owned)).send()
+    };
+    let mut token = None;
+    for _ in 0..3 {
+        let page = list(token.as_deref()).await.unwrap();
+        assert_eq!(page.repositories().len(), 1);
+        assert_eq!(page.next_token(), Some("again"));
+        token = Some("again".to_owned());
+    }
+    assert_eq!(
+        refused(list(token.as_deref()).await).0,
+        "InvalidParameterException"
+    );
+    assert_eq!(list(None).await.unwrap().next_token(), None);
+}
+
 #[test]
 fn faults_are_written_as_the_readme_says() {
     let full = json!({
@@ -282,6 +354,11 @@ fn faults_are_written_as_the_readme_says() {
         (json!("deny"), Fault::any().deny()),
         (json!("loseAnswer"), Fault::any().lose_answer()),
         (json!("drop"), Fault::any().drop_call()),
+        (json!("repeatToken"), Fault::any().repeat_token()),
+        (
+            json!({ "late": { "millis": 7 } }),
+            Fault::any().late(Duration::from_millis(7)),
+        ),
         (
             json!({ "delay": { "millis": 5 } }),
             Fault::any().delay(Duration::from_millis(5)),
