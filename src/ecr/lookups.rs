@@ -1,14 +1,17 @@
 //! Look-ups of repositories that are known to exist: those that wait for the same turn share one call.
 //!
 //! Of names that may not exist each is looked up by itself: one that is missing makes the whole call
-//! fail (Amazon ECR API Reference, `DescribeRepositories`).
+//! fail (Amazon ECR API Reference, `DescribeRepositories`). So does one that is denied, since IAM judges each resource
+//! of a call: what is said of a call for many is said to those who asked for that one alone.
 
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
 };
 
-use aws_sdk_ecr::operation::describe_repositories::DescribeRepositoriesOutput;
+use aws_sdk_ecr::{
+    operation::describe_repositories::DescribeRepositoriesOutput, types::Repository,
+};
 use tokio::sync::oneshot;
 use tracing::Instrument as _;
 
@@ -38,7 +41,7 @@ type Found = Result<Option<Described>, Unanswered>;
 /// Why a call for many did not answer one of them.
 #[derive(Clone, Debug)]
 enum Unanswered {
-    /// One of the names is missing: each asks by itself.
+    /// One of the names is missing, or refused: each asks by itself.
     AskAlone,
     Failed(Failure),
 }
@@ -127,10 +130,7 @@ impl Aws {
         let Some(answer) = if_there(answer)? else {
             return Ok(None);
         };
-        let repository = answer
-            .repositories()
-            .first()
-            .ok_or_else(|| unreadable("no repository"))?;
+        let repository = by_name(&answer, &at.name).ok_or_else(|| unreadable("no repository"))?;
         described(repository).map(Some)
     }
 
@@ -138,6 +138,7 @@ impl Aws {
         let mut names: Vec<_> = batch.iter().map(|it| it.name.to_string()).collect();
         names.sort_unstable();
         names.dedup();
+        let is_alone = names.len() == 1;
         let call = self
             .ecr
             .describe_repositories()
@@ -148,28 +149,110 @@ impl Aws {
         let call = Box::pin(self.send(OPERATION, turn.waited, call));
         let answer = call.instrument(span).await;
         self.note_rate(OPERATION, turn, &answer);
-        let is_alone = batch.len() == 1;
         for Waiting { name, answer: to } in batch {
-            let found = match &answer {
-                Err(error) if error.failure.class == Class::Gone && is_alone => Ok(None),
-                answer => of_one(answer, &name),
-            };
+            let found = of_one(&answer, &name, is_alone);
             // Whoever has given up meanwhile needs no answer.
             let _ = to.send(found);
         }
     }
 }
 
-/// What the answer for many says of one.
-fn of_one(answer: &Result<DescribeRepositoriesOutput, Error>, name: &RepositoryName) -> Found {
-    match answer {
+/// What an answer says of one; `is_alone` where it was asked for nothing else.
+fn of_one(
+    answer: &Result<DescribeRepositoriesOutput, Error>,
+    name: &RepositoryName,
+    is_alone: bool,
+) -> Found {
+    let failure = match answer {
         Ok(answer) => {
-            let mut repositories = answer.repositories().iter();
-            let found = repositories.find(|it| it.repository_name() == Some(name.as_str()));
-            let found = found.ok_or(Unanswered::AskAlone)?;
-            described(found).map(Some).map_err(Unanswered::Failed)
+            let found = by_name(answer, name).ok_or(Unanswered::AskAlone)?;
+            return described(found).map(Some).map_err(Unanswered::Failed);
         }
-        Err(error) if error.failure.class == Class::Gone => Err(Unanswered::AskAlone),
-        Err(error) => Err(Unanswered::Failed(error.failure.clone())),
+        Err(error) => &error.failure,
+    };
+    if is_alone && failure.class == Class::Gone {
+        return Ok(None);
+    }
+    if is_alone || is_of_all(failure.class) {
+        return Err(Unanswered::Failed(failure.clone()));
+    }
+    Err(Unanswered::AskAlone)
+}
+
+fn by_name<'a>(
+    answer: &'a DescribeRepositoriesOutput,
+    name: &RepositoryName,
+) -> Option<&'a Repository> {
+    let mut repositories = answer.repositories().iter();
+    repositories.find(|it| it.repository_name() == Some(name.as_str()))
+}
+
+/// Whether a call fails so whatever it asks for. Anything else may be said of a single one of its names, which
+/// the others must not be told of.
+fn is_of_all(class: Class) -> bool {
+    match class {
+        Class::Throttled
+        | Class::Unavailable
+        | Class::Credentials
+        | Class::WrongAccount
+        | Class::NotLeading => true,
+        Class::Denied
+        | Class::Invalid
+        | Class::PolicyRefused
+        | Class::Limit
+        | Class::Kms
+        | Class::Gone
+        | Class::Exists
+        | Class::NotEmpty
+        | Class::Altered => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ecr::error::refused;
+
+    fn name(name: &str) -> RepositoryName {
+        RepositoryName::parse(name).unwrap()
+    }
+
+    fn error(code: &str) -> Result<DescribeRepositoriesOutput, Error> {
+        Err(refused(
+            "DescribeRepositories",
+            400,
+            Some(code),
+            Some("of one"),
+        ))
+    }
+
+    #[test]
+    fn what_may_be_said_of_one_name_is_told_to_nobody_else() {
+        for (code, is_of_all) in [
+            ("AccessDeniedException", false),
+            ("InvalidParameterException", false),
+            ("RepositoryNotFoundException", false),
+            ("KmsException", false),
+            ("SomethingNew", false),
+            ("ThrottlingException", true),
+            ("ServerException", true),
+            ("ExpiredTokenException", true),
+        ] {
+            let told = of_one(&error(code), &name("api"), false);
+            let asks_alone = matches!(told, Err(Unanswered::AskAlone));
+            assert_eq!(asks_alone, !is_of_all, "{code}");
+            let told = of_one(&error(code), &name("api"), true);
+            assert!(!matches!(told, Err(Unanswered::AskAlone)), "{code}");
+        }
+        let gone = of_one(&error("RepositoryNotFoundException"), &name("api"), true);
+        assert!(matches!(gone, Ok(None)));
+    }
+
+    #[test]
+    fn an_answer_about_another_repository_tells_nothing() {
+        let other = Repository::builder().repository_name("other").build();
+        let answer = DescribeRepositoriesOutput::builder().repositories(other);
+        let told = of_one(&Ok(answer.build()), &name("api"), true);
+        assert!(matches!(told, Err(Unanswered::AskAlone)));
     }
 }
