@@ -414,7 +414,10 @@ impl Ecr for Aws {
             .send();
         let operation = "StartLifecyclePolicyPreview";
         match self.call(&at.registry, operation, call).await {
-            Ok(_) => Ok(true),
+            Ok(answer) if answer.repository_name() == Some(at.name.as_str()) => Ok(true),
+            Ok(_) => Err(unreadable(format!(
+                "{operation} does not name the repository"
+            ))),
             Err(error) if error.has_code(PREVIEW_RUNS) => Ok(false),
             Err(error) => Err(error.failure),
         }

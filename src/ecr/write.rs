@@ -1,5 +1,7 @@
 //! Each action as a call of the AWS SDK.
 
+use aws_sdk_ecr::types::Repository;
+
 use super::{
     aws::Aws,
     convert::{described, to_encryption, to_filters, to_mode, to_scanning, to_tags, unreadable},
@@ -38,7 +40,7 @@ pub(super) async fn send(
             return created.map(Answer::Created);
         }
         Action::PutImageTagMutability(mutability) => {
-            return put_mutability(aws, at, mutability, (turn, fresh)).await;
+            put_mutability(aws, at, mutability, (turn, fresh)).await?
         }
         Action::TagResource(tags) => {
             let call = ecr
@@ -46,9 +48,9 @@ pub(super) async fn send(
                 .resource_arn(at.arn())
                 .set_tags(Some(to_tags(tags)?));
             let call = call.customize().interceptor(fresh).send();
-            aws.write_in_turn(&at.registry, operation, turn, call)
-                .await
-                .map(drop)
+            let answer = aws.write_in_turn(&at.registry, operation, turn, call).await;
+            // AWS's own answer has nothing in it; the next look shows whether it is so.
+            return answer.map_or_else(|error| Err(error.failure), |_| Ok(Answer::Done));
         }
         Action::UntagResource(keys) => {
             let keys = keys.iter().cloned().collect();
@@ -57,9 +59,8 @@ pub(super) async fn send(
                 .resource_arn(at.arn())
                 .set_tag_keys(Some(keys));
             let call = call.customize().interceptor(fresh).send();
-            aws.write_in_turn(&at.registry, operation, turn, call)
-                .await
-                .map(drop)
+            let answer = aws.write_in_turn(&at.registry, operation, turn, call).await;
+            return answer.map_or_else(|error| Err(error.failure), |_| Ok(Answer::Done));
         }
         Action::PutImageScanningConfiguration(scan) => {
             let call = ecr
@@ -70,7 +71,7 @@ pub(super) async fn send(
             let call = call.customize().interceptor(fresh).send();
             aws.write_in_turn(&at.registry, operation, turn, call)
                 .await
-                .map(drop)
+                .map(|it| it.repository_name)
         }
         Action::PutLifecyclePolicy(policy) => {
             return put_lifecycle(aws, at, policy, (turn, fresh)).await;
@@ -83,7 +84,7 @@ pub(super) async fn send(
             let call = call.customize().interceptor(fresh).send();
             aws.write_in_turn(&at.registry, operation, turn, call)
                 .await
-                .map(drop)
+                .map(|it| it.repository_name)
         }
         Action::SetRepositoryPolicy(policy) => {
             return set_policy(aws, at, policy, (turn, fresh)).await;
@@ -96,7 +97,7 @@ pub(super) async fn send(
             let call = call.customize().interceptor(fresh).send();
             aws.write_in_turn(&at.registry, operation, turn, call)
                 .await
-                .map(drop)
+                .map(|it| it.repository_name)
         }
         Action::DeleteRepository { force } => {
             let call = ecr
@@ -107,12 +108,25 @@ pub(super) async fn send(
             let call = call.customize().interceptor(fresh).send();
             aws.write_in_turn(&at.registry, operation, turn, call)
                 .await
-                .map(drop)
+                .map(|it| it.repository.and_then(|it| it.repository_name))
         }
     };
     match answer {
-        Err(error) if !is_removed(action, &error) => Err(error.failure),
-        Ok(()) | Err(_) => Ok(Answer::Done),
+        Ok(answered) => is_about(at, operation, answered.as_deref()).map(|()| Answer::Done),
+        Err(error) if is_removed(action, &error) => Ok(Answer::Done),
+        Err(error) => Err(error.failure),
+    }
+}
+
+/// Whether an answer is AWS's to this very call: it names the repository. A success with nothing in it, as of
+/// something on the way, tells nothing of what became of the call.
+fn is_about(at: &Identity, operation: &str, answered: Option<&str>) -> Result<(), Failure> {
+    if answered == Some(at.name.as_str()) {
+        Ok(())
+    } else {
+        Err(unreadable(format!(
+            "{operation} does not name the repository"
+        )))
     }
 }
 
@@ -154,11 +168,10 @@ async fn create(
     let answer = aws
         .write_in_turn(&at.registry, "CreateRepository", turn, call)
         .await?;
-    described(
-        answer
-            .repository()
-            .ok_or_else(|| unreadable("no repository"))?,
-    )
+    let created = answer.repository();
+    let name = created.and_then(Repository::repository_name);
+    is_about(at, "CreateRepository", name)?;
+    described(created.ok_or_else(|| unreadable("no repository"))?)
 }
 
 async fn put_mutability(
@@ -166,7 +179,7 @@ async fn put_mutability(
     at: &Identity,
     mutability: &Mutability,
     (turn, fresh): (Turn, WhileItServes),
-) -> Result<Answer, Failure> {
+) -> Result<Result<Option<String>, Error>, Failure> {
     let call = aws
         .ecr
         .put_image_tag_mutability()
@@ -175,9 +188,8 @@ async fn put_mutability(
         .image_tag_mutability(to_mode(mutability.mode))
         .set_image_tag_mutability_exclusion_filters(to_filters(mutability)?);
     let call = call.customize().interceptor(fresh).send();
-    aws.write_in_turn(&at.registry, "PutImageTagMutability", turn, call)
-        .await?;
-    Ok(Answer::Done)
+    let answer = aws.write_in_turn(&at.registry, "PutImageTagMutability", turn, call);
+    Ok(answer.await.map(|it| it.repository_name))
 }
 
 async fn put_lifecycle(
@@ -193,11 +205,13 @@ async fn put_lifecycle(
         .repository_name(at.name.as_str())
         .lifecycle_policy_text(policy.text());
     let call = call.customize().interceptor(fresh).send();
-    let answer = aws
-        .write_in_turn(&at.registry, "PutLifecyclePolicy", turn, call)
-        .await?;
+    let operation = "PutLifecyclePolicy";
+    let answer = aws.write_in_turn(&at.registry, operation, turn, call);
+    let answer = answer.await?;
+    is_about(at, operation, answer.repository_name())?;
     let stored = answer.lifecycle_policy_text().map(Lifecycle::stored);
-    Ok(stored.map_or(Answer::Done, Answer::StoredLifecycle))
+    let stored = stored.ok_or_else(|| unreadable("no lifecyclePolicyText"))?;
+    Ok(Answer::StoredLifecycle(stored))
 }
 
 /// `force` is never sent: it would let the operator lock itself out.
@@ -214,9 +228,11 @@ async fn set_policy(
         .repository_name(at.name.as_str())
         .policy_text(policy.text());
     let call = call.customize().interceptor(fresh).send();
-    let answer = aws
-        .write_in_turn(&at.registry, "SetRepositoryPolicy", turn, call)
-        .await?;
+    let operation = "SetRepositoryPolicy";
+    let answer = aws.write_in_turn(&at.registry, operation, turn, call);
+    let answer = answer.await?;
+    is_about(at, operation, answer.repository_name())?;
     let stored = answer.policy_text().map(Document::stored);
-    Ok(stored.map_or(Answer::Done, Answer::StoredPolicy))
+    let stored = stored.ok_or_else(|| unreadable("no policyText"))?;
+    Ok(Answer::StoredPolicy(stored))
 }
