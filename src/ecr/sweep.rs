@@ -23,6 +23,35 @@ const REPOSITORIES_A_PAGE: i32 = 1000;
 /// The most that one page may hold (Resource Groups Tagging API Reference, `GetResources`).
 const TAGS_A_PAGE: i32 = 100;
 
+/// The most pages of one list. A registry has 100,000 repositories, until AWS gives it more (Amazon ECR User Guide,
+/// "Amazon ECR service quotas"): a thousand pages of tags.
+const PAGES: u32 = 10_000;
+
+/// The way through a list, page by page.
+#[derive(Debug, Default)]
+struct Pages {
+    token: Option<String>,
+    read: u32,
+}
+
+impl Pages {
+    /// Goes on to the page of a token; false after the last one, which has none, or an empty one.
+    ///
+    /// # Errors
+    /// Where the list has no end: it would be read for ever, and nobody told what was found.
+    fn turn(&mut self, token: Option<&str>) -> Result<bool, Failure> {
+        let token = token.filter(|token| !token.is_empty());
+        self.read = self.read.saturating_add(1);
+        if token.is_some() && (token == self.token.as_deref() || self.read >= PAGES) {
+            return Err(unreadable(
+                "a list without an end, whose pages lead to themselves",
+            ));
+        }
+        self.token = token.map(ToOwned::to_owned);
+        Ok(self.token.is_some())
+    }
+}
+
 impl Aws {
     /// Sweeps a registry for the objects that are bound there to these names.
     pub(super) async fn sweep_registry(
@@ -97,7 +126,7 @@ impl Aws {
     /// `GetResources`, page by page: the tags of all that carry our tag. It may lag behind ECR.
     async fn tagged(&self, registry: &Registry, sweep: &mut Sweep<'_>) -> Result<(), Failure> {
         let prefix = registry.arn_prefix();
-        let mut next = None;
+        let mut pages = Pages::default();
         loop {
             let call = self
                 .tagging
@@ -105,7 +134,7 @@ impl Aws {
                 .resource_type_filters("ecr:repository")
                 .tag_filters(TagFilter::builder().key(Owner::TAG).build())
                 .resources_per_page(TAGS_A_PAGE)
-                .set_pagination_token(next)
+                .set_pagination_token(pages.token.clone())
                 .send();
             let page = self.call(registry, "GetResources", call).await?;
             // AWS sends an empty list where there is nothing: no list is another's answer.
@@ -122,12 +151,7 @@ impl Aws {
                     sweep.tagged(name, tags);
                 }
             }
-            // The last page has an empty token.
-            next = page
-                .pagination_token()
-                .filter(|token| !token.is_empty())
-                .map(ToOwned::to_owned);
-            if next.is_none() {
+            if !pages.turn(page.pagination_token())? {
                 return Ok(());
             }
         }
@@ -139,14 +163,14 @@ impl Aws {
         registry: &Registry,
         mut take: impl FnMut(&str, &Repository) + Send,
     ) -> Result<(), Failure> {
-        let mut next = None;
+        let mut pages = Pages::default();
         loop {
             let call = self
                 .ecr
                 .describe_repositories()
                 .registry_id(registry.id.as_str())
                 .max_results(REPOSITORIES_A_PAGE)
-                .set_next_token(next)
+                .set_next_token(pages.token.clone())
                 .send();
             let page = self.call(registry, "DescribeRepositories", call).await?;
             let repositories = page.repositories.as_deref();
@@ -155,8 +179,7 @@ impl Aws {
                     take(name, repository);
                 }
             }
-            next = page.next_token().map(ToOwned::to_owned);
-            if next.is_none() {
+            if !pages.turn(page.next_token())? {
                 return Ok(());
             }
         }
@@ -178,5 +201,40 @@ fn is_of_the_tagging_api(class: Class) -> bool {
         | Class::Exists
         | Class::NotEmpty
         | Class::NotLeading => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many pages are read of a list with these tokens.
+    fn read(tokens: impl IntoIterator<Item = Option<String>>) -> Result<usize, Failure> {
+        let mut pages = Pages::default();
+        for (number, token) in tokens.into_iter().enumerate() {
+            if !pages.turn(token.as_deref())? {
+                return Ok(number + 1);
+            }
+        }
+        panic!("the list went on");
+    }
+
+    #[test]
+    fn a_list_ends_with_no_token_or_an_empty_one() {
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(read([None]), Ok(1));
+        assert_eq!(read([some("")]), Ok(1));
+        assert_eq!(read([some("a"), some("b"), None]), Ok(3));
+        let most = (1..10_000).map(|number| Some(number.to_string()));
+        assert_eq!(read(most.chain([None])), Ok(10_000));
+    }
+
+    #[test]
+    fn a_list_without_an_end_is_unreadable() {
+        let some = |text: &str| Some(text.to_owned());
+        let repeats = read([some("a"), some("b"), some("b")]);
+        assert_eq!(repeats.unwrap_err().class, Class::Unavailable);
+        let turns = (0..).map(|number: usize| Some((number % 2).to_string()));
+        assert_eq!(read(turns).unwrap_err().class, Class::Unavailable);
     }
 }
