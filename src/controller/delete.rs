@@ -146,7 +146,7 @@ async fn in_turn<C: Clients>(
     let proof = pass.proof(at, (Right::Ownership, Some(known)), &action);
     match proof.await? {
         Ok(proof) => pass.write_one(at, action, turn, &proof).await,
-        Err(failure) => return Ok(unread(pass, failure)),
+        Err(failure) => pass.not_written(&action, failure),
     }
     if pass.problems.is_empty() {
         return Ok(Left::Nothing);
@@ -157,7 +157,9 @@ async fn in_turn<C: Clients>(
 /// What is left where tags say that the repository is not ours.
 fn not_ours<C: Clients>(pass: &mut Pass<'_, C>, conflict: Conflict, tags: &Tags) -> Left {
     if let Some(failure) = pass.lags_behind(Some(tags)) {
-        return unread(pass, failure);
+        // It was looked at, and that went well.
+        pass.failed(Slot::Repository, "", "ListTagsForResource", failure);
+        return Left::WaitsAlone;
     }
     match conflict {
         Conflict::TwoClusters => {

@@ -189,7 +189,11 @@ async fn converge<C: Clients>(
             match pass.may_recreate(&desired.identity).await {
                 Ok(true) => {}
                 Ok(false) => return pass.finish().await,
-                Err(failure) => return pass.unread("DescribeRepositories", failure).await,
+                Err(failure) => {
+                    // It was looked at, and that went well: it is tried ever more seldom all the same.
+                    pass.failed(Slot::Repository, "", "DescribeRepositories", failure);
+                    return pass.blind().await;
+                }
             }
         }
     }
@@ -271,6 +275,7 @@ async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result
     }
     remember_tag_keys(pass, &plan);
     pass.begin().await?;
+    let creation = plan.steps.first().map(|step| step.action.clone());
     let (wanted, right) = (desired.hashes(), (Right::Creation, None));
     let executed = pass
         .execute(&desired.identity, plan, &wanted, right)
@@ -284,7 +289,11 @@ async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result
                 let said =
                     "CreateRepository says that it exists, ListTagsForResource that it does not";
                 let failure = Failure::unavailable(said);
-                pass.unread("DescribeRepositories", failure).await
+                // Both looks went well: what is in vain is the creation.
+                if let Some(creation) = &creation {
+                    pass.not_written(creation, failure);
+                }
+                pass.blind().await
             }
             Err(failure) => pass.unread("DescribeRepositories", failure).await,
         };
@@ -319,7 +328,10 @@ async fn manage<C: Clients>(
     }
     let rights = match rights {
         Rights::Refused(conflict) => match pass.lags_behind(Some(&tags)) {
-            Some(failure) => return pass.unread("ListTagsForResource", failure).await,
+            Some(failure) => {
+                pass.failed(Slot::Repository, "", "ListTagsForResource", failure);
+                return pass.blind().await;
+            }
             None => return pass.contested(conflict).await,
         },
         rights => rights,

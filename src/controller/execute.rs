@@ -81,9 +81,10 @@ impl<C: Clients> Pass<'_, C> {
                     continue;
                 }
                 Err(failure) => {
-                    self.failed(Slot::Look, "", "ListTagsForResource", failure.clone());
-                    let left = std::iter::once(due).chain(steps.map(|(due, _)| due));
-                    self.postpone(left.map(|it| it.step), &failure);
+                    // It was looked at, and that went well: what fails is this write.
+                    let operation = due.step.action.operation();
+                    self.failed(due.slot, &due.request, operation, failure.clone());
+                    self.postpone(steps.map(|(due, _)| due.step), &failure);
                     break;
                 }
             };
@@ -182,6 +183,13 @@ impl<C: Clients> Pass<'_, C> {
         let request = request(action, &BTreeMap::new());
         let held = self.held_back(slot(action), &request, action.operation());
         held.is_some()
+    }
+
+    /// Notes that a write of the repository itself could not be made, for what stands against it: it is held back
+    /// by itself from then on, however well the looks before it go.
+    pub(super) fn not_written(&mut self, action: &Action, failure: Failure) {
+        let request = request(action, &BTreeMap::new());
+        self.failed(slot(action), &request, action.operation(), failure);
     }
 
     /// Makes one write that has its turn and its proof.

@@ -442,6 +442,11 @@ impl<'a, C: Clients> Pass<'a, C> {
         failure: Failure,
     ) -> Result<Duration, Error> {
         self.failed(Slot::Look, "", action, failure);
+        self.blind().await
+    }
+
+    /// Ends a pass that saw too little to say more than its problems do.
+    pub(super) async fn blind(&mut self) -> Result<Duration, Error> {
         self.reach = Reach::Blind;
         let now = self.ctx.now();
         let seen = *self.memory.seen.get_or_insert(now);

@@ -1,7 +1,8 @@
 //! Laws of trying again, over random histories of failures, refusals, permissions, restarts and requests.
 //!
 //! A small model of an object and its passes: a look, then its calls, one after the other, by the same steps as the
-//! controller's.
+//! controller's. Each write needs a proof, and what a look found missing is counted in the whole registry: both are read
+//! after a look that went well, and are noted as failures of what they stop.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -21,7 +22,10 @@ const fn call(slot: Slot, operation: &'static str) -> Call {
 
 const LOOK: Call = call(Slot::Look, "DescribeRepositories");
 
-const CALLS: [Call; 6] = [
+/// After a look that found nothing: whether many are gone.
+const ROLL: Call = call(Slot::Repository, "DescribeRepositories");
+
+const CALLS: [Call; 7] = [
     LOOK,
     call(Slot::Repository, "CreateRepository"),
     call(Slot::Aspect(Aspect::Tags), "UntagResource"),
@@ -31,7 +35,19 @@ const CALLS: [Call; 6] = [
         "GetLifecyclePolicy",
     ),
     call(Slot::Aspect(Aspect::LifecyclePolicy), "PutLifecyclePolicy"),
+    ROLL,
 ];
+
+/// In their order after the look.
+const ORDER: [usize; 6] = [6, 1, 2, 3, 4, 5];
+
+const fn is_write(call: Call) -> bool {
+    match call.slot {
+        Slot::Look | Slot::Document(_) => false,
+        Slot::Repository => !call.operation.eq_ignore_ascii_case(ROLL.operation),
+        Slot::Aspect(_) => true,
+    }
+}
 
 const WAITS: Waits = Waits {
     rest: Duration::from_mins(30),
@@ -44,6 +60,8 @@ const RESYNC: Duration = Duration::from_mins(5);
 enum Event {
     /// From now on AWS answers a call so.
     Answers(usize, Option<Class>),
+    /// From now on what permits a write can't be read, for this reason, or can.
+    Proves(Option<Class>),
     /// The class goes, or comes back.
     Refused(bool),
     Restart,
@@ -64,9 +82,16 @@ fn class() -> impl Strategy<Value = Class> {
     ])
 }
 
+/// What heals by itself: status keeps nothing of it.
+fn passing() -> impl Strategy<Value = Class> {
+    prop::sample::select(vec![Class::Throttled, Class::Unavailable])
+}
+
 fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        5 => (0..CALLS.len(), prop::option::weighted(0.8, class())).prop_map(|(call, class)| Event::Answers(call, class)),
+        5 => (0..6_usize, prop::option::weighted(0.8, class())).prop_map(|(call, class)| Event::Answers(call, class)),
+        1 => prop::option::weighted(0.8, passing()).prop_map(|class| Event::Answers(6, class)),
+        1 => prop::option::weighted(0.5, class()).prop_map(Event::Proves),
         1 => any::<bool>().prop_map(Event::Refused),
         1 => Just(Event::Restart),
         1 => Just(Event::Request),
@@ -78,7 +103,9 @@ fn any_event() -> impl Strategy<Value = Event> {
 fn stays() -> impl Strategy<Value = Event> {
     any_event().prop_map(|event| match event {
         Event::Refused(_) => Event::Restart,
-        Event::Answers(..) | Event::Restart | Event::Request | Event::Change => event,
+        Event::Answers(..) | Event::Proves(_) | Event::Restart | Event::Request | Event::Change => {
+            event
+        }
     })
 }
 
@@ -88,7 +115,8 @@ fn history(event: impl Strategy<Value = Event>) -> impl Strategy<Value = Vec<(u6
 }
 
 struct World {
-    answers: [Option<Class>; 6],
+    answers: [Option<Class>; CALLS.len()],
+    unproved: Option<Class>,
     refused: bool,
     attempts: Attempts,
     pending: Vec<PendingAction>,
@@ -104,7 +132,8 @@ struct World {
 impl World {
     fn new(dice: f64) -> Self {
         Self {
-            answers: [None; 6],
+            answers: [None; CALLS.len()],
+            unproved: None,
             refused: false,
             attempts: Attempts::default(),
             pending: Vec::new(),
@@ -139,6 +168,7 @@ impl World {
     fn happens(&mut self, event: &Event) {
         match event {
             Event::Answers(call, class) => self.answers[*call] = *class,
+            Event::Proves(class) => self.unproved = *class,
             Event::Refused(refused) => {
                 self.refused = *refused;
                 self.next = self.now;
@@ -173,6 +203,12 @@ impl World {
         self.next = self.now + comes_back(began, Moment(self.now), RESYNC, dues);
     }
 
+    /// What comes of a call, with what is read for it.
+    fn answer(&self, index: usize) -> Option<Class> {
+        let unproved = self.unproved.filter(|_| is_write(CALLS[index]));
+        unproved.or(self.answers[index])
+    }
+
     /// Makes a call that is due; how it failed, if it did.
     fn call(&mut self, index: usize) -> Option<Class> {
         let call = CALLS[index];
@@ -181,7 +217,7 @@ impl World {
             return Some(attempt.failure.class);
         }
         *self.made.entry(call).or_default() += 1;
-        let Some(class) = self.answers[index] else {
+        let Some(class) = self.answer(index) else {
             self.attempts.succeeded(call);
             return None;
         };
@@ -208,14 +244,17 @@ impl World {
         self.attempts.looked();
         let mut failed = Vec::new();
         let mut is_cut_short = false;
-        for (index, call) in CALLS.into_iter().enumerate().skip(1) {
+        for index in ORDER {
+            let call = CALLS[index];
             if is_cut_short {
                 if self.attempts.asked_for(call).is_some() {
                     failed.push(index);
                 }
             } else if let Some(class) = self.call(index) {
                 failed.push(index);
-                is_cut_short = call.slot == Slot::Repository || class.ends_the_pass();
+                let is_unproved = is_write(call) && self.unproved.is_some();
+                let ends = is_unproved || class.ends_the_pass();
+                is_cut_short = call.slot == Slot::Repository || ends;
             }
         }
         if !is_cut_short {
@@ -287,7 +326,7 @@ proptest! {
         // Every two and a half minutes, as a back-off may be by its dice; and the end of each longer wait.
         prop_assert!(passes <= 10 * (24 + 2 * CALLS.len()), "{passes} passes in ten hours");
         for (call, made) in &world.made {
-            if *call != LOOK && world.answers[CALLS.iter().position(|it| it == call).unwrap()].is_some() {
+            if *call != LOOK && world.answer(CALLS.iter().position(|it| it == call).unwrap()).is_some() {
                 prop_assert!(*made <= 241, "{call:?} was made {made} times in ten hours");
             }
         }
@@ -303,21 +342,21 @@ proptest! {
         let mut world = World::new(dice);
         // The calls for whose sake it is said, and what AWS answered to them before.
         let mut asked: Vec<usize> = Vec::new();
-        let mut answered = [None; 6];
+        let mut answered = [None; CALLS.len()];
         lives(&mut world, &history, |world, event| {
             if matches!(event, Event::Change) {
                 asked.clear();
             }
             world.runs(world.now);
             // Only what AWS has never permitted meanwhile can be said to be the same still.
-            asked.retain(|it| world.answers[*it].is_some() && answered[*it].is_some());
+            asked.retain(|it| world.answer(*it).is_some() && answered[*it].is_some());
             assert!(asked.is_empty() || world.stalled.is_some(), "{asked:?}");
             for index in &asked {
                 assert!(world.asks_for(*index), "{:?}", CALLS[*index]);
             }
             asked.retain(|it| world.is_said_of(*it));
             asked.extend((0..CALLS.len()).filter(|it| world.is_said_of(*it)));
-            answered = world.answers;
+            answered = std::array::from_fn(|it| world.answer(it));
         });
     }
 
