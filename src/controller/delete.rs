@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use super::{
     assign::Course,
+    enforce::looks_differ,
     error::Error,
     pass::{FromClass, Pass},
     prove::Right,
@@ -132,8 +133,7 @@ async fn in_turn<C: Clients>(
         Err(failure) => return Ok(unread(pass, failure)),
     };
     let Some(tagged) = found else {
-        let lags = pass.lags_behind(None);
-        return Ok(lags.map_or(Left::Nothing, |failure| unread(pass, failure)));
+        return Ok(absent(pass, at).await);
     };
     pass.memory.attempts.looked();
     let known = Proof::ours(tagged.read);
@@ -154,9 +154,25 @@ async fn in_turn<C: Clients>(
     Ok(refused(pass, at).await)
 }
 
+/// What is left where the tags are not found. One answer is not the last word: of what was there the other look must
+/// say the same, and what was never seen may yet come.
+async fn absent<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) -> Left {
+    if let Some(failure) = pass.may_yet_come(None) {
+        return unread(pass, failure);
+    }
+    match pass.aws.describe(at).await {
+        Ok(None) => Left::Nothing,
+        Ok(Some(_)) => unread(pass, looks_differ()),
+        Err(failure) => {
+            pass.failed(Slot::Look, "", "DescribeRepositories", failure);
+            Left::WaitsAlone
+        }
+    }
+}
+
 /// What is left where tags say that the repository is not ours.
 fn not_ours<C: Clients>(pass: &mut Pass<'_, C>, conflict: Conflict, tags: &Tags) -> Left {
-    if let Some(failure) = pass.lags_behind(Some(tags)) {
+    if let Some(failure) = pass.may_yet_come(Some(tags)) {
         // It was looked at, and that went well.
         pass.failed(Slot::Repository, "", "ListTagsForResource", failure);
         return Left::WaitsAlone;

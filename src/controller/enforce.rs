@@ -133,7 +133,10 @@ async fn suspended<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, Error
 /// Binds the object to its place, or says why it can't be. False: there is nothing more to do.
 async fn bound<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> bool {
     let problem = match bind(desired.identity.clone(), binding(&pass.before).as_ref()) {
-        Bound::Unbound(_) | Bound::Holds(_) => None,
+        Bound::Unbound(_) | Bound::Holds(_) => {
+            pass.memory.left_since = None;
+            None
+        }
         Bound::Changed { bound, derived } => Some(identity_changed(&bound, &derived)),
         Bound::Corrected { old, new } => {
             // Only a read can tell that nothing of ours is left behind under the old name.
@@ -144,8 +147,15 @@ async fn bound<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> bool {
                     return false;
                 }
             };
-            let is_ours = found.is_some_and(|found| pass.is_ours(&found.tags));
-            is_ours.then(|| identity_changed(&old, &new))
+            let tags = found.as_ref().map(|it| &it.tags);
+            let is_ours = tags.is_some_and(|tags| pass.is_ours(tags));
+            match pass.may_yet_come(tags).filter(|_| !is_ours) {
+                Some(failure) => {
+                    pass.failed(Slot::Look, "", "ListTagsForResource", failure);
+                    return false;
+                }
+                None => is_ours.then(|| identity_changed(&old, &new)),
+            }
         }
     };
     if let Some(problem) = problem {
@@ -256,14 +266,17 @@ pub(super) async fn look<C: Clients>(
         (None, None) => None,
         // A new repository shows in one of them first.
         (Some(_), None) | (None, Some(_)) => {
-            return Err(Failure::unavailable(
-                "DescribeRepositories and ListTagsForResource do not agree that it exists",
-            ));
+            return Err(looks_differ());
         }
     };
     pass.memory.seen = Some(pass.ctx.now());
     pass.memory.attempts.looked();
     Ok(found)
+}
+
+/// One look shows the repository, and the other does not.
+pub(super) fn looks_differ() -> Failure {
+    Failure::unavailable("DescribeRepositories and ListTagsForResource do not agree that it exists")
 }
 
 /// The repository does not exist, as far as is known.

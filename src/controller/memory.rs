@@ -47,6 +47,8 @@ pub(super) struct Memory {
     pub(super) stamped: Option<Box<Stamped>>,
     /// The takeover that was carried out, should status not have it yet.
     pub(super) taken_over: Option<TakenOver>,
+    /// Since when no more is sent to a repository that does not show.
+    pub(super) left_since: Option<Moment>,
     /// The resource version that our last write to the object led to.
     pub(super) written: Option<u64>,
     /// How often in a row Kubernetes failed us.

@@ -8,6 +8,7 @@ use crate::{
     domain::{
         desired::{Adoption, Desired, is_reserved},
         failure::Failure,
+        identity::Owner,
         observed::Tags,
         ownership::{Conflict, OwnerObject, Rights, judge},
         reason::Reason,
@@ -24,6 +25,10 @@ const ADOPTION_WAIT: Duration = LONGEST_WRITE.saturating_add(Duration::from_secs
 
 /// For how long reads may show what was there before a write. AWS promises nothing of a read right after one.
 const LAG: Duration = Duration::from_secs(10);
+
+/// How long after the last moment at which something can have been sent it is settled what is there: the call has
+/// ended by then, or was applied after its time-out, and reads show it.
+const SETTLED: Duration = LONGEST_WRITE.saturating_add(LAG);
 
 /// That tags which say whose the repository is were written.
 #[derive(Clone, Debug)]
@@ -56,6 +61,32 @@ impl<C: Clients> Pass<'_, C> {
             Failure::unavailable(
                 "ListTagsForResource does not show yet the tags that were just written",
             )
+        })
+    }
+
+    /// Why a read that finds no repository, or nobody's, is not the last word where nothing more is sent for the object
+    /// from now on: a creation or an adoption whose answer nobody has had may have its effect yet. None once it would
+    /// show.
+    pub(super) fn may_yet_come(&mut self, found: Option<&Tags>) -> Option<Failure> {
+        let lags = self.lags_behind(found);
+        if lags.is_some() {
+            return lags;
+        }
+        let is_established = binding(&self.before).is_some_and(|it| it.established);
+        let is_nobodys = |tags: &Tags| !tags.contains_key(Owner::TAG);
+        let adopts = || self.memory.adopting_until.is_some() || says_adopting(&self.before);
+        let is_under_way = found.is_none_or(|tags| is_nobodys(tags) && adopts());
+        if is_established || !is_under_way {
+            return None;
+        }
+        let now = self.ctx.now();
+        let since = *self.memory.left_since.get_or_insert(now);
+        (since.until(now) < SETTLED).then(|| {
+            Failure::unavailable(format!(
+                "ListTagsForResource shows nothing of this object, and what was sent for it may still have its effect: \
+                 it is looked at again for {} seconds",
+                SETTLED.as_secs()
+            ))
         })
     }
 

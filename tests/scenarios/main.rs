@@ -53,6 +53,7 @@ mod samples;
 mod world;
 
 mod adopters;
+mod answers;
 mod approvals;
 mod aspects;
 mod bad_day;
