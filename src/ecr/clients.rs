@@ -376,18 +376,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn one_throttled_call_is_one_call_and_slows_down_that_operation() {
+    async fn a_throttled_call_is_one_call_and_a_second_one_slows_down_that_operation() {
         let emulator = emulator().await;
         emulator.inject(Fault::any().forever().throttle());
         let metrics = Metrics::of("ecr-operator");
         let clients = clients_of(&emulator.url(), &metrics).await;
         let client = clients.open(&Access::default()).await;
-        let failure = client.names(&registry()).await.unwrap_err();
-        assert_eq!(failure.class, Class::Throttled);
-        assert_eq!(emulator.log().len(), 1, "{:?}", emulator.log());
-        let text = metrics.text();
-        let rate = "ecr_operator_aws_rate{operation=\"DescribeRepositories\"} 4.0";
-        assert!(text.contains(rate), "{text}");
+        for (calls, rate) in [(1, "10.0"), (2, "4.0")] {
+            let failure = client.names(&registry()).await.unwrap_err();
+            assert_eq!(failure.class, Class::Throttled);
+            assert_eq!(emulator.log().len(), calls, "{:?}", emulator.log());
+            let text = metrics.text();
+            let rate =
+                format!("ecr_operator_aws_rate{{operation=\"DescribeRepositories\"}} {rate}");
+            assert!(text.contains(&rate), "{text}");
+        }
     }
 
     #[tokio::test]
