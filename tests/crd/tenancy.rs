@@ -96,7 +96,7 @@ impl Attempt {
             return Some("is let through".to_owned());
         };
         let said = if refusal.reason == Reason::NotPermitted {
-            refusal.message.contains(&format!("Its {} ", self.rule))
+            refusal.message.contains(&self.rule)
         } else {
             refusal.reason.as_str() == self.rule
         };
