@@ -13,6 +13,7 @@ use crate::{
     api::{DeletionPolicy, FINALIZER},
     domain::{
         action::Action,
+        desired::Adoption,
         failure::{Class, Failure},
         identity::Identity,
         observed::Tags,
@@ -41,6 +42,8 @@ enum Left {
     Waits,
     /// The same, but ECR is asked nothing else: the repository is not ours, or this is over in a moment.
     WaitsAlone,
+    /// The wait of an adoption is not over: whoever adopts as well may have the repository in the end.
+    Contested,
 }
 
 /// One pass over an object that is being deleted.
@@ -53,6 +56,9 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Option<Dur
         pass.tell(&[]).await;
         pass.finalizer(false).await?;
         return Ok(None);
+    }
+    if matches!(left, Left::Contested) {
+        return pass.adopting().await.map(Some);
     }
     let problems = std::mem::take(&mut pass.problems).into_iter();
     let enforced = pass.from_class.deletion;
@@ -138,6 +144,7 @@ async fn in_turn<C: Clients>(
     pass.memory.attempts.looked();
     let known = Proof::ours(tagged.read);
     match pass.rights_by_tags(&tagged.tags) {
+        Rights::Ours { .. } if pass.is_adopting(&Adoption::Never) => return Ok(Left::Contested),
         Rights::Ours { stamps } if stamps.is_empty() => {}
         Rights::Ours { stamps } => return claim(pass, at, stamps, (known, &tagged.tags)).await,
         Rights::Refused(conflict) => return Ok(not_ours(pass, conflict, &tagged.tags)),

@@ -133,10 +133,7 @@ async fn suspended<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, Error
 /// Binds the object to its place, or says why it can't be. False: there is nothing more to do.
 async fn bound<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> bool {
     let problem = match bind(desired.identity.clone(), binding(&pass.before).as_ref()) {
-        Bound::Unbound(_) | Bound::Holds(_) => {
-            pass.memory.left_since = None;
-            None
-        }
+        Bound::Unbound(_) | Bound::Holds(_) => None,
         Bound::Changed { bound, derived } => Some(identity_changed(&bound, &derived)),
         Bound::Corrected { old, new } => {
             // Only a read can tell that nothing of ours is left behind under the old name.
@@ -164,6 +161,8 @@ async fn bound<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> bool {
     }
     record_binding(&mut pass.status, &desired.identity);
     pass.bound_takeover();
+    // What was settled was so of the former name.
+    pass.memory.left_since = None;
     true
 }
 

@@ -8,12 +8,11 @@ use crate::{
     domain::{
         desired::{Adoption, Desired, is_reserved},
         failure::Failure,
-        identity::Owner,
         observed::Tags,
         ownership::{Conflict, OwnerObject, Rights, judge},
         reason::Reason,
         retry::Moment,
-        status::{Problem, Standing, binding},
+        status::{Problem, Standing, binding, is_lost},
     },
     ecr::{Clients, LONGEST_WRITE},
 };
@@ -64,19 +63,20 @@ impl<C: Clients> Pass<'_, C> {
         })
     }
 
-    /// Why a read that finds no repository, or nobody's, is not the last word where nothing more is sent for the object
-    /// from now on: a creation or an adoption whose answer nobody has had may have its effect yet. None once it would
-    /// show.
+    /// Why a read that finds no repository, or none of ours, is not the last word where nothing more is sent for the
+    /// object from now on: a creation or an adoption whose answer nobody has had may have its effect yet. None once it
+    /// would show.
     pub(super) fn may_yet_come(&mut self, found: Option<&Tags>) -> Option<Failure> {
         let lags = self.lags_behind(found);
         if lags.is_some() {
             return lags;
         }
         let is_established = binding(&self.before).is_some_and(|it| it.established);
-        let is_nobodys = |tags: &Tags| !tags.contains_key(Owner::TAG);
+        // One that vanished may be on its way anew.
+        let has_it = is_established && !is_lost(&self.before);
         let adopts = || self.memory.adopting_until.is_some() || says_adopting(&self.before);
-        let is_under_way = found.is_none_or(|tags| is_nobodys(tags) && adopts());
-        if is_established || !is_under_way {
+        let is_under_way = found.is_none_or(|_| adopts());
+        if has_it || !is_under_way {
             return None;
         }
         let now = self.ctx.now();

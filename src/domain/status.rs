@@ -159,10 +159,16 @@ pub fn record_repository(status: &mut Status, identity: &Identity, described: &D
     status.repository_uri = Some(described.uri.clone());
     status.created_at = Some(described.created_at.clone());
     // What was thought lost and is the same as before was not.
-    if (status.last_loss.as_ref()).is_some_and(|loss| loss.previous_created_at == status.created_at)
-    {
+    if is_lost(status) {
         status.last_loss = None;
     }
+}
+
+/// Whether the repository vanished, and nobody has seen another one since.
+#[must_use]
+pub fn is_lost(status: &Status) -> bool {
+    let lost = status.last_loss.as_ref();
+    lost.is_some_and(|loss| loss.previous_created_at == status.created_at)
 }
 
 /// What `applied` says of an aspect that was ours and no longer is.
