@@ -1,12 +1,15 @@
 //! Takeovers: each is good once, and whoever loses by one says so.
 
+use std::time::Duration;
+
+use ecr_emulator::Fault;
 use ecr_operator::api::{ECRRepository, OWNER_TAG};
 use kube::api::PostParams;
 use serde_json::{Value, json};
 
 use crate::{
     looking::FLUX,
-    world::{CLUSTER, NO_ROTA, World, assert_says, condition, is_sweep, message},
+    world::{ACCOUNT, CLUSTER, NO_ROTA, REGION, World, assert_says, condition, is_sweep, message},
 };
 
 /// A world in which no sweep comes by itself.
@@ -219,5 +222,32 @@ async fn what_the_winner_agreed_with_tells_the_loser_nothing() {
     world.flag("--resync-seconds=2");
     world.stop_operator().await;
     world.start_operator().await;
+    world.finish().await;
+}
+
+/// Nobody has heard AWS's answer when the object is deleted, and its owner's tag comes after that.
+#[tokio::test]
+async fn a_takeover_that_is_applied_late_leaves_nothing_behind() {
+    let world = World::quiet("late-takeover").await;
+    let repository = world.in_ecr("shared");
+    world
+        .apply("first", json!({"repositoryName": repository}))
+        .await;
+    let first = world.ready("first").await;
+    world.delete("first").await;
+    world.gone(&first).await;
+    let late = Fault::on("TagResource").late(Duration::from_secs(12));
+    world.emulator.inject(late);
+    let mut spec = takes(&world, &repository, "first");
+    spec["deletionPolicy"] = json!("Delete");
+    world.apply("second", spec).await;
+    world.struck().await;
+    let second = world.get("second").await;
+    world.delete("second").await;
+    world.gone(&second).await;
+    let tagged = |world: &World| world.count("TagResource") == 1;
+    world.until("the second's tag", tagged).await;
+    let left = world.emulator.repository(ACCOUNT, REGION, &repository);
+    assert!(left.is_none(), "it was left behind: {left:?}");
     world.finish().await;
 }
