@@ -206,17 +206,21 @@ pub(super) async fn set_finalizer<K: Own>(
         "resourceVersion": object.resource_version(),
         "finalizers": finalizers,
     }});
-    let params = PatchParams {
-        field_manager: Some(MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
     object
         .api(client)
-        .patch(&object.name_any(), &params, &Patch::Merge(patch))
+        .patch(&object.name_any(), &merging(), &Patch::Merge(patch))
         .await
         .map_err(superseded("the finalizer"))
         .and_then(taken)
         .map(Some)
+}
+
+/// A merge patch in our name.
+fn merging() -> PatchParams {
+    PatchParams {
+        field_manager: Some(MANAGER.to_owned()),
+        ..PatchParams::default()
+    }
 }
 
 /// All fields of status.
@@ -254,13 +258,9 @@ pub(super) async fn shorten_status(client: &Client, object: &Watched) -> Result<
         "metadata": { "resourceVersion": object.resource_version() },
         "status": gone,
     });
-    let params = PatchParams {
-        field_manager: Some(MANAGER.to_owned()),
-        ..PatchParams::default()
-    };
     object
         .api(client)
-        .patch_status(&object.name_any(), &params, &Patch::Merge(patch))
+        .patch_status(&object.name_any(), &merging(), &Patch::Merge(patch))
         .await
         .map_err(superseded("the status"))
 }
