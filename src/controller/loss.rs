@@ -6,7 +6,13 @@ use kube::ResourceExt as _;
 use super::pass::Pass;
 use crate::{
     api::{APPROVE_RECREATE_ANNOTATION, Loss},
-    domain::{failure::Failure, identity::Identity, loss::Lost, reason::Reason, status::Problem},
+    domain::{
+        failure::Failure,
+        identity::Identity,
+        loss::Lost,
+        reason::Reason,
+        status::{Problem, is_lost},
+    },
     ecr::{Clients, Ecr},
 };
 
@@ -58,13 +64,11 @@ impl<C: Clients> Pass<'_, C> {
 
     /// Status keeps the first sight of a loss: its time is what a person approves.
     fn note_loss(&mut self) -> Loss {
-        let previous_created_at = self.before.created_at.clone();
-        let noted = self.before.last_loss.clone();
-        let noted = noted.filter(|noted| noted.previous_created_at == previous_created_at);
-        let at = || Timestamp::now().to_string();
+        let before = &self.before;
+        let noted = before.last_loss.clone().filter(|_| is_lost(before));
         let loss = noted.unwrap_or_else(|| Loss {
-            at: at(),
-            previous_created_at,
+            at: Timestamp::now().to_string(),
+            previous_created_at: before.created_at.clone(),
         });
         self.status.last_loss = Some(loss.clone());
         loss
