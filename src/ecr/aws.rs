@@ -26,7 +26,7 @@ use tokio::{sync::Mutex, time::Instant};
 use tracing::Instrument as _;
 
 use super::{
-    convert::{previewed, tags, unreadable},
+    convert::{is_about, previewed, tags, unreadable},
     error::{Error, NO_LIFECYCLE_POLICY, NO_PREVIEW, NO_REPOSITORY_POLICY, PREVIEW_RUNS, read},
     fence::{Fence, fenced},
     lookups::Lookups,
@@ -414,10 +414,7 @@ impl Ecr for Aws {
             .send();
         let operation = "StartLifecyclePolicyPreview";
         match self.call(&at.registry, operation, call).await {
-            Ok(answer) if answer.repository_name() == Some(at.name.as_str()) => Ok(true),
-            Ok(_) => Err(unreadable(format!(
-                "{operation} does not name the repository"
-            ))),
+            Ok(answer) => is_about(at, operation, answer.repository_name()).map(|()| true),
             Err(error) if error.has_code(PREVIEW_RUNS) => Ok(false),
             Err(error) => Err(error.failure),
         }

@@ -16,6 +16,7 @@ use aws_sdk_ecr::{
 use crate::domain::{
     desired::{Encryption, EncryptionType, ImageTagMutability, Mutability},
     failure::Failure,
+    identity::Identity,
     lifecycle::Lifecycle,
     observed::{Described, Tags},
 };
@@ -52,6 +53,22 @@ pub(super) fn previewed(answer: &GetLifecyclePolicyPreviewOutput) -> Result<Prev
 pub(super) fn unreadable(what: impl std::fmt::Display) -> Failure {
     let what = steady(&what.to_string());
     Failure::unavailable(format!("an answer without sense: {what}"))
+}
+
+/// Whether an answer is AWS's to this very call: it names the repository. A success with nothing in it, as of
+/// something on the way, tells nothing of what became of the call.
+pub(super) fn is_about(
+    at: &Identity,
+    operation: &str,
+    answered: Option<&str>,
+) -> Result<(), Failure> {
+    if answered == Some(at.name.as_str()) {
+        Ok(())
+    } else {
+        Err(unreadable(format!(
+            "{operation} does not name the repository"
+        )))
+    }
 }
 
 pub(super) fn described(repository: &types::Repository) -> Result<Described, Failure> {

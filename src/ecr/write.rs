@@ -4,7 +4,9 @@ use aws_sdk_ecr::types::Repository;
 
 use super::{
     aws::Aws,
-    convert::{described, to_encryption, to_filters, to_mode, to_scanning, to_tags, unreadable},
+    convert::{
+        described, is_about, to_encryption, to_filters, to_mode, to_scanning, to_tags, unreadable,
+    },
     error::{Error, NO_LIFECYCLE_POLICY, NO_REPOSITORY_POLICY},
     pacing::Turn,
     proof::{Proof, TooOld, WhileItServes},
@@ -115,18 +117,6 @@ pub(super) async fn send(
         Ok(answered) => is_about(at, operation, answered.as_deref()).map(|()| Answer::Done),
         Err(error) if is_removed(action, &error) => Ok(Answer::Done),
         Err(error) => Err(error.failure),
-    }
-}
-
-/// Whether an answer is AWS's to this very call: it names the repository. A success with nothing in it, as of
-/// something on the way, tells nothing of what became of the call.
-fn is_about(at: &Identity, operation: &str, answered: Option<&str>) -> Result<(), Failure> {
-    if answered == Some(at.name.as_str()) {
-        Ok(())
-    } else {
-        Err(unreadable(format!(
-            "{operation} does not name the repository"
-        )))
     }
 }
 
