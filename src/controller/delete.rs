@@ -51,22 +51,27 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Option<Dur
     if !pass.object.finalizers().iter().any(|f| f == FINALIZER) {
         return Ok(None);
     }
-    let left = remove_repository(pass).await?;
-    if matches!(left, Left::Nothing) {
-        pass.tell(&[]).await;
-        pass.finalizer(false).await?;
-        return Ok(None);
+    match remove_repository(pass).await? {
+        Left::Nothing => {
+            pass.tell(&[]).await;
+            pass.finalizer(false).await?;
+            return Ok(None);
+        }
+        Left::Contested => return pass.adopting().await.map(Some),
+        Left::Waits => {
+            tell_way_out(pass);
+            enforce_meanwhile(pass).await?;
+        }
+        Left::WaitsAlone => tell_way_out(pass),
     }
-    if matches!(left, Left::Contested) {
-        return pass.adopting().await.map(Some);
-    }
+    pass.finish().await.map(Some)
+}
+
+/// Of the problems that there are: what comes after them is none of the deletion's.
+fn tell_way_out<C: Clients>(pass: &mut Pass<'_, C>) {
     let problems = std::mem::take(&mut pass.problems).into_iter();
     let enforced = pass.from_class.deletion;
     pass.problems = problems.map(|it| with_way_out(it, enforced)).collect();
-    if matches!(left, Left::Waits) {
-        enforce_meanwhile(pass).await?;
-    }
-    pass.finish().await.map(Some)
 }
 
 /// A deletion can wait for as long as its author likes: what the class enforces is in the repository all the
