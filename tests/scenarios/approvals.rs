@@ -77,6 +77,28 @@ async fn asked(estate: &Estate, begins: &str) -> String {
     token.and_then(|it| it.get(..16)).unwrap().to_owned()
 }
 
+/// Approves what is then written once, and fails.
+async fn approve_in_vain(estate: &Estate, token: &str) {
+    approve(estate, token).await;
+    estate
+        .until("the write that fails", |it| count(it, PUT) == 1)
+        .await;
+}
+
+/// As Flux does with what it did not apply.
+async fn take_away(estate: &Estate) {
+    let nothing = json!({"annotations": {APPROVE: null}});
+    let repositories = estate.repositories("payments");
+    estate.patch(&repositories, "api", nothing).await;
+}
+
+/// Waits until the policy that keeps one image is in force, by an approval that is good no more.
+async fn spent(estate: &Estate) {
+    let object = estate.ready("payments", "api").await;
+    assert_eq!(keeps(estate), Some(1));
+    assert_eq!(state(&object), Some("Spent"));
+}
+
 async fn approve(estate: &Estate, token: &str) {
     estate.annotate("payments", "api", APPROVE, token).await;
 }
@@ -136,17 +158,9 @@ async fn an_answer_that_is_taken_away_once_seen_counts() {
     let token = asked(&estate, "Would delete 2 of 3 images here").await;
     let fault = Fault::on(PUT).repository(REPOSITORY);
     estate.emulator.inject(fault.throttle());
-    approve(&estate, &token).await;
-    estate
-        .until("the write that fails", |it| count(it, PUT) == 1)
-        .await;
-    // As Flux does with what it did not apply.
-    let nothing = json!({"annotations": {APPROVE: null}});
-    let repositories = estate.repositories("payments");
-    estate.patch(&repositories, "api", nothing).await;
-    let object = estate.ready("payments", "api").await;
-    assert_eq!(keeps(&estate), Some(1));
-    assert_eq!(state(&object), Some("Spent"));
+    approve_in_vain(&estate, &token).await;
+    take_away(&estate).await;
+    spent(&estate).await;
     estate.finish().await;
 }
 
@@ -157,10 +171,7 @@ async fn an_answer_is_taken_back_by_another_one() {
     let token = asked(&estate, "Would delete 2 of 3 images here").await;
     let fault = Fault::on(PUT).repository(REPOSITORY);
     estate.emulator.inject(fault.forever().throttle());
-    approve(&estate, &token).await;
-    estate
-        .until("the write that fails", |it| count(it, PUT) == 1)
-        .await;
+    approve_in_vain(&estate, &token).await;
     approve(&estate, "no").await;
     refused(&estate).await;
     estate.emulator.clear_faults();
@@ -173,9 +184,7 @@ async fn an_answer_is_taken_back_by_another_one() {
     refused(&estate).await;
     assert_eq!(keeps(&estate), None);
     approve(&estate, &token).await;
-    let object = estate.ready("payments", "api").await;
-    assert_eq!(keeps(&estate), Some(1));
-    assert_eq!(state(&object), Some("Spent"));
+    spent(&estate).await;
     estate.finish().await;
 }
 
@@ -197,12 +206,8 @@ async fn an_answer_that_is_taken_away_before_a_pass_saw_it_counts() {
         .await;
     estate.struck().await;
     approve(&estate, &token).await;
-    let nothing = json!({"annotations": {APPROVE: null}});
-    let repositories = estate.repositories("payments");
-    estate.patch(&repositories, "api", nothing).await;
-    let object = estate.ready("payments", "api").await;
-    assert_eq!(keeps(&estate), Some(1));
-    assert_eq!(state(&object), Some("Spent"));
+    take_away(&estate).await;
+    spent(&estate).await;
     estate.finish().await;
 }
 

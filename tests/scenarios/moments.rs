@@ -94,6 +94,15 @@ async fn deleted_in_a_gap(estate: &Estate, relay: &Relay, name: &str) {
     relay.gap();
 }
 
+/// Waits until the tags were read so often again, or something is wrong already.
+async fn more_reads(estate: &Estate, more: usize, is_wrong: impl Fn(&Estate) -> bool) {
+    let reads = |it: &Estate| count(it, "ListTagsForResource", "api");
+    let enough = reads(estate) + more;
+    estate
+        .until("more passes", |it| reads(it) >= enough || is_wrong(it))
+        .await;
+}
+
 #[tokio::test]
 async fn no_image_goes_by_the_leave_of_a_class_that_is_no_longer_the_default() {
     let (estate, relay) = relayed("moment-default").await;
@@ -104,14 +113,8 @@ async fn no_image_goes_by_the_leave_of_a_class_that_is_no_longer_the_default() {
     deleted_in_a_gap(&estate, &relay, "api").await;
     estate.class("former", open()).await;
     estate.default_class("keeps", keeps).await;
-    let reads = count(&estate, "ListTagsForResource", "api");
     let deletions = |it: &Estate| count(it, "DeleteRepository", "api");
-    estate
-        .until("more passes", |it| {
-            let more = count(it, "ListTagsForResource", "api") - reads;
-            more >= 5 || deletions(it) > 0
-        })
-        .await;
+    more_reads(&estate, 5, |it| deletions(it) > 0).await;
     assert_eq!(deletions(&estate), 0, "by the former default's leave");
     relay.end(End::Told);
     estate.gone(&estate.repositories(TEAM), "api").await;
@@ -155,14 +158,8 @@ async fn no_lifecycle_policy_is_written_for_a_namespace_that_lost_its_class_unhe
     estate.struck().await;
     relay.gap();
     estate.namespace(TEAM, json!({})).await;
-    let reads = count(&estate, "ListTagsForResource", "api");
     let puts = |it: &Estate| count(it, "PutLifecyclePolicy", "api");
-    estate
-        .until("more passes", |it| {
-            let more = count(it, "ListTagsForResource", "api") - reads;
-            more >= 4 || puts(it) > 1
-        })
-        .await;
+    more_reads(&estate, 4, |it| puts(it) > 1).await;
     assert_eq!(puts(&estate), 1, "nobody permits the second");
     relay.end(End::Told);
     estate.stalled(TEAM, "api", "NotPermitted").await;
