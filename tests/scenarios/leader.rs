@@ -127,25 +127,26 @@ fn key(name: &str) -> String {
 
 const NAMES: [&str; 2] = ["one", "two"];
 
+/// Each object changes once a second: a pass whose object changes meanwhile writes nothing, and waits ever
+/// longer when that goes on.
 fn keep_busy(world: &World) -> JoinSet<()> {
     let mut busy = JoinSet::new();
     let objects = world.api();
     busy.spawn(async move {
-        let mut ticks = tokio::time::interval(Duration::from_millis(150));
-        for n in 0_u64.. {
+        let mut ticks = tokio::time::interval(Duration::from_millis(500));
+        for (n, name) in (0_u64..).zip(NAMES.into_iter().cycle()) {
             ticks.tick().await;
-            for name in NAMES {
-                let object = json!({
-                    "apiVersion": "ecr-operator.dev/v1alpha1",
-                    "kind": "ECRRepository",
-                    "metadata": {"name": name},
-                    "spec": {"tags": {"n": n.to_string()}, "imageScanningConfiguration": {"scanOnPush": n % 2 == 0}},
-                });
-                let params = PatchParams::apply("team").force();
-                objects
-                    .patch(name, &params, &Patch::Apply(object))
-                    .await
-                    .unwrap();
+            let object = json!({
+                "apiVersion": "ecr-operator.dev/v1alpha1",
+                "kind": "ECRRepository",
+                "metadata": {"name": name},
+                "spec": {"tags": {"n": n.to_string()}, "imageScanningConfiguration": {"scanOnPush": n % 4 < 2}},
+            });
+            let params = PatchParams::apply("team").force();
+            // No assertion: what an overloaded API server refuses is changed at the next tick.
+            let patched = objects.patch(name, &params, &Patch::Apply(object)).await;
+            if let Err(error) = patched {
+                eprintln!("{name} is not changed: {error}");
             }
         }
     });
