@@ -1,9 +1,8 @@
 //! `ecr-operator crds`: the custom resource definitions as YAML.
-//!
-//! The one place that knows `serde_yaml`.
 
 use kube::CustomResourceExt;
 
+use super::yaml;
 use crate::api::{ECRRepository, ECRRepositoryClass};
 
 /// What every file in `crds/` begins with.
@@ -14,7 +13,7 @@ const HEADER: &str =
 ///
 /// # Errors
 /// When a definition cannot be written as YAML, which is a mistake in the schema.
-pub fn yaml() -> Result<Vec<(&'static str, String)>, serde_yaml::Error> {
+pub fn yaml() -> Result<Vec<(&'static str, String)>, serde_json::Error> {
     let definitions = [
         (
             "ecr-operator.dev_ecrrepositories.yaml",
@@ -26,7 +25,7 @@ pub fn yaml() -> Result<Vec<(&'static str, String)>, serde_yaml::Error> {
         ),
     ];
     let text = |(file, definition)| {
-        let text = serde_yaml::to_string(&definition)?;
+        let text = yaml::text(&serde_json::to_value(definition)?);
         Ok((file, format!("{HEADER}{text}")))
     };
     definitions.into_iter().map(text).collect()
@@ -36,7 +35,7 @@ pub fn yaml() -> Result<Vec<(&'static str, String)>, serde_yaml::Error> {
 ///
 /// # Errors
 /// As [`yaml`].
-pub fn stream() -> Result<String, serde_yaml::Error> {
+pub fn stream() -> Result<String, serde_json::Error> {
     let documents = yaml()?.into_iter();
     Ok(documents
         .flat_map(|(_, text)| ["---\n".to_owned(), text])

@@ -3,6 +3,7 @@
 pub mod crds;
 mod run;
 mod values;
+pub mod yaml;
 
 use std::process::ExitCode;
 

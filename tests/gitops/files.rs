@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ecr_operator::domain::reason::Reason;
+use ecr_operator::{cli::yaml, domain::reason::Reason};
 use serde_json::{Value, json};
 
 use crate::{class_states, reasons, repository_states, state::State};
@@ -56,7 +56,7 @@ fn every_state_has_its_file() {
         let states = states(kind);
         let testdata = customization(kind).join("testdata");
         for state in &states {
-            let text = serde_yaml::to_string(&state.object).unwrap();
+            let text = yaml::text(&state.object);
             fresh(&testdata.join(format!("{}.yaml", state.name)), &text);
         }
         let names: BTreeSet<String> = states.iter().map(|it| it.name.clone() + ".yaml").collect();
@@ -82,7 +82,7 @@ fn every_state_has_its_health() {
                 })
             })
             .collect();
-        let text = serde_yaml::to_string(&json!({"tests": tests})).unwrap();
+        let text = yaml::text(&json!({"tests": tests}));
         fresh(&customization(kind).join("health_test.yaml"), &text);
     }
 }

@@ -14,4 +14,5 @@ mod flags;
 mod generated;
 mod helm;
 mod kustomize;
+mod readers;
 mod server;
