@@ -9,7 +9,11 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-XTASK := $(TARGET)/release/xtask
+# The demo and the local stack are shown by programs that compile fast, the benches by those that run fast.
+XTASK := $(TARGET)/debug/xtask
+BENCH := $(TARGET)/release/xtask
+# Builds what a target needs and shows how far it is, in one line; the whole output is in $(TARGET)/logs.
+SETUP := xtask/setup/setup.py
 
 CONTROL_PLANE := $(TARGET)/control-plane/control-plane
 CONTROL_PLANE_SOURCES := $(filter-out %_test.go,$(shell find tests/control-plane -name '*.go')) \
@@ -17,8 +21,13 @@ CONTROL_PLANE_SOURCES := $(filter-out %_test.go,$(shell find tests/control-plane
 # The flags that the control plane is built with: others would compile Kubernetes once more.
 GO_VET := CGO_ENABLED=0 go vet -trimpath
 
-# Its version is tests/helm/go.mod's.
+# Their versions are those of tests/helm/go.mod and tests/helm/v3/go.mod.
 HELM := $(TARGET)/tools/helm
+HELM3 := $(TARGET)/tools/helm3
+
+# Makes an archive of the image.
+OCI_IMAGE := $(TARGET)/tools/oci-image
+VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 
 # Pinned, with the version of what lint's outcome depends on in the path.
 CARGO_DENY_VERSION := 0.20.2
@@ -41,14 +50,18 @@ help: ## list these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/\1\t\2/' | awk -F'\t' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 .PHONY: demo
-demo: release $(CONTROL_PLANE) ## show the main job on a real API server and the ECR emulator
+demo: tools ## show the main job on a real API server and the ECR emulator
+	@$(SETUP) programs $(CONTROL_PLANE)
 	@$(XTASK) demo
 
 .PHONY: test
-test: tools $(CONTROL_PLANE) $(PROMTOOL) $(HELM) ## run every test
+test: tools ## run every test
 	@python3 -m pip --version >/dev/null 2>&1 || { echo "python3 with pip is missing: install your system's python3-pip package" >&2; exit 1; }
+	@$(SETUP) $(CONTROL_PLANE) $(PROMTOOL) $(HELM) $(HELM3) $(OCI_IMAGE) tests
 	@echo "==> the control plane's tests"
 	cd tests/control-plane && $(GO_VET) ./... && go test ./internal/...
+	@echo "==> the tests of what makes the image's archive"
+	cd deploy/image/oci && $(GO_VET) ./... && CGO_ENABLED=0 go test -trimpath ./...
 	@echo "==> what Argo CD and Flux make of every state"
 	@# Go's cache of test results does not look at deploy/argocd.
 	cd tests/gitops/judges && CGO_ENABLED=0 go test -trimpath -count=1 ./...
@@ -59,10 +72,10 @@ test: tools $(CONTROL_PLANE) $(PROMTOOL) $(HELM) ## run every test
 	cargo test --locked --test rights
 
 .PHONY: lint
-lint: tools $(CONTROL_PLANE) $(CARGO_DENY) $(LINTERS) ## check format, lints, and what the dependencies are
+lint: control-plane $(CARGO_DENY) $(LINTERS) ## check format, lints, and what the dependencies are
 	@echo "==> format"
 	cargo fmt --all --check
-	@unformatted=$$(gofmt -l tests/control-plane tests/gitops tests/helm); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
+	@unformatted=$$(gofmt -l tests/control-plane tests/gitops tests/helm deploy/image); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
 	@echo "==> lints"
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cd tests/control-plane && $(GO_VET) ./...
@@ -86,7 +99,8 @@ sbom: tools $(CARGO_CYCLONEDX) ## write ecr-operator.cdx.json: every crate that 
 	@echo "ecr-operator.cdx.json"
 
 .PHONY: up
-up: $(if $(filter 0,$(OPERATOR)),release-without-operator,release) $(CONTROL_PLANE) ## start the local stack in the background (OPERATOR=0: without the operator)
+up: tools ## start the local stack in the background (OPERATOR=0: without the operator)
+	@$(SETUP) programs $(CONTROL_PLANE)
 	@$(XTASK) up $(if $(filter 0,$(OPERATOR)),--no-operator)
 
 .PHONY: down
@@ -94,46 +108,64 @@ down: ## stop the local stack
 	@if [ -x $(XTASK) ]; then $(XTASK) down; else echo "nothing was ever started here"; fi
 
 .PHONY: bench
-bench: release $(CONTROL_PLANE) ## measure, print each number beside its limit, fail if one is over it (PART=name)
-	@$(XTASK) bench $(PART)
+bench: tools ## measure, print each number beside its limit, fail if one is over it (PART=name)
+	@$(SETUP) release $(CONTROL_PLANE)
+	@$(BENCH) bench $(PART)
 
 .PHONY: bench-long
-bench-long: release $(CONTROL_PLANE) ## the same with 10,000 objects and an hour of changes, some three hours
-	@$(XTASK) bench --long
+bench-long: tools ## the same with 10,000 objects and an hour of changes, some three hours
+	@$(SETUP) release $(CONTROL_PLANE)
+	@$(BENCH) bench --long
+
+.PHONY: image
+image: tools ## make an archive of the image without a container engine: target/image/ecr-operator-VERSION-oci.tar
+	@$(SETUP) release-operator $(OCI_IMAGE)
+	@deploy/image/archive.sh $(TARGET)/release/ecr-operator $(OCI_IMAGE) $(TARGET)/image
+
+# What follows prints all that its tools say. make demo, up and test have setup.py call it, which shows one line instead.
+
+.PHONY: programs
+programs: tools
+	cargo build --locked -p ecr-operator -p ecr-emulator -p xtask
+
+.PHONY: tests
+tests: tools
+	cargo test --workspace --locked --no-run
 
 .PHONY: release
 release: tools ## build the operator, the emulator and the local stack's tool, optimised
-	@echo "==> the release build"
 	cargo build --release --locked -p ecr-operator -p ecr-emulator -p xtask
 
-.PHONY: release-without-operator
-release-without-operator: tools
-	@echo "==> the release build, without the operator"
-	cargo build --release --locked -p ecr-emulator -p xtask
+.PHONY: release-operator
+release-operator: tools
+	cargo build --release --locked -p ecr-operator --bin ecr-operator
 
 .PHONY: control-plane
-control-plane: tools $(CONTROL_PLANE) ## build etcd, kube-apiserver, kube-controller-manager, kubectl
+control-plane: tools ## build etcd, kube-apiserver, kube-controller-manager, kubectl
+	@$(SETUP) $(CONTROL_PLANE)
 
 $(CONTROL_PLANE): $(CONTROL_PLANE_SOURCES)
-	@echo "==> the control plane"
 	tests/control-plane/build.sh $(TARGET)/control-plane
 
 .PHONY: promtool
-promtool: tools $(PROMTOOL) ## build Prometheus' checker of rules, which the tests of alerts use
+promtool: tools ## build Prometheus' checker of rules, which the tests of alerts use
+	@$(SETUP) $(PROMTOOL)
 
 $(PROMTOOL): tests/promtool/go.mod tests/promtool/go.sum tests/promtool/build.sh
-	@echo "==> promtool (2 to 4 minutes, once)"
 	tests/promtool/build.sh $(TARGET)/tools
 
 .PHONY: helm
-helm: tools $(HELM) ## build Helm, which tests of the chart use
+helm: tools ## build Helm 4 and Helm 3, which tests of the chart use
+	@$(SETUP) $(HELM) $(HELM3)
 
-# With the flags of tests/control-plane/build.sh: what both are made of, at one version, is compiled once.
-$(HELM): tests/helm/main.go tests/helm/go.mod tests/helm/go.sum
-	@echo "==> Helm (about 3 minutes, once)"
-	mkdir -p $(@D)
-	cd tests/helm && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o $(abspath $@).new .
-	mv $@.new $@
+$(HELM): xtask/setup/go-program.sh tests/helm/main.go tests/helm/go.mod tests/helm/go.sum
+	xtask/setup/go-program.sh tests/helm . $@
+
+$(HELM3): xtask/setup/go-program.sh tests/helm/v3/go.mod tests/helm/v3/go.sum
+	xtask/setup/go-program.sh tests/helm/v3 helm.sh/helm/v3/cmd/helm $@
+
+$(OCI_IMAGE): $(filter-out %_test.go,$(wildcard deploy/image/oci/*.go)) deploy/image/oci/go.mod deploy/image/oci/go.sum
+	xtask/setup/go-program.sh deploy/image/oci . $@
 
 # Unoptimised: it compiles in a third of the time and runs for two seconds.
 $(CARGO_DENY):
@@ -157,4 +189,5 @@ $(LINTERS):
 tools:
 	@command -v cargo >/dev/null || { echo "cargo is missing: install Rust with rustup, https://rustup.rs" >&2; exit 1; }
 	@command -v go >/dev/null || { echo "go is missing: install Go 1.26 or later, https://go.dev/dl" >&2; exit 1; }
+	@command -v python3 >/dev/null || { echo "python3 is missing: install your system's python3 package" >&2; exit 1; }
 	@command -v cc >/dev/null || { echo "cc is missing: install a C compiler, such as your system's gcc package" >&2; exit 1; }

@@ -17,13 +17,12 @@ minor=${version#v1.}
 package=k8s.io/component-base/version
 ldflags="-s -w -X $package.gitVersion=$version -X $package.gitMajor=1 -X $package.gitMinor=${minor%%.*} -X $package.gitTreeState=clean"
 
-echo "building etcd, kube-apiserver, kube-controller-manager and kubectl $version (about 7 minutes the first time)"
-total=$(go list -deps . | wc -l)
+echo "building etcd, kube-apiserver, kube-controller-manager and kubectl $version"
+# The first line says how many packages there are, and each further one names one that was compiled: make goes by it to
+# say how far it is.
+echo "packages: $(go list -deps . | wc -l)"
 # Under its final name only when it is whole: make goes by the file's time.
-CGO_ENABLED=0 go build -v -trimpath -ldflags "$ldflags" -o "$out/control-plane.new" . 2>&1 |
-    awk -v total="$total" '
-        /^[^ #:]+$/ { if (++built % 100 == 0) { printf "  %d of at most %d packages\n", built, total; fflush() }; next }
-        { print; fflush() }' >&2
+CGO_ENABLED=0 go build -v -trimpath -ldflags "$ldflags" -o "$out/control-plane.new" .
 mv "$out/control-plane.new" "$out/control-plane"
 for name in etcd kube-apiserver kube-controller-manager kubectl; do
     ln -sf ../control-plane "$out/bin/$name"

@@ -140,7 +140,7 @@ pub async fn calls(url: &str) -> Result<BTreeMap<String, u64>> {
 /// # Errors
 /// When it has not been built.
 pub fn command() -> Result<Command> {
-    let mut command = Command::new(paths::release("ecr-emulator")?);
+    let mut command = Command::new(paths::program("ecr-emulator")?);
     command.args(["--listen", "127.0.0.1:0"]);
     Ok(command)
 }

@@ -90,7 +90,7 @@ impl Operator {
 /// # Errors
 /// When it has not been built.
 pub fn command(settings: &Settings, admin: SocketAddr) -> Result<Command> {
-    let program = paths::release("ecr-operator")?;
+    let program = paths::program("ecr-operator")?;
     let mut command = match settings.wrapper.split_first() {
         Some((wrapper, args)) => {
             let mut command = Command::new(wrapper);

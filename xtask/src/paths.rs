@@ -37,12 +37,16 @@ pub fn kubectl() -> Result<PathBuf> {
     built("control-plane/bin/kubectl", "make control-plane")
 }
 
-/// A program of the release build, such as `ecr-operator`.
+/// A program of the build that this one is of, such as `ecr-operator`: the optimised one measures, the other shows.
 ///
 /// # Errors
 /// When it has not been built.
-pub fn release(program: &str) -> Result<PathBuf> {
-    built(&format!("release/{program}"), "make release")
+pub fn program(name: &str) -> Result<PathBuf> {
+    if cfg!(debug_assertions) {
+        built(&format!("debug/{name}"), "make programs")
+    } else {
+        built(&format!("release/{name}"), "make release")
+    }
 }
 
 fn built(relative: &str, command: &str) -> Result<PathBuf> {

@@ -64,7 +64,7 @@ impl Bench {
     }
 
     pub(super) fn binary(&mut self) -> Result<()> {
-        let bytes = paths::release("ecr-operator")?.metadata()?.len();
+        let bytes = paths::program("ecr-operator")?.metadata()?.len();
         self.rows.push(Row::limited(
             "size of the program",
             megabytes(bytes),

@@ -11,7 +11,7 @@ use xtask::ecr::{ACCESS_KEY, REGION};
 use xtask::kubectl::Kubectl;
 use xtask::{emulator, paths};
 
-use self::start::{start_control_plane, start_emulator, start_operator};
+use self::start::{repair_install, start_control_plane, start_emulator, start_operator};
 use self::state::State;
 use crate::narration::Ink;
 
@@ -53,6 +53,7 @@ pub(crate) async fn up(with_operator: bool) -> Result<()> {
     let mut state = State::load(&home.state())?;
     if answers(&home, &state).await {
         ink.check("the control plane and the emulator run already");
+        repair_install(&home, &mut state, ink).await?;
     } else {
         stop_all(&home, &mut state).await?;
         start_control_plane(&home, &mut state, ink).await?;

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use xtask::control_plane::Endpoint;
-use xtask::install::{apply_install, apply_local_class, operator_kubeconfig};
+use xtask::install::{
+    NAMESPACE, SERVICE_ACCOUNT, apply_install, apply_local_class, operator_kubeconfig,
+};
+use xtask::kubectl::Kubectl;
 use xtask::operator::{self, Settings, free_address};
 use xtask::program::{alive_until, logged, tail};
 use xtask::{emulator, http, paths};
@@ -69,10 +72,29 @@ pub(super) async fn start_emulator(home: &Home, state: &mut State, ink: Ink) -> 
     set_url(home, state, |state| &mut state.emulator, url)
 }
 
+/// Puts the install back, and gives the operator another token where the API server no longer knows its own: whoever
+/// tried `kubectl delete -k` on a stack that runs has taken the `ServiceAccount` from it. Its process is stopped then.
+pub(super) async fn repair_install(home: &Home, state: &mut State, ink: Ink) -> Result<()> {
+    apply_install(&home.kubeconfig()).await?;
+    let kubeconfig = home.path("operator.kubeconfig");
+    let account = ["get", "serviceaccount", SERVICE_ACCOUNT, "-n", NAMESPACE];
+    let uid = [account.as_slice(), &["-o", "jsonpath={.metadata.uid}"]].concat();
+    let uid = Kubectl::new(&home.kubeconfig())?.run(&uid).await?;
+    // By uid: the API server remembers for a while that it knew a token.
+    let whoami = ["auth", "whoami", "-o", "jsonpath={.status.userInfo.uid}"];
+    let ours = Kubectl::new(&kubeconfig)?.run(&whoami).await;
+    if ours.ok().as_deref() != Some(uid.as_str()) {
+        operator_kubeconfig(&home.kubeconfig(), &kubeconfig).await?;
+        super::stop_operator(home, state).await?;
+        ink.check("the operator has its ServiceAccount again");
+    }
+    Ok(())
+}
+
 /// Starts the operator, unless the current program runs already and is ready.
 pub(super) async fn start_operator(home: &Home, state: &mut State, ink: Ink) -> Result<()> {
     if let Some(running) = &state.operator {
-        let current = running.alive() && !running.outdated(&paths::release("ecr-operator")?)?;
+        let current = running.alive() && !running.outdated(&paths::program("ecr-operator")?)?;
         if current && http::get(&format!("{}/readyz", running.url)).await.is_ok() {
             ink.check("the operator runs already");
             return Ok(());
