@@ -13,6 +13,7 @@ mod chart;
 mod flags;
 mod generated;
 mod helm;
+mod image;
 mod kustomize;
 mod readers;
 mod server;
