@@ -13,7 +13,7 @@ const HEADER: &str =
 ///
 /// # Errors
 /// When a definition cannot be written as YAML, which is a mistake in the schema.
-pub fn yaml() -> Result<Vec<(&'static str, String)>, serde_json::Error> {
+pub fn yaml() -> Result<Vec<(&'static str, String)>, yaml::Error> {
     let definitions = [
         (
             "ecr-operator.dev_ecrrepositories.yaml",
@@ -25,7 +25,7 @@ pub fn yaml() -> Result<Vec<(&'static str, String)>, serde_json::Error> {
         ),
     ];
     let text = |(file, definition)| {
-        let text = yaml::text(&serde_json::to_value(definition)?);
+        let text = yaml::text(&definition)?;
         Ok((file, format!("{HEADER}{text}")))
     };
     definitions.into_iter().map(text).collect()
@@ -35,7 +35,7 @@ pub fn yaml() -> Result<Vec<(&'static str, String)>, serde_json::Error> {
 ///
 /// # Errors
 /// As [`yaml`].
-pub fn stream() -> Result<String, serde_json::Error> {
+pub fn stream() -> Result<String, yaml::Error> {
     let documents = yaml()?.into_iter();
     Ok(documents
         .flat_map(|(_, text)| ["---\n".to_owned(), text])

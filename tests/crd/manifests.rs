@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kube::api::PostParams;
-use serde::Deserialize;
 use serde_json::Value;
 
 use crate::server::{Server, class, object, refusal};
@@ -52,9 +51,9 @@ fn manifests(file: &Path) -> Vec<Value> {
 fn of_our_kinds(texts: &[String], file: &Path) -> Vec<Value> {
     let mut manifests = Vec::new();
     for text in texts {
-        for document in serde_yaml::Deserializer::from_str(text) {
-            let manifest = Value::deserialize(document)
-                .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let documents = serde_yaml::from_multiple::<Value>(text)
+            .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        for manifest in documents {
             // A page may leave the head out.
             let is_part = manifest["kind"].is_null()
                 && manifest["apiVersion"].is_null()

@@ -56,7 +56,7 @@ fn every_state_has_its_file() {
         let states = states(kind);
         let testdata = customization(kind).join("testdata");
         for state in &states {
-            let text = yaml::text(&state.object);
+            let text = yaml::text(&state.object).unwrap();
             fresh(&testdata.join(format!("{}.yaml", state.name)), &text);
         }
         let names: BTreeSet<String> = states.iter().map(|it| it.name.clone() + ".yaml").collect();
@@ -82,7 +82,7 @@ fn every_state_has_its_health() {
                 })
             })
             .collect();
-        let text = yaml::text(&json!({"tests": tests}));
+        let text = yaml::text(&json!({"tests": tests})).unwrap();
         fresh(&customization(kind).join("health_test.yaml"), &text);
     }
 }

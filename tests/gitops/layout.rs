@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::Deserialize as _;
 use serde_json::Value;
 
 /// The operator's own source, as the sample calls it; anything else is the sample itself.
@@ -29,11 +28,7 @@ fn documents(directory: &str) -> Vec<Value> {
     paths.sort();
     let texts = paths.iter().map(|path| fs::read_to_string(path).unwrap());
     texts
-        .flat_map(|text| {
-            let documents = serde_yaml::Deserializer::from_str(&text);
-            let documents = documents.map(|it| Value::deserialize(it).unwrap());
-            documents.collect::<Vec<_>>()
-        })
+        .flat_map(|text| serde_yaml::from_multiple::<Value>(&text).unwrap())
         .collect()
 }
 

@@ -69,8 +69,7 @@ pub(crate) fn template(variant: &str, set: &[&str]) -> String {
 }
 
 pub(crate) fn documents(text: &str) -> Vec<Value> {
-    serde_yaml::Deserializer::from_str(text)
-        .map(|it| serde::Deserialize::deserialize(it).unwrap())
-        .filter(|it: &Value| !it.is_null())
-        .collect()
+    let mut documents: Vec<Value> = serde_yaml::from_multiple(text).unwrap();
+    documents.retain(|it| !it.is_null());
+    documents
 }

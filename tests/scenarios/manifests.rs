@@ -4,7 +4,6 @@ use std::{fs, path::Path};
 
 use ecr_emulator::Repository;
 use ecr_operator::api::{ECRRepository, OWNER_TAG};
-use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use crate::{
@@ -33,10 +32,7 @@ fn samples() -> impl Iterator<Item = (String, Value)> {
 }
 
 fn documents(text: &str) -> Vec<Value> {
-    let documents = serde_yaml::Deserializer::from_str(text);
-    documents
-        .map(|document| Value::deserialize(document).unwrap())
-        .collect()
+    serde_yaml::from_multiple(text).unwrap()
 }
 
 fn sample(file: &str) -> Value {

@@ -119,9 +119,9 @@ pub fn granted(directory: &Path) -> Result<BTreeSet<Grant>> {
         path.extension() == Some(OsStr::new("yaml"))
     })? {
         let text = std::fs::read_to_string(&path)?;
-        for document in serde_yaml::Deserializer::from_str(&text) {
-            let manifest = Value::deserialize(document)
-                .with_context(|| format!("{} is no manifest", path.display()))?;
+        let manifests = serde_yaml::from_multiple::<Value>(&text)
+            .with_context(|| format!("{} is no manifest", path.display()))?;
+        for manifest in manifests {
             grants.extend(of_manifest(manifest)?);
         }
     }
