@@ -156,6 +156,10 @@ fn loose(statement: &Value) -> Vec<String> {
             "{sid}: hold its writes to StringLike {RESOURCE_TAG}"
         ));
     }
+    let named = format!("{repositories}NAME_PREFIX*");
+    if actions.iter().any(|it| !is_read(it)) && resources != [named.as_str()] {
+        faults.push(format!("{sid}: hold its writes to {named}"));
+    }
     faults
 }
 
@@ -173,6 +177,8 @@ fn broad(statement: &Value) -> Vec<String> {
         faults.push(format!("{sid}: name each action"));
     }
     let everybody = statement["Principal"] == "*" || statement["Principal"]["AWS"] == "*";
+    // What a Deny names is shut out.
+    let everybody = everybody && statement["Effect"] != "Deny";
     if everybody || statement["Principal"].is_object() && statement["Condition"].is_null() {
         faults.push(format!("{sid}: name whom it trusts, and on what condition"));
     }
@@ -181,8 +187,8 @@ fn broad(statement: &Value) -> Vec<String> {
 
 /// Words in capitals that somebody has to replace.
 fn placeholders(text: &str) -> BTreeSet<&str> {
-    text.split(|it: char| !it.is_ascii_uppercase() && it != '_')
-        .filter(|it| it.len() > 3)
+    text.split(|it: char| !it.is_ascii_alphanumeric() && it != '_')
+        .filter(|it| it.len() > 3 && !it.contains(|it: char| !it.is_ascii_uppercase() && it != '_'))
         .collect()
 }
 
@@ -335,7 +341,9 @@ fn what_is_wrong_is_found() {
         1
     );
     assert_eq!(faults(&|it| it["Action"] = "ecr:*".into()), 1);
-    assert_eq!(faults(&|it| it["Resource"] = "*".into()), 1);
+    assert_eq!(faults(&|it| it["Resource"] = "*".into()), 2);
+    let every = "arn:aws:ecr:REGION:ACCOUNT_ID:repository/*";
+    assert_eq!(faults(&|it| it["Resource"] = every.into()), 1);
     assert_eq!(faults(&|it| it["NotAction"] = "ecr:PutImage".into()), 1);
     assert_eq!(
         broad(&serde_json::json!({"Action": "sts:AssumeRole", "Principal": {"AWS": "*"}})).len(),

@@ -1,10 +1,10 @@
 //! deploy/iam, tried on requests: a small reading of how IAM evaluates a policy, after "IAM JSON policy
-//! elements: Condition operators" and "Variables and tags" in AWS's IAM User Guide. It does not show what
+//! elements: Condition operators", "Variables and tags" and "Policy evaluation logic" in AWS's IAM User Guide. It does not show what
 //! ECR puts into a request; that needs AWS itself.
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::iam::{OF_REPOSITORIES, file, statements, strings};
 
@@ -37,10 +37,39 @@ fn allows(policy: &Value, action: &str, context: &Context) -> bool {
         let mut of_effect = statements(policy)
             .iter()
             .filter(|it| it["Effect"] == effect);
-        of_effect
-            .any(|it| strings(&it["Action"]).contains(&action) && meets(&it["Condition"], context))
+        of_effect.any(|it| names(it, action) && meets(&it["Condition"], context))
     };
     holds("Allow") && !holds("Deny")
+}
+
+/// Whether a statement is about the action.
+fn names(statement: &Value, action: &str) -> bool {
+    strings(&statement["Action"])
+        .iter()
+        .any(|it| like(it, action))
+}
+
+/// Whether a statement of this effect meets a request.
+fn has(policy: &Value, effect: &str, action: &str, context: &Context) -> bool {
+    let mut all = statements(policy)
+        .iter()
+        .filter(|it| it["Effect"] == effect);
+    all.any(|it| names(it, action) && meets(&it["Condition"], context))
+}
+
+/// As IAM decides about a principal and a resource of one account ("Policy evaluation logic"): a Deny of any policy
+/// wins; else it is enough that one of the two grants it.
+fn decides(
+    identity: &Value,
+    resource: &Value,
+    rcp: &Value,
+    action: &str,
+    context: &Context,
+) -> bool {
+    let all = [identity, resource, rcp];
+    let denied = all.iter().any(|it| has(it, "Deny", action, context));
+    let granted = [identity, resource];
+    !denied && granted.iter().any(|it| has(it, "Allow", action, context))
 }
 
 /// All conditions together; a variable without a value makes the statement void.
@@ -66,8 +95,11 @@ fn meets_one(operator: &str, found: Option<&Vec<&str>>, values: &[String]) -> bo
     };
     match operator {
         "Null" => values == [found.is_none().to_string()],
-        "StringEquals" => any(|value, found| value == found),
-        "StringEqualsIfExists" => found.is_none() || any(|value, found| value == found),
+        "StringEquals" | "Bool" => any(|value, found| value == found),
+        "StringEqualsIfExists" | "BoolIfExists" => {
+            found.is_none() || any(|value, found| value == found)
+        }
+        "StringNotEqualsIfExists" => found.is_none() || !any(|value, found| value == found),
         "StringLike" | "ForAnyValue:StringLike" => any(like),
         "StringNotLike" => !any(like),
         other => panic!("teach this test the operator {other}"),
@@ -206,6 +238,131 @@ fn only_what_the_cluster_owns_is_written() {
             );
         }
     }
+}
+
+/// What moves images, and logging in to do so.
+const OF_IMAGES: [&str; 12] = [
+    "BatchCheckLayerAvailability",
+    "BatchDeleteImage",
+    "BatchGetImage",
+    "BatchImportUpstreamImage",
+    "CompleteLayerUpload",
+    "GetAuthorizationToken",
+    "GetDownloadUrlForLayer",
+    "InitiateLayerUpload",
+    "PutImage",
+    "ReplicateImage",
+    "UpdateImageStorageClass",
+    "UploadLayerPart",
+];
+
+/// A policy of a repository, of its owner's making.
+fn grant(principal: &str) -> Value {
+    json!({"Statement": [{
+        "Effect": "Allow",
+        "Principal": {"AWS": principal},
+        "Action": "ecr:*",
+    }]})
+}
+
+#[test]
+fn what_a_stolen_role_grants_itself_is_denied_to_it() {
+    let nothing = json!({});
+    let granted = grant("arn:aws:iam::111122223333:role/ecr-operator");
+    for name in OF_REPOSITORIES {
+        let policy = policy(name);
+        let mut context = context(&[(OWNER, "prod/a/b")]);
+        context.insert(SESSION_CLUSTER, vec!["prod"]);
+        let decides = |action: &str| {
+            let action = format!("ecr:{action}");
+            decides(&policy, &granted, &nothing, &action, &context)
+        };
+        for action in OF_IMAGES {
+            assert!(!decides(action), "{name}: {action}");
+        }
+        // Nothing else became less, and the grant is one where nothing denies it.
+        for action in ON_OURS {
+            assert!(decides(action), "{name}: {action}");
+        }
+        assert!(decides("GetRegistryScanningConfiguration"), "{name}");
+    }
+}
+
+#[test]
+fn a_role_writes_below_its_prefix_alone() {
+    for name in OF_REPOSITORIES {
+        let text = file(name).replace("NAME_PREFIX", "prod/");
+        let policy: Value = serde_json::from_str(&text).unwrap();
+        let on = |resource: &str, action: &str| {
+            let arn = format!("arn:aws:ecr:REGION:ACCOUNT_ID:repository/{resource}");
+            let mut allowing = statements(&policy)
+                .iter()
+                .filter(|it| it["Effect"] == "Allow");
+            allowing.any(|it| {
+                let resources = strings(&it["Resource"]);
+                names(it, action) && resources.iter().any(|it| like(it, &arn))
+            })
+        };
+        for action in [
+            "ecr:CreateRepository",
+            "ecr:TagResource",
+            "ecr:SetRepositoryPolicy",
+        ] {
+            assert!(on("prod/team/api", action), "{name}: {action}");
+            for other in ["dev/team/api", "prod", "production/api"] {
+                assert!(!on(other, action), "{name}: {action} of {other}");
+            }
+        }
+        // Whose a repository is has to be read first, of any name.
+        assert!(on("dev/team/api", "ecr:ListTagsForResource"), "{name}");
+    }
+}
+
+#[test]
+fn images_stay_within_the_organisation_whatever_a_policy_grants() {
+    let rcp: Value = serde_json::from_str(&file("rcp-organisation.json")).unwrap();
+    let (nothing, granted) = (json!({}), grant("*"));
+    let pulled = |entries: &[(&str, &str)]| {
+        let context = context(entries);
+        decides(&nothing, &granted, &rcp, "ecr:BatchGetImage", &context)
+    };
+    let (organisation, service) = ("aws:PrincipalOrgID", "aws:PrincipalIsAWSService");
+    assert!(pulled(&[
+        (organisation, "ORGANISATION_ID"),
+        (service, "false")
+    ]));
+    assert!(!pulled(&[(organisation, "o-another"), (service, "false")]));
+    // An account of no organisation, and nobody at all.
+    assert!(!pulled(&[(service, "false")]));
+    assert!(!pulled(&[]));
+    // Lambda, say.
+    assert!(pulled(&[(service, "true")]));
+    // It is about images: what AWS tells of a repository is none.
+    let context = context(&[(service, "false")]);
+    assert!(decides(
+        &nothing,
+        &granted,
+        &rcp,
+        "ecr:DescribeRepositories",
+        &context
+    ));
+}
+
+#[test]
+fn grants_on_a_key_are_for_aws_services_alone() {
+    let policy = policy("kms-policy.json");
+    let (via, service) = ("kms:ViaService", "kms:GrantIsForAWSResource");
+    let ecr = (via, "ecr.REGION.amazonaws.com");
+    let allows = |action: &str, entries: &[(&str, &str)]| {
+        allows(&policy, &format!("kms:{action}"), &context(entries))
+    };
+    assert!(allows("CreateGrant", &[ecr, (service, "true")]));
+    assert!(!allows("CreateGrant", &[ecr, (service, "false")]));
+    assert!(!allows("CreateGrant", &[ecr]));
+    assert!(!allows("CreateGrant", &[(service, "true")]));
+    // The key says of neither what it is for.
+    assert!(allows("DescribeKey", &[ecr]));
+    assert!(!allows("DescribeKey", &[]));
 }
 
 #[test]
