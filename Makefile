@@ -24,6 +24,8 @@ GO_VET := CGO_ENABLED=0 go vet -trimpath
 # Their versions are those of tests/helm/go.mod and tests/helm/v3/go.mod.
 HELM := $(TARGET)/tools/helm
 HELM3 := $(TARGET)/tools/helm3
+# As its releases are linked: the Kubernetes that it takes for given where it asks none. Else that is 1.20.
+HELM3_FLAGS := $(foreach it,lint/rules chartutil,-X helm.sh/helm/v3/pkg/$(it).k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$(it).k8sVersionMinor=37)
 
 # Makes an archive of the image.
 OCI_IMAGE := $(TARGET)/tools/oci-image
@@ -57,7 +59,7 @@ demo: tools ## show the main job on a real API server and the ECR emulator
 .PHONY: test
 test: tools ## run every test
 	@python3 -m pip --version >/dev/null 2>&1 || { echo "python3 with pip is missing: install your system's python3-pip package" >&2; exit 1; }
-	@$(SETUP) $(CONTROL_PLANE) $(PROMTOOL) $(HELM) $(HELM3) $(OCI_IMAGE) tests
+	@$(SETUP) $(CONTROL_PLANE) $(PROMTOOL) $(HELM) $(HELM3) $(OCI_IMAGE) $(CARGO_CYCLONEDX) tests
 	@echo "==> the control plane's tests"
 	cd tests/control-plane && $(GO_VET) ./... && go test ./internal/...
 	@echo "==> the tests of what makes the image's archive"
@@ -94,8 +96,7 @@ advisories: tools $(CARGO_DENY) ## look for dependencies with known vulnerabilit
 
 .PHONY: sbom
 sbom: tools $(CARGO_CYCLONEDX) ## write ecr-operator.cdx.json: every crate that is in the program (CycloneDX)
-	@$(CARGO_CYCLONEDX) cyclonedx --quiet --format json --spec-version 1.5 --target all
-	@rm -f xtask/xtask.cdx.json tests/emulator/ecr-emulator.cdx.json
+	@CARGO_CYCLONEDX=$(abspath $(CARGO_CYCLONEDX)) deploy/release/sbom.sh ecr-operator.cdx.json
 	@echo "ecr-operator.cdx.json"
 
 .PHONY: up
@@ -162,7 +163,7 @@ $(HELM): xtask/setup/go-program.sh tests/helm/main.go tests/helm/go.mod tests/he
 	xtask/setup/go-program.sh tests/helm . $@
 
 $(HELM3): xtask/setup/go-program.sh tests/helm/v3/go.mod tests/helm/v3/go.sum
-	xtask/setup/go-program.sh tests/helm/v3 helm.sh/helm/v3/cmd/helm $@
+	xtask/setup/go-program.sh tests/helm/v3 helm.sh/helm/v3/cmd/helm $@ "$(HELM3_FLAGS)"
 
 $(OCI_IMAGE): $(filter-out %_test.go,$(wildcard deploy/image/oci/*.go)) deploy/image/oci/go.mod deploy/image/oci/go.sum
 	xtask/setup/go-program.sh deploy/image/oci . $@

@@ -106,6 +106,11 @@ def parts():
     return {it.target: it for it in known}
 
 
+def tool(target):
+    """A tool that cargo installs under a path with its version, such as tools/cargo-deny-1.2.3/bin/cargo-deny."""
+    return Part(target, os.path.basename(target), "rust", 220, last=0.1) if "/tools/cargo-" in target else None
+
+
 def minutes(seconds):
     """A span as people say it."""
     if seconds < 50:
@@ -125,8 +130,8 @@ def span(seconds):
 
 
 def is_fresh(part):
-    """Whether make has nothing to do for a file. Only cargo knows that of its own."""
-    if part.lane == "rust":
+    """Whether make has nothing to do for a file. Of a build of the workspace only cargo knows."""
+    if os.sep not in part.target:
         return False
     asked = subprocess.run(
         ["make", "--question", part.target],
@@ -162,7 +167,7 @@ def expectation(stale, fresh):
         return None
     said = []
     rust = [it for it in stale if it.lane == "rust"]
-    warm = [it for it in rust if compiled("release" if it.target.startswith("release") else "debug")]
+    warm = [it for it in rust if os.sep not in it.target and compiled("release" if it.target.startswith("release") else "debug")]
     cold = [it for it in stale if it not in warm]
     cores = os.cpu_count() or 1
     # More cores than eight have little to do while the longest ones compile.
@@ -325,6 +330,7 @@ def interrupted(_signal, _frame):
 def main(names):
     """Builds the parts of these names. Gives the exit code."""
     known = parts()
+    known.update((it, tool(it)) for it in names if it not in known and tool(it))
     unknown = [it for it in names if it not in known]
     if unknown or not names:
         print(f"unknown: {', '.join(unknown)}. There are: {', '.join(known)}", file=sys.stderr)
