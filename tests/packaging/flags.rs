@@ -20,6 +20,10 @@ const SET: [(&str, &str, &str); 2] = [
 /// Flags that take a list.
 const LISTS: [&str; 1] = ["previous-cluster-names"];
 
+/// From 1 to 65535, as a regular expression.
+const PORT: &str =
+    "([1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])";
+
 #[derive(Debug)]
 pub(crate) struct Flag {
     pub(crate) name: String,
@@ -118,13 +122,20 @@ impl Flag {
             return json!({"enum": values.chain([Value::Null]).collect::<Vec<_>>()});
         }
         if LISTS.contains(&self.name.as_str()) {
-            json!({"type": "array", "items": {"type": "string", "minLength": 1}})
+            // As the program takes a cluster's name.
+            json!({"type": "array", "items": {"type": "string", "pattern": "^[a-z0-9.-]{1,63}$"}})
         } else if let Some(most) = self.most() {
             json!({"type": ["integer", "null"], "minimum": 1, "maximum": most})
         } else if self.said("possible values").is_some() {
-            json!({"type": "boolean"})
+            json!({"type": ["boolean", "null"]})
         } else if self.name == "admin-addr" {
-            json!({"type": "string", "pattern": "^.+:[1-9][0-9]*$"})
+            json!({"type": "string", "pattern": format!("^.+:{PORT}$")})
+        } else if self.name.ends_with("-namespace") {
+            json!({"type": ["string", "null"], "maxLength": 63, "pattern": "^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"})
+        } else if self.name.ends_with("-endpoint") || self.name.ends_with("-url") {
+            json!({"type": ["string", "null"], "pattern": "^https?://.+$"})
+        } else if self.name.ends_with("-file") {
+            json!({"type": ["string", "null"], "pattern": "^/"})
         } else {
             json!({"type": ["string", "null"]})
         }

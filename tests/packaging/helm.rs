@@ -23,9 +23,17 @@ pub(crate) fn values(variant: &str) -> PathBuf {
     chart().join(format!("ci/{variant}.yaml"))
 }
 
-/// Runs it; a user's own configuration and cache must not change what tests see.
+/// Helm 4, and Helm 3, which most have.
+pub(crate) const PROGRAMS: [&str; 2] = ["helm", "helm3"];
+
+/// Runs Helm 4.
 pub(crate) fn helm(args: &[&str], kubeconfig: Option<&Path>) -> Output {
-    let program = target().join("tools/helm");
+    helm_by(PROGRAMS[0], args, kubeconfig)
+}
+
+/// Runs one of the two; a user's own configuration and cache must not change what tests see.
+pub(crate) fn helm_by(program: &str, args: &[&str], kubeconfig: Option<&Path>) -> Output {
+    let program = target().join("tools").join(program);
     assert!(
         program.exists(),
         "{}: `make helm` builds it",
@@ -46,15 +54,27 @@ pub(crate) fn helm(args: &[&str], kubeconfig: Option<&Path>) -> Output {
 /// Runs it and gives what it printed.
 #[track_caller]
 pub(crate) fn done(args: &[&str], kubeconfig: Option<&Path>) -> String {
-    let output = helm(args, kubeconfig);
+    done_by(PROGRAMS[0], args, kubeconfig)
+}
+
+/// As `done`, by one of the two.
+#[track_caller]
+pub(crate) fn done_by(program: &str, args: &[&str], kubeconfig: Option<&Path>) -> String {
+    let output = helm_by(program, args, kubeconfig);
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "helm {args:?}: {stderr}");
+    assert!(output.status.success(), "{program} {args:?}: {stderr}");
     String::from_utf8(output.stdout).unwrap()
 }
 
 /// Renders the chart as it would be installed.
 #[track_caller]
 pub(crate) fn template(variant: &str, set: &[&str]) -> String {
+    template_by(PROGRAMS[0], variant, set)
+}
+
+/// As `template`, by one of the two.
+#[track_caller]
+pub(crate) fn template_by(program: &str, variant: &str, set: &[&str]) -> String {
     let (chart, values) = (chart(), values(variant));
     let mut args = vec![
         "template",
@@ -65,7 +85,7 @@ pub(crate) fn template(variant: &str, set: &[&str]) -> String {
     ];
     args.extend(["-f", values.to_str().unwrap()]);
     args.extend(set.iter().flat_map(|it| ["--set", it]));
-    done(&args, None)
+    done_by(program, &args, None)
 }
 
 pub(crate) fn documents(text: &str) -> Vec<Value> {

@@ -125,7 +125,7 @@ fn the_components_are_what_the_chart_installs() {
     let built = with_components(&["monitoring", "network-policy"])
         .replace("SET_THE_NAME_OF_THIS_CLUSTER", "production-eu");
     let on = [
-        "networkPolicy.enabled=true",
+        "networkPolicy.egress=true",
         "serviceMonitor.enabled=true",
         "prometheusRule.enabled=true",
         "dashboard.enabled=true",

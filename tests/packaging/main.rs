@@ -16,4 +16,6 @@ mod helm;
 mod image;
 mod kustomize;
 mod readers;
+mod release;
 mod server;
+mod thief;

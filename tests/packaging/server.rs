@@ -13,14 +13,14 @@ use xtask::{
 };
 
 use crate::{
-    helm::{NAMESPACE, RELEASE, VARIANTS, chart, documents, done, template, values},
+    helm::{NAMESPACE, RELEASE, VARIANTS, chart, documents, done_by, template, values},
     kustomize::{AS_BASE, kustomize},
 };
 
 const CRD: &str = "ecrrepositories.ecr-operator.dev";
 
 /// A server with the operator's namespace, which is restricted, and those that the variants name.
-async fn server() -> (ControlPlane, Kubectl, TempDir) {
+pub(crate) async fn server() -> (ControlPlane, Kubectl, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let control_plane = ControlPlane::start(dir.path()).await.unwrap();
     let kubectl = control_plane.kubectl().unwrap();
@@ -63,7 +63,7 @@ fn monitoring() -> Value {
     json!({"apiVersion": "v1", "kind": "List", "items": definitions})
 }
 
-async fn apply_definitions(kubectl: &Kubectl) {
+pub(crate) async fn apply_definitions(kubectl: &Kubectl) {
     let crds = workspace().join("crds");
     let apply = ["apply", "--server-side", "-f", crds.to_str().unwrap()];
     kubectl.run(&apply).await.unwrap();
@@ -155,20 +155,18 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-fn run(command: &str, chart: &Path, kubeconfig: &Path) {
+/// Runs a command of Helm with flags, and gives what it printed.
+fn run(program: &str, command: &[&str], chart: &Path, kubeconfig: &Path) -> String {
     let values = values("default");
     let args = [
-        command,
         RELEASE,
         chart.to_str().unwrap(),
         "-n",
         NAMESPACE,
         "-f",
+        values.to_str().unwrap(),
     ];
-    done(
-        &[args.as_slice(), &[values.to_str().unwrap()]].concat(),
-        Some(kubeconfig),
-    );
+    done_by(program, &[command, &args].concat(), Some(kubeconfig))
 }
 
 async fn has(kubectl: &Kubectl, args: &[&str]) -> bool {
@@ -187,12 +185,12 @@ async fn knows_suspend(kubectl: &Kubectl) -> bool {
     !schema["properties"]["spec"]["properties"]["suspend"].is_null()
 }
 
-#[tokio::test]
-async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind() {
+async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind(program: &str) {
     let (control_plane, kubectl, _dir) = server().await;
     let kubeconfig = control_plane.kubeconfig();
     let older = older();
-    run("install", older.path(), kubeconfig);
+    let said = run(program, &["install"], older.path(), kubeconfig);
+    assert!(said.contains("It does not work yet"), "{said}");
     established(&kubectl).await;
     assert!(!knows_suspend(&kubectl).await);
     let pod = [
@@ -216,12 +214,15 @@ async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind() {
     let apply = ["apply", "-f", "-"];
     kubectl.run_with(&apply, &object.to_string()).await.unwrap();
 
-    run("upgrade", &chart(), kubeconfig);
+    let said = run(program, &["upgrade"], &chart(), kubeconfig);
+    assert!(said.contains("is being rolled out"), "{said}");
+    assert!(!said.contains("first repository"), "{said}");
     assert!(
         knows_suspend(&kubectl).await,
         "an upgrade upgrades the definitions"
     );
-    done(&["uninstall", RELEASE, "-n", NAMESPACE], Some(kubeconfig));
+    let uninstall = ["uninstall", RELEASE, "-n", NAMESPACE];
+    done_by(program, &uninstall, Some(kubeconfig));
     assert!(!has(&kubectl, &["deployment", "-n", NAMESPACE, RELEASE]).await);
     for kept in [
         ["crd", CRD].as_slice(),
@@ -229,8 +230,76 @@ async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind() {
     ] {
         assert!(has(&kubectl, kept).await, "{kept:?} outlives the release");
     }
-    run("install", &chart(), kubeconfig);
+    run(program, &["install"], &chart(), kubeconfig);
     assert!(has(&kubectl, &["deployment", "-n", NAMESPACE, RELEASE]).await);
+}
+
+#[tokio::test]
+async fn helm_4_installs_upgrades_and_leaves_objects_behind() {
+    it_installs_upgrades_its_definitions_and_leaves_objects_behind("helm").await;
+}
+
+#[tokio::test]
+async fn helm_3_installs_upgrades_and_leaves_objects_behind() {
+    it_installs_upgrades_its_definitions_and_leaves_objects_behind("helm3").await;
+}
+
+/// As the chart's README has it, there and back: definitions and objects stay all the while.
+async fn helm_takes_over_from_kubectl_and_gives_back(program: &str, flags: &[&str]) {
+    let (control_plane, kubectl, _dir) = server().await;
+    let install = fs::read_to_string(workspace().join("deploy/install.yaml")).unwrap();
+    let install = install.replace("SET_THE_NAME_OF_THIS_CLUSTER", "production-eu");
+    let apply = ["apply", "--server-side", "--force-conflicts", "-f", "-"];
+    kubectl.run_with(&apply, &install).await.unwrap();
+    established(&kubectl).await;
+    let object = json!({
+        "apiVersion": "ecr-operator.dev/v1alpha1",
+        "kind": "ECRRepository",
+        "metadata": {"name": "api", "namespace": "payments"},
+    });
+    kubectl
+        .run_with(&["apply", "-f", "-"], &object.to_string())
+        .await
+        .unwrap();
+    let object = [
+        "get",
+        "ecrrepo",
+        "api",
+        "-n",
+        "payments",
+        "-o",
+        "jsonpath={.metadata.uid}",
+    ];
+    let uid = kubectl.run(&object).await.unwrap();
+    let delete = ["delete", "deployment", RELEASE, "-n", NAMESPACE];
+
+    kubectl.run(&delete).await.unwrap();
+    let upgrade = ["upgrade", "--install", "--take-ownership"];
+    run(
+        program,
+        &[upgrade.as_slice(), flags].concat(),
+        &chart(),
+        control_plane.kubeconfig(),
+    );
+    assert!(has(&kubectl, &["deployment", "-n", NAMESPACE, RELEASE]).await);
+    // And from then on without the flags.
+    run(program, &["upgrade"], &chart(), control_plane.kubeconfig());
+
+    let uninstall = ["uninstall", RELEASE, "-n", NAMESPACE];
+    done_by(program, &uninstall, Some(control_plane.kubeconfig()));
+    kubectl.run_with(&apply, &install).await.unwrap();
+    assert!(has(&kubectl, &["deployment", "-n", NAMESPACE, RELEASE]).await);
+    assert_eq!(kubectl.run(&object).await.unwrap(), uid);
+}
+
+#[tokio::test]
+async fn helm_4_takes_over_from_kubectl_and_gives_back() {
+    helm_takes_over_from_kubectl_and_gives_back("helm", &["--force-conflicts"]).await;
+}
+
+#[tokio::test]
+async fn helm_3_takes_over_from_kubectl_and_gives_back() {
+    helm_takes_over_from_kubectl_and_gives_back("helm3", &[]).await;
 }
 
 /// Arguments and environment of the container, as a manifest has them.

@@ -39,6 +39,16 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 ecr-operator{{ with .Values.watchNamespace }}-{{ . }}{{ end }}
 {{- end }}
 
+{{/* What the program would refuse when it begins, and no schema can say. */}}
+{{- define "ecr-operator.leaseTimes" -}}
+{{- $duration := int (.Values.operator.leaseDurationSeconds | default 15) }}
+{{- $deadline := int (.Values.operator.leaseRenewDeadlineSeconds | default 10) }}
+{{- $retry := int (.Values.operator.leaseRetrySeconds | default 2) }}
+{{- if or (ge (mul 2 $retry) $deadline) (ge $deadline $duration) }}
+{{- fail (printf "set operator.leaseRetrySeconds to less than half of operator.leaseRenewDeadlineSeconds, and that to less than operator.leaseDurationSeconds: they are %d, %d and %d" $retry $deadline $duration) }}
+{{- end }}
+{{- end }}
+
 {{- define "ecr-operator.subject" -}}
 kind: ServiceAccount
 name: {{ include "ecr-operator.serviceAccount" . }}
