@@ -35,7 +35,9 @@ pub(super) fn is_at_rest(meta: &ObjectMeta, status: Option<&ECRRepositoryStatus>
         return false;
     };
     let asked = |annotation: &str| meta.annotations.as_ref()?.get(annotation);
-    let asks = |annotation: &str, handled: &Option<String>| asked(annotation) != handled.as_ref();
+    let asks = |annotation: &str, handled: &Option<String>| {
+        asked(annotation).is_some_and(|it| Some(it) != handled.as_ref())
+    };
     meta.deletion_timestamp.is_none()
         && status.observed_generation == meta.generation
         && !asks(RECONCILE_FLUX_ANNOTATION, &status.last_handled_reconcile_at)
@@ -97,5 +99,8 @@ mod tests {
             it["status"]["lastHandledRequestAt"] = json!(at);
         });
         assert_eq!(handled, Lane::Drift);
+        // Flux has taken the annotation away.
+        let gone = with(|it| it["status"]["lastHandledRequestAt"] = json!(at));
+        assert_eq!(gone, Lane::Drift);
     }
 }

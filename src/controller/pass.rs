@@ -171,8 +171,12 @@ impl<'a, C: Clients> Pass<'a, C> {
 
     /// A change of the object or a request to reconcile now cuts every wait short.
     fn note_request(&mut self) {
+        // Flux takes away what `kubectl annotate` set: what was acted on is told all the same, and no annotation is
+        // no request.
         let flux = self.token(RECONCILE_FLUX_ANNOTATION);
+        let flux = flux.or_else(|| self.before.last_handled_reconcile_at.clone());
         let own = self.token(RECONCILE_ANNOTATION);
+        let own = own.or_else(|| self.before.last_handled_request_at.clone());
         let deleting = self.object.metadata.deletion_timestamp.is_some();
         let version = digest((self.generation(), deleting));
         let request = digest((&flux, &own));

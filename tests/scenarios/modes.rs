@@ -252,6 +252,16 @@ async fn a_request_is_echoed_and_leads_to_a_pass() {
     assert_eq!(status.last_handled_request_at.as_deref(), Some("now"));
     world.looks(&world.in_ecr("api"), 2).await;
     assert_eq!(read(), 3, "a request is handled once");
+    // As Flux does at its next run with what `kubectl annotate` set.
+    world.annotate("api", "ecr-operator.dev/other", "1").await;
+    for annotation in [FLUX, REQUEST] {
+        world.without_annotation("api", annotation).await;
+    }
+    world.looks(&world.in_ecr("api"), 2).await;
+    assert_eq!(read(), 3, "no annotation is no request");
+    let status = world.get("api").await.status.unwrap();
+    assert_eq!(status.last_handled_reconcile_at.as_deref(), Some("later"));
+    assert_eq!(status.last_handled_request_at.as_deref(), Some("now"));
     world.finish().await;
 }
 

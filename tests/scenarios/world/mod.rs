@@ -242,6 +242,14 @@ impl World {
     }
 
     pub(crate) async fn annotate(&self, name: &str, key: &str, value: &str) {
+        self.set_annotation(name, key, Some(value)).await;
+    }
+
+    pub(crate) async fn without_annotation(&self, name: &str, key: &str) {
+        self.set_annotation(name, key, None).await;
+    }
+
+    async fn set_annotation(&self, name: &str, key: &str, value: Option<&str>) {
         let patch = json!({"metadata": {"annotations": {key: value}}});
         let params = PatchParams {
             field_manager: Some("person".to_owned()),
