@@ -15,7 +15,7 @@ use ecr_operator::{
 use k8s_openapi::jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::state::{Health, SEEN, State, dashed, going, object, said, then};
+use crate::state::{Health, NOT_SEEN, SEEN, State, dashed, going, object, said, then};
 
 pub(crate) fn all() -> Vec<State> {
     let mut states = vec![
@@ -119,7 +119,7 @@ fn unseen() -> Vec<State> {
             name: name.to_owned(),
             object,
             health: Health::Progressing,
-            message: "The operator has not seen this generation yet".to_owned(),
+            message: NOT_SEEN.to_owned(),
         })
         .into()
 }

@@ -116,21 +116,42 @@ fn every_reason_has_a_state() {
     }
 }
 
+/// A text with each line indented.
+fn indented(text: &str, indent: &str) -> String {
+    let mut out = String::new();
+    for line in text.lines() {
+        let line = format!("{indent}{line}");
+        writeln!(out, "{}", line.trim_end()).unwrap();
+    }
+    out
+}
+
+/// What people may have Argo CD do with an object, in the order of its menu.
+const ACTIONS: [&str; 3] = ["reconcile", "suspend", "resume"];
+
+/// The value that configures them.
+fn actions() -> String {
+    let of = |file: &str| {
+        let path = customization("ECRRepository").join("actions").join(file);
+        fs::read_to_string(path).unwrap()
+    };
+    let discovery = indented(&of("discovery.lua"), "  ");
+    let mut text = format!("discovery.lua: |\n{discovery}definitions:\n");
+    for name in ACTIONS {
+        let script = indented(&of(&format!("{name}/action.lua")), "    ");
+        write!(text, "- name: {name}\n  action.lua: |\n{script}").unwrap();
+    }
+    text
+}
+
 /// The scripts as keys of argocd-cm, each line indented.
 fn keys(indent: &str) -> String {
-    let mut keys = String::new();
-    for kind in KINDS {
-        writeln!(
-            keys,
-            "{indent}resource.customizations.health.ecr-operator.dev_{kind}: |"
-        )
-        .unwrap();
-        for line in script(kind).lines() {
-            let line = format!("{indent}  {line}");
-            writeln!(keys, "{}", line.trim_end()).unwrap();
-        }
-    }
-    keys
+    let key = |of: &str, kind: &str, text: &str| {
+        let text = indented(text, &format!("{indent}  "));
+        format!("{indent}resource.customizations.{of}.ecr-operator.dev_{kind}: |\n{text}")
+    };
+    let health = KINDS.map(|kind| key("health", kind, &script(kind)));
+    health.concat() + &key("actions", KINDS[0], &actions())
 }
 
 #[test]

@@ -1,5 +1,5 @@
 //! `deploy/samples/gitops` fits together: what its Applications and Kustomizations name is there, and comes in an
-//! order that works. Whether Argo CD and Flux take their files is not known here.
+//! order that works. That Flux takes it is `tests/delivery`'s to show.
 
 use std::{
     collections::BTreeMap,
@@ -56,8 +56,8 @@ fn applications_lead_somewhere_and_come_in_order() {
     let waves: Vec<i32> = applications.iter().map(wave).collect();
     assert_eq!(
         waves,
-        [-2, -1, 0, 1],
-        "definitions, operator, classes, teams"
+        [-2, -1, 0, 0, 0, 1],
+        "definitions, operator, classes, namespaces, what teams may do, teams"
     );
     for it in documents("argocd").iter().chain(&applications) {
         let source = &it["spec"]["source"];
@@ -67,6 +67,19 @@ fn applications_lead_somewhere_and_come_in_order() {
             "ApplicationSet" => {
                 let git = &it["spec"]["generators"][0]["git"];
                 assert_eq!(git["directories"][0]["path"], "teams/*");
+                // Else what the set made deletes all that it brought, when the set goes or a directory.
+                assert_eq!(
+                    it["spec"]["syncPolicy"]["preserveResourcesOnDeletion"],
+                    true
+                );
+                assert_eq!(it["spec"]["template"]["spec"]["project"], "ecr-teams");
+            }
+            "AppProject" => {
+                assert_eq!(it["metadata"]["name"], "ecr-teams");
+                assert_eq!(
+                    it["spec"]["clusterResourceWhitelist"],
+                    serde_json::json!([])
+                );
             }
             // What configures Argo CD.
             kind => assert_eq!(kind, "", "{it:#}"),
@@ -74,17 +87,54 @@ fn applications_lead_somewhere_and_come_in_order() {
     }
 }
 
+/// With a definition go all objects of its kind, with a namespace all that is in it.
 #[test]
-fn definitions_are_never_pruned() {
-    let applications = documents("argocd/apps");
-    assert_eq!(applications[0]["spec"]["source"]["path"], "crds");
-    assert_eq!(
-        applications[0]["spec"]["syncPolicy"]["automated"]["prune"],
-        false
-    );
-    let flux = documents("flux");
-    let definitions = flux.iter().find(|it| it["spec"]["path"] == "./crds");
-    assert_eq!(definitions.unwrap()["spec"]["prune"], false);
+fn definitions_and_namespaces_are_never_pruned() {
+    let (applications, flux) = (documents("argocd/apps"), documents("flux"));
+    for path in ["crds", "platform/namespaces"] {
+        let of_path = |it: &&Value| it["spec"]["source"]["path"] == path;
+        let application = applications.iter().find(of_path).unwrap();
+        assert_eq!(
+            application["spec"]["syncPolicy"]["automated"]["prune"],
+            false
+        );
+        let of_path = |it: &&Value| it["spec"]["path"] == format!("./{path}");
+        assert_eq!(flux.iter().find(of_path).unwrap()["spec"]["prune"], false);
+    }
+}
+
+/// Who may write a namespace's labels decides who has a class: a team's directory holds its repositories alone.
+#[test]
+fn teams_bring_repositories_alone() {
+    for team in fs::read_dir(sample().join("teams")).unwrap() {
+        let team = team.unwrap().file_name().into_string().unwrap();
+        for it in documents(&format!("teams/{team}")) {
+            assert!(
+                ["ECRRepository", "Kustomization"].contains(&text(&it["kind"])),
+                "{it:#}"
+            );
+        }
+        let platform = documents("platform/namespaces");
+        let is_its = |it: &Value| it["kind"] == "Namespace" && it["metadata"]["name"] == *team;
+        assert!(platform.iter().any(is_its), "{team} has no namespace");
+    }
+}
+
+/// A class that is deleted in use cannot be had back by Git.
+#[test]
+fn classes_are_protected() {
+    let classes = documents("platform/classes");
+    let classes = classes
+        .iter()
+        .filter(|it| it["kind"] == "ECRRepositoryClass");
+    for class in classes {
+        let annotations = &class["metadata"]["annotations"];
+        assert_eq!(
+            annotations["argocd.argoproj.io/sync-options"],
+            "Prune=false,Delete=false"
+        );
+        assert_eq!(annotations["kustomize.toolkit.fluxcd.io/prune"], "disabled");
+    }
 }
 
 #[test]
@@ -121,7 +171,7 @@ fn kustomizations_lead_somewhere_and_wait_for_what_they_need() {
     for team in teams.map(|it| it.unwrap().file_name().into_string().unwrap()) {
         assert_eq!(
             needs[&format!("ecr-team-{team}")],
-            ["ecr-classes"],
+            ["ecr-classes", "ecr-namespaces"],
             "{team}"
         );
     }

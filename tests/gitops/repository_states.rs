@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     reasons::{Shown, of_repository},
-    state::{Health, SEEN, State, dashed, going, object, said, then},
+    state::{Health, NOT_SEEN, SEEN, State, dashed, going, object, said, then},
 };
 
 pub(crate) fn all() -> Vec<State> {
@@ -78,7 +78,7 @@ fn well() -> Vec<State> {
     let denied = || vec![problem(Reason::AccessDenied, true)];
     let suspend = json!({"suspend": true});
     let suspended = |name, undone| State {
-        message: "Set spec.suspend to false to go on: it is suspended".to_owned(),
+        message: "Suspended — to go on, set spec.suspend to false".to_owned(),
         ..state(
             name,
             Health::Suspended,
@@ -156,7 +156,7 @@ fn several() -> State {
 
 /// What the operator has not looked at yet. The definition gives every object a status.
 fn unseen() -> Vec<State> {
-    let message = "The operator has not seen this generation yet";
+    let message = NOT_SEEN;
     let new = Status {
         observed_generation: Some(-1),
         ..Status::default()

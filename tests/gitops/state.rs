@@ -30,6 +30,11 @@ pub(crate) fn then() -> Timestamp {
     Timestamp::from_second(1_767_225_600).unwrap()
 }
 
+/// What Argo CD says of an object whose status is of a former generation. It may be old: Argo CD asks the script again
+/// at the next refresh.
+pub(crate) const NOT_SEEN: &str = "Changed, and not seen by the operator when Argo CD last looked — refresh the \
+                                   application to look again";
+
 /// The generation that status speaks of.
 pub(crate) const SEEN: i64 = 3;
 

@@ -9,6 +9,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -106,8 +107,8 @@ func value(l *lua.LState, from any) lua.LValue {
 	}
 }
 
-// judge runs a script on an object within the second that Argo CD grants it.
-func judge(t *testing.T, script string, object map[string]any) health {
+// run runs a script on an object within the second that Argo CD grants it, and gives the table that it returns.
+func run(t *testing.T, script string, object map[string]any) *lua.LTable {
 	t.Helper()
 	l := lua.NewState(lua.Options{SkipOpenLibs: true})
 	defer l.Close()
@@ -120,6 +121,18 @@ func judge(t *testing.T, script string, object map[string]any) health {
 			t.Fatal(err)
 		}
 	}
+	// Argo CD lends it the time of day alone.
+	l.PreloadModule("os", func(l *lua.LState) int {
+		lua.OpenOs(l)
+		whole := l.GetGlobal("os").(*lua.LTable)
+		lent := l.NewTable()
+		for _, name := range []string{"time", "date"} {
+			lent.RawSetString(name, whole.RawGetString(name))
+		}
+		l.SetGlobal("os", lua.LNil)
+		l.Push(lent)
+		return 1
+	})
 	limit, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	l.SetContext(limit)
@@ -131,8 +144,14 @@ func judge(t *testing.T, script string, object map[string]any) health {
 	if !ok {
 		t.Fatalf("the script gives a %s", l.Get(-1).Type())
 	}
+	return table
+}
+
+// judge asks a script for an object's health.
+func judge(t *testing.T, script string, object map[string]any) health {
+	t.Helper()
 	said := health{}
-	table.ForEach(func(key, is lua.LValue) {
+	run(t, script, object).ForEach(func(key, is lua.LValue) {
 		switch key.String() {
 		case "status":
 			said.Status = is.String()
@@ -237,5 +256,85 @@ func TestTheScriptsBearAnyStatus(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// actions gives the scripts of the actions as an administrator configures them: the one that says which there are, and
+// what each does.
+func actions(t *testing.T) (string, map[string]string) {
+	t.Helper()
+	var configMap struct {
+		Data map[string]string `json:"data"`
+	}
+	text, err := os.ReadFile(filepath.Join(argocd, "argocd-cm.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(text, &configMap); err != nil {
+		t.Fatal(err)
+	}
+	var configured struct {
+		Discovery   string `json:"discovery.lua"`
+		Definitions []struct {
+			Name   string `json:"name"`
+			Action string `json:"action.lua"`
+		} `json:"definitions"`
+	}
+	value := configMap.Data["resource.customizations.actions."+group+"_ECRRepository"]
+	if err := yaml.UnmarshalStrict([]byte(value), &configured); err != nil {
+		t.Fatal(err)
+	}
+	found := map[string]string{}
+	for _, it := range configured.Definitions {
+		found[it.Name] = it.Action
+	}
+	return configured.Discovery, found
+}
+
+func TestActionsAreOfferedWhereTheyDoSomething(t *testing.T) {
+	discovery, scripts := actions(t)
+	for name, suspended := range map[string]bool{"going": false, "suspended": true} {
+		t.Run(name, func(t *testing.T) {
+			object := map[string]any{"metadata": map[string]any{"name": "api"}, "spec": map[string]any{"suspend": suspended}}
+			offered := map[string]bool{}
+			run(t, discovery, object).ForEach(func(name, it lua.LValue) {
+				offered[name.String()] = !lua.LVAsBool(it.(*lua.LTable).RawGetString("disabled"))
+			})
+			expected := map[string]bool{"reconcile": !suspended, "suspend": !suspended, "resume": suspended}
+			if !reflect.DeepEqual(offered, expected) {
+				t.Errorf("it offers %v", offered)
+			}
+			if len(scripts) != len(offered) {
+				t.Errorf("there are %d scripts", len(scripts))
+			}
+		})
+	}
+}
+
+func TestActionsChangeWhatTheySay(t *testing.T) {
+	_, scripts := actions(t)
+	bare := func() map[string]any {
+		return map[string]any{"metadata": map[string]any{"name": "api"}, "spec": map[string]any{}}
+	}
+	at := func(table *lua.LTable, path ...string) lua.LValue {
+		var it lua.LValue = table
+		for _, key := range path {
+			it = it.(*lua.LTable).RawGetString(key)
+		}
+		return it
+	}
+	asked := at(run(t, scripts["reconcile"], bare()), "metadata", "annotations", group+"/reconcile-requested-at").String()
+	if when, err := time.Parse(time.RFC3339, asked); err != nil || time.Since(when) > time.Minute {
+		t.Errorf("it asks at %q", asked)
+	}
+	for _, object := range []map[string]any{bare(), {"metadata": map[string]any{}}} {
+		if is := at(run(t, scripts["suspend"], object), "spec", "suspend"); is != lua.LTrue {
+			t.Errorf("it is suspended: %v", is)
+		}
+	}
+	suspended := bare()
+	suspended["spec"] = map[string]any{"suspend": true}
+	if is := at(run(t, scripts["resume"], suspended), "spec", "suspend"); is != lua.LNil {
+		t.Errorf("it is left to Git: %v", is)
 	}
 }

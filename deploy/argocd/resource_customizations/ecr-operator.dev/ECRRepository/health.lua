@@ -28,11 +28,11 @@ if obj.metadata.deletionTimestamp ~= nil then
 end
 
 if obj.spec ~= nil and obj.spec.suspend == true then
-  return health("Suspended", "Set spec.suspend to false to go on: it is suspended")
+  return health("Suspended", "Suspended — to go on, set spec.suspend to false")
 end
 
 if obj.status == nil or obj.status.observedGeneration ~= obj.metadata.generation then
-  return health("Progressing", "The operator has not seen this generation yet")
+  return health("Progressing", "Changed, and not seen by the operator when Argo CD last looked — refresh the application to look again")
 end
 
 local stalled = condition("Stalled")
