@@ -35,6 +35,12 @@ VERSION := $(shell sed -n 's/^version = "\(.*\)"$$/\1/p' Cargo.toml | head -n 1)
 CARGO_DENY_VERSION := 0.20.2
 CARGO_DENY := $(TARGET)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
+# What delivers by Git: Flux's own controllers, Argo CD, and a git server. Their versions are in tests/gitops/*/go.mod.
+GITOPS := $(TARGET)/gitops
+FLUX := $(addprefix $(GITOPS)/,kustomize-controller source-controller helm-controller)
+ARGOCD := $(addprefix $(GITOPS)/,argocd kustomize redis)
+GITOPS_BUILD := CGO_ENABLED=0 nice go build -p 2 -trimpath -ldflags "-s -w"
+
 PROMTOOL := $(TARGET)/tools/promtool
 CARGO_CYCLONEDX_VERSION := 0.5.9
 CARGO_CYCLONEDX := $(TARGET)/tools/cargo-cyclonedx-$(CARGO_CYCLONEDX_VERSION)/bin/cargo-cyclonedx
@@ -82,6 +88,7 @@ lint: control-plane $(CARGO_DENY) $(LINTERS) ## check format, lints, and what th
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cd tests/control-plane && $(GO_VET) ./...
 	cd tests/gitops/judges && $(GO_VET) ./...
+	cd tests/gitops/git-server && $(GO_VET) ./...
 	@echo "==> dependencies"
 	$(CARGO_DENY) --locked check --hide-inclusion-graph licenses bans sources
 	@echo "==> the image's recipe and the workflows"
@@ -98,6 +105,36 @@ advisories: tools $(CARGO_DENY) ## look for dependencies with known vulnerabilit
 sbom: tools $(CARGO_CYCLONEDX) ## write ecr-operator.cdx.json: every crate that is in the program (CycloneDX)
 	@CARGO_CYCLONEDX=$(abspath $(CARGO_CYCLONEDX)) deploy/release/sbom.sh ecr-operator.cdx.json
 	@echo "ecr-operator.cdx.json"
+
+# PART=argocd: Argo CD alone; PART=all: both. One at a time: each test has an API server of its own.
+.PHONY: gitops
+gitops: tools $(CONTROL_PLANE) $(GITOPS)/git-server $(if $(filter argocd,$(PART)),,$(FLUX)) $(if $(filter argocd all,$(PART)),$(ARGOCD) $(HELM)) ## deliver by Flux's own controllers (PART=argocd, PART=all: by Argo CD)
+	@echo "==> delivery by $(or $(PART),flux)"
+	cargo test --locked --test delivery -- --nocapture --test-threads $(or $(RUST_TEST_THREADS),2) \
+		$(if $(filter argocd,$(PART)),argocd::,$(if $(filter all,$(PART)),,--skip argocd::))
+
+$(FLUX): tests/gitops/flux/go.mod tests/gitops/flux/go.sum
+	@echo "==> Flux's $(@F) (kustomize-controller, the first, about 3 minutes; the others 1)"
+	@mkdir -p $(GITOPS)/definitions
+	cd tests/gitops/flux && $(GITOPS_BUILD) -o $(abspath $@).new github.com/fluxcd/$(@F)
+	cp -f $$(cd tests/gitops/flux && go list -m -f '{{.Dir}}' github.com/fluxcd/$(@F))/config/crd/bases/*.yaml $(GITOPS)/definitions
+	@mv $@.new $@
+
+# Argo CD is one program under several names. What it calls for a kustomization.yaml is of its own version.
+$(GITOPS)/argocd $(GITOPS)/kustomize: tests/gitops/argocd/go.mod tests/gitops/argocd/go.sum
+	@echo "==> $(@F) (argocd about 6 minutes, once)"
+	@mkdir -p $(GITOPS)/argocd-definitions
+	cd tests/gitops/argocd && $(GITOPS_BUILD) -o $(abspath $@).new $(if $(filter argocd,$(@F)),github.com/argoproj/argo-cd/v3/cmd,sigs.k8s.io/kustomize/kustomize/v5)
+	cp -f $$(cd tests/gitops/argocd && go list -m -f '{{.Dir}}' github.com/argoproj/argo-cd/v3)/manifests/crds/*-crd.yaml $(GITOPS)/argocd-definitions
+	@mv $@.new $@
+
+$(GITOPS)/redis: tests/gitops/argocd/redis/main.go tests/gitops/argocd/go.mod tests/gitops/argocd/go.sum
+	@mkdir -p $(@D)
+	cd tests/gitops/argocd && $(GITOPS_BUILD) -o $(abspath $@) ./redis
+
+$(GITOPS)/git-server: tests/gitops/git-server/main.go
+	@mkdir -p $(@D)
+	cd tests/gitops/git-server && $(GITOPS_BUILD) -o $(abspath $@) .
 
 .PHONY: up
 up: tools ## start the local stack in the background (OPERATOR=0: without the operator)

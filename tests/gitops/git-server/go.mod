@@ -1,0 +1,3 @@
+module ecr-operator.dev/git-server
+
+go 1.26.0
