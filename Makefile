@@ -160,6 +160,12 @@ image: tools ## make an archive of the image without a container engine: target/
 	@$(SETUP) release-operator $(OCI_IMAGE)
 	@deploy/image/archive.sh $(TARGET)/release/ecr-operator $(OCI_IMAGE) $(TARGET)/image
 
+.PHONY: package
+package: helm ## package the chart, the definitions and install.yaml: target/package
+	@HELM=$(abspath $(HELM)) deploy/release/package.sh $(VERSION) $(TARGET)/package
+	@deploy/release/checksums.sh $(TARGET)/package
+	@ls $(TARGET)/package
+
 # What follows prints all that its tools say. make demo, up and test have setup.py call it, which shows one line instead.
 
 .PHONY: programs

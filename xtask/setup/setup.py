@@ -32,7 +32,7 @@ LAST_LINES = 30
 class Part:
     """Something that make builds.
 
-    cost: seconds of one core that a first build takes, as measured; only their relation matters once it runs.
+    cost: about how many seconds of one core a first build takes; only their relation matters once it runs.
     last: the share of it that the last crates take, which are few and long: linking, with optimisation.
     """
 
@@ -254,7 +254,7 @@ class Setup:
             if part.at_first:
                 spent = max(spent, time.monotonic() - part.at_first[0])
                 gained += part.cost * (part.share() - part.at_first[1])
-        # As of the first measurement at the beginning, ever more as of this one.
+        # By the costs at the beginning, ever more by what is seen.
         weight = 20.0 * cores
         pace = (gained + weight) / (spent + weight / cores)
         return remaining / max(pace, 0.01)
