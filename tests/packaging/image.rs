@@ -57,10 +57,10 @@ fn json_of(path: &Path) -> Value {
 /// What the last stage of the Dockerfile says of the image, with the values that its arguments have here.
 fn dockerfile(config: &Value) -> Value {
     let text = fs::read_to_string(workspace().join("Dockerfile")).unwrap();
-    let (_, last) = text.split_once("\nFROM scratch\n").unwrap();
-    let last = last.replace("\\\n", " ");
+    let (_, stage) = text.split_once("\nFROM scratch\n").unwrap();
+    let stage = stage.replace("\\\n", " ");
     let line = |word: &str| {
-        let mut lines = last.lines().filter_map(|it| it.strip_prefix(word));
+        let mut lines = stage.lines().filter_map(|it| it.strip_prefix(word));
         lines.next().unwrap().trim().to_owned()
     };
     let mut labels = json!({});
