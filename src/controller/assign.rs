@@ -17,7 +17,7 @@ use super::{
 use crate::{
     api::{APPROVE_RECREATE_ANNOTATION, ClassSetting, ECRRepository, ECRRepositoryClass},
     domain::{
-        class::{Budget, Candidate, Class, NoChoice, Subject, choose},
+        class::{Budget, Candidate, Class, Defaults, NoChoice, Subject, choose},
         desired::{Desired, Refusal},
         identity::Registry,
         reason::Reason,
@@ -54,14 +54,14 @@ impl Parsed {
     pub(super) fn of(&self, class: &ECRRepositoryClass) -> Result<Arc<Class>, Refusal> {
         let (uid, generation) = (class.uid(), class.metadata.generation);
         let Some((uid, generation)) = uid.zip(generation) else {
-            return Class::parse(&class.spec).map(Arc::new);
+            return Class::parse(&class.name_any(), &class.spec).map(Arc::new);
         };
         // A map is whole after any panic.
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, known)) = all.get(&uid).filter(|(of, _)| *of == generation) {
             return Ok(Arc::clone(known));
         }
-        let parsed = Arc::new(Class::parse(&class.spec)?);
+        let parsed = Arc::new(Class::parse(&class.name_any(), &class.spec)?);
         all.insert(uid, (generation, Arc::clone(&parsed)));
         Ok(parsed)
     }
@@ -86,6 +86,7 @@ pub(super) fn candidate(class: &impl ResourceExt) -> Candidate<'_> {
         is_default: is_default(class),
         deleting: meta.deletion_timestamp.is_some(),
         uid: meta.uid.as_deref().unwrap_or_default(),
+        created: meta.creation_timestamp.as_ref().map(|it| it.0),
     }
 }
 
@@ -122,12 +123,39 @@ impl<C> Context<C> {
         let classes = self.surroundings.classes.state();
         let candidates: Vec<_> = classes.iter().map(|it| candidate(&**it)).collect();
         let named = object.spec.class_name.as_deref();
-        let counts = counts(named, &candidates, course)?;
+        let counts = counts(named, &candidates, course)
+            .map_err(|why| self.unchosen(&why, object, &classes))?;
         let mut found = candidates.iter().zip(&classes);
         let found = found.find(|(candidate, _)| **candidate == counts);
         found
             .map(|(_, class)| Arc::clone(class))
-            .ok_or_else(|| NoChoice::NotFound(counts.name).into())
+            .ok_or_else(|| NoChoice::NotFound(counts.name).refusal([]))
+    }
+
+    /// Why no class counts. Of the others those alone are named that are for the object's namespace: which
+    /// classes other teams have is not for everybody to learn.
+    fn unchosen(
+        &self,
+        why: &NoChoice<'_>,
+        object: &ECRRepository,
+        classes: &[Arc<WatchedClass>],
+    ) -> Refusal {
+        let namespace = object.metadata.namespace.as_deref().unwrap_or_default();
+        let labels = self.surroundings.labels(namespace);
+        let serves = |class: &ECRRepositoryClass| {
+            let parsed = self.parsed.of(class).ok();
+            parsed.is_some_and(|it| it.serves(&labels))
+        };
+        let serving = classes.iter().filter_map(|class| class.0.as_ref().ok());
+        let serving = serving.filter(|class| serves(class));
+        why.refusal(serving.filter_map(|class| class.metadata.name.as_deref()))
+    }
+
+    /// What a class says of it that there are several default classes, of which it is one.
+    pub(super) fn several_defaults(&self, class: &str) -> Option<String> {
+        let classes = self.surroundings.classes.state();
+        let candidates: Vec<_> = classes.iter().map(|it| candidate(&**it)).collect();
+        Defaults::of(&candidates)?.told_by(class)
     }
 
     /// How many objects are of a class.
@@ -204,7 +232,7 @@ fn lowest_budget<'a>(
     registry: &Registry,
 ) -> Budget {
     let budgets = classes.filter_map(|class| {
-        let parsed = Class::parse(&class.spec).ok()?;
+        let parsed = Class::parse(&class.name_any(), &class.spec).ok()?;
         leads_to(class, &parsed, registry).then_some(parsed.budget)
     });
     budgets.reduce(Budget::lowest).unwrap_or_default()
@@ -232,7 +260,10 @@ impl<C: Clients> Pass<'_, C> {
         self.note_class();
         let parsed = self.ctx.parsed.of(class).map_err(|why| Refusal {
             reason: Reason::ClassNotReady,
-            message: format!("Have the class {name:?} corrected: {}", why.message),
+            message: format!(
+                "Class {name} cannot be used — have it corrected: {}",
+                why.message
+            ),
         })?;
         self.access = access(&name, &parsed);
         let errand = self.errand();
@@ -298,8 +329,9 @@ impl<C: Clients> Pass<'_, C> {
         self.overridden = effective.override_message();
         let of_class = effective.is_from_class(ClassSetting::LifecyclePolicy);
         self.from_class.lifecycle = class.lifecycle_allowance(of_class);
+        self.from_class.adoption = Some(class.adoption());
         self.from_class.encryption = effective.is_from_class(ClassSetting::EncryptionConfiguration);
-        let desired = effective.desired(self.owner(), registry)?;
+        let desired = effective.desired(class, self.owner(), registry)?;
         self.note_denials(class, &desired);
         Ok(desired)
     }
@@ -332,7 +364,7 @@ fn unreadable(class: &str) -> Refusal {
     Refusal {
         reason: Reason::ClassNotReady,
         message: format!(
-            "Update the operator or have the class {class:?} corrected: this version can't read it"
+            "Class {class} cannot be read by this version — have it corrected, or the operator updated"
         ),
     }
 }

@@ -21,6 +21,7 @@ use crate::{
     api::{CLASS_FINALIZER, ConditionType, ECRRepositoryClass, ECRRepositoryClassStatus as Status},
     domain::{
         class::{Class, ClassStanding, conclude_class},
+        event,
         identity::Registry,
         reason::Reason,
         retry::{Call, Slot, Told},
@@ -114,14 +115,24 @@ async fn one_pass<C: Clients>(
         Some(ClassStanding::Hindered(attempt)) => Went::Wrong {
             stalled: attempt.told.stalled,
         },
-        Some(ClassStanding::Ready | ClassStanding::Refused(_) | ClassStanding::InUse { .. })
+        Some(
+            ClassStanding::Ready
+            | ClassStanding::SeveralDefaults(_)
+            | ClassStanding::Refused(_)
+            | ClassStanding::InUse { .. },
+        )
         | None => Went::Well,
     };
     let standing = if deleting {
         Some(ClassStanding::InUse { users })
     } else {
-        looked.standing
+        ready_again(looked.standing, &class)
     };
+    // Which of several defaults counts is not for AWS to say, and is said without asking it.
+    let standing = standing.map(|standing| match ctx.several_defaults(&class.name_any()) {
+        Some(told) if standing == ClassStanding::Ready => ClassStanding::SeveralDefaults(told),
+        Some(_) | None => standing,
+    });
     if let Some(registry) = looked.registry {
         status.registry_id = Some(registry.id.to_string());
         status.region = Some(registry.region.to_string());
@@ -135,8 +146,26 @@ async fn one_pass<C: Clients>(
         remember(ctx, &class, |memory| memory.due = None);
         return Err(error);
     }
+    if let Some(event) = event::several_defaults(class.status.as_ref(), &status) {
+        ctx.events.publish(&class, vec![event]).await;
+    }
     remember(ctx, &class, Memory::went_well);
     Ok(Some((looked.next, went)))
+}
+
+/// How a class stands that was not looked at now: ready, where it was found so as it is.
+fn ready_again(
+    standing: Option<ClassStanding>,
+    class: &ECRRepositoryClass,
+) -> Option<ClassStanding> {
+    let ready = || {
+        let status = class.status.as_ref()?;
+        let is_of_now = status.observed_generation == class.metadata.generation;
+        let mut conditions = status.conditions.iter();
+        let is_ready = conditions.any(|it| it.type_ == "Ready" && it.status == "True");
+        (is_of_now && is_ready).then_some(ClassStanding::Ready)
+    };
+    standing.or_else(ready)
 }
 
 fn forget<C>(ctx: &Context<C>, uid: &str) {
@@ -235,7 +264,7 @@ async fn ask<C: Clients>(
     memory: &mut Memory,
 ) -> (Option<Registry>, ClassStanding, Duration) {
     let resync = jittered(ctx.settings.resync);
-    let parsed = match Class::parse(&class.spec) {
+    let parsed = match Class::parse(&class.name_any(), &class.spec) {
         Ok(parsed) => parsed,
         Err(refusal) => return (None, ClassStanding::Refused(refusal), resync),
     };

@@ -181,7 +181,13 @@ async fn converge<C: Clients>(
 ) -> Result<Duration, Error> {
     let documents = match pass.rest(desired).await {
         Ok(Rest::Holds) => return holds(pass, desired).await,
-        Ok(Rest::AwaitsSweep) => return Ok(pass.next()),
+        Ok(Rest::AwaitsSweep) => {
+            // Which class counts is known without it.
+            if pass.status.class_name != pass.before.class_name {
+                pass.save().await?;
+            }
+            return Ok(pass.next());
+        }
         Ok(Rest::Found(found)) => return manage(pass, desired, found, None).await,
         Ok(Rest::Look(documents)) => documents,
         Err(failure) => return pass.unread("DescribeRepositories", failure).await,

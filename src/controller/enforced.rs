@@ -66,7 +66,14 @@ impl<C: Clients> Pass<'_, C> {
         self.as_subject(|subject| class.admit_namespace(subject))
             .ok()?;
         let refusal = class.admit_management(&self.object.spec).err()?;
-        Some((class, refusal))
+        // What else is not permitted is said along, as far as it is known for which account.
+        let bound = binding(&self.before).map(|it| it.identity.registry);
+        let own = class.registry.clone().or(bound);
+        let all = own.and_then(|own| {
+            self.as_subject(|subject| class.admit(subject, &self.object.spec, &own))
+                .err()
+        });
+        Some((class, all.unwrap_or(refusal)))
     }
 
     /// Writes what the class enforces to the repository of an object that is refused as a whole, or waits to be
@@ -86,7 +93,9 @@ impl<C: Clients> Pass<'_, C> {
         let own_tag_keys = self.object.spec.tags.iter().flatten();
         let own_tag_keys = own_tag_keys.map(|(key, _)| key.clone()).collect();
         let at = &bound.identity;
-        let Some(desired) = class.enforced_alone(self.owner(), at, own_tag_keys) else {
+        let desired = self
+            .as_subject(|subject| class.enforced_alone(self.owner(), subject, at, own_tag_keys));
+        let Some(desired) = desired else {
             return Ok(());
         };
         match self.aws.registry().await {

@@ -9,11 +9,11 @@ use k8s_openapi::{
     jiff::Timestamp,
 };
 use kube::{
-    Api, Client, Resource as _, ResourceExt as _,
+    Api, Client, Resource, ResourceExt,
     api::{ObjectMeta, PostParams},
 };
 
-use crate::{api::ECRRepository, domain::event::Event, telemetry::api_error};
+use crate::{domain::event::Event, telemetry::api_error};
 
 /// Who tells: the name of the controller in every event.
 const CONTROLLER: &str = "ecr-operator.dev/ecr-operator";
@@ -37,8 +37,11 @@ impl Events {
         }
     }
 
-    pub(super) async fn publish(&self, object: &ECRRepository, events: Vec<Event>) {
-        let namespace = object.namespace().unwrap_or_default();
+    pub(super) async fn publish<K>(&self, object: &K, events: Vec<Event>)
+    where
+        K: Resource<DynamicType = ()>,
+    {
+        let namespace = home(object);
         let api: Api<KubernetesEvent> = Api::namespaced(self.client.clone(), &namespace);
         for event in events {
             let event = self.event(object, event);
@@ -48,11 +51,14 @@ impl Events {
         }
     }
 
-    fn event(&self, object: &ECRRepository, event: Event) -> KubernetesEvent {
+    fn event<K>(&self, object: &K, event: Event) -> KubernetesEvent
+    where
+        K: Resource<DynamicType = ()>,
+    {
         KubernetesEvent {
             metadata: ObjectMeta {
                 generate_name: Some(format!("{}-", short(&object.name_any()))),
-                namespace: object.namespace(),
+                namespace: Some(home(object)),
                 ..ObjectMeta::default()
             },
             type_: Some(if event.warning { "Warning" } else { "Normal" }.to_owned()),
@@ -69,6 +75,12 @@ impl Events {
             ..KubernetesEvent::default()
         }
     }
+}
+
+/// Where the events of an object are. Those of one that belongs to the cluster are in `default` (apiserver,
+/// `events.ValidateEvent`).
+fn home(object: &impl ResourceExt) -> String {
+    object.namespace().unwrap_or_else(|| "default".to_owned())
 }
 
 /// Says so. A right that is missing is named: the API server's own words stand in the line as a quoted value.

@@ -101,10 +101,15 @@ impl<C: Clients> Pass<'_, C> {
 
     /// Hands off: the pass ends with what to do about it.
     pub(super) async fn contested(&mut self, conflict: Conflict) -> Result<Duration, Error> {
+        let leave = self.from_class.adoption.as_ref();
+        let message = match leave.filter(|_| conflict == Conflict::AlreadyExists) {
+            Some(leave) => leave.already_exists(),
+            None => conflict.message().to_owned(),
+        };
         self.problems.push(Problem::for_a_person(
             "CreateRepository",
             conflict.reason(),
-            conflict.message(),
+            message,
         ));
         self.finish().await
     }

@@ -26,7 +26,7 @@ use crate::{
         ManagementPolicy, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
     },
     domain::{
-        class::Allowance,
+        class::{AdoptionLeave, Allowance},
         desired::{Adoption, Refusal},
         event::{self, Done},
         failure::Failure,
@@ -127,6 +127,8 @@ pub(super) struct FromClass {
     pub(super) deletion: bool,
     /// That no object may have its images go with the repository.
     pub(super) keeps_images: bool,
+    /// What may be done where a repository exists already.
+    pub(super) adoption: Option<AdoptionLeave>,
 }
 
 impl<'a, C: Clients> Pass<'a, C> {
@@ -482,13 +484,14 @@ impl<'a, C: Clients> Pass<'a, C> {
     fn asks_a_person(&self) -> bool {
         let classless = [
             Reason::NoClass,
-            Reason::AmbiguousDefaultClass,
             Reason::ClassNotFound,
             Reason::ClassNotReady,
         ];
         let mut conditions = self.before.conditions.iter();
         let stalled = conditions.find(|c| c.type_ == "Stalled" && c.status == "True");
-        let is_cured = |c: &Condition| classless.iter().any(|it| it.as_str() == c.reason);
+        // A reason that this version does not have is another's, and is not kept alive.
+        let is_cured =
+            |c: &Condition| Reason::parse(&c.reason).is_none_or(|it| classless.contains(&it));
         self.before.observed_generation == Some(self.generation())
             && stalled.is_some_and(|it| !is_cured(it))
     }

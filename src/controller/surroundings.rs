@@ -1,7 +1,7 @@
 //! What objects depend on beside themselves: their class, and the labels of their namespace.
 
 use std::{
-    collections::{BTreeMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -87,8 +87,17 @@ pub(super) fn watched(
     let class_events = events(source, CLASSES, class_writer, watches.clone()).inspect_ok({
         let (looks, version) = (looks.clone(), Arc::clone(&version));
         let (listed, classes) = (Arc::clone(&listed), classes.clone());
+        let mut defaults = BTreeSet::new();
         move |event| {
             version.fetch_add(1, Ordering::Relaxed);
+            // Each of the default classes says which of them counts.
+            let now = defaults_of(&classes);
+            if now != defaults {
+                for (name, _, _) in now.union(&defaults) {
+                    let _ = looks.unbounded_send(name.clone());
+                }
+                defaults = now;
+            }
             match event {
                 Event::InitDone => {
                     listed.send_modify(|it| it.classes = true);
@@ -142,6 +151,17 @@ pub(super) fn watched(
         version,
     };
     (surroundings, touched, wanted)
+}
+
+/// The default classes, each with what decides which of them counts.
+fn defaults_of(classes: &Store<WatchedClass>) -> BTreeSet<(String, Option<String>, bool)> {
+    let classes = classes.state();
+    let defaults = classes.iter().filter(|class| is_default(class.as_ref()));
+    let told = defaults.map(|class| {
+        let is_going = class.meta().deletion_timestamp.is_some();
+        (class.name_any(), class.uid(), is_going)
+    });
+    told.collect()
 }
 
 /// Has all classes looked at.
@@ -278,8 +298,8 @@ impl<C> Context<C> {
     }
 
     /// Whether an object is of this class, or was when it was last looked at. One that names none may
-    /// be of any that has become the default, or is no longer: also where it was of another and that
-    /// one counts again, now that there are no longer two.
+    /// be of any that has become a default, or is no longer: also where it was of another and that
+    /// one counts again, now that there is no newer one.
     fn uses(&self, object: &Watched, named: Option<&str>, class: &str, was_default: bool) -> bool {
         if let Some(named) = named {
             return named == class;

@@ -9,7 +9,9 @@ use super::{
     reason::Reason,
     status::{LONGEST_MESSAGE, Problem, fit, released},
 };
-use crate::api::{Aspect, ConditionType, ECRRepositoryStatus as Status};
+use crate::api::{
+    Aspect, ConditionType, ECRRepositoryClassStatus as ClassStatus, ECRRepositoryStatus as Status,
+};
 
 /// A write that was made.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +54,19 @@ pub fn status_shortened() -> Event {
     let note = "Status was far larger than the operator ever writes it, and was written anew — let nobody else write \
                 status";
     Event::new(true, Reason::TooLarge.as_str(), "Read", note)
+}
+
+/// A class has become one of several default classes, or another of them counts.
+#[must_use]
+pub fn several_defaults(before: Option<&ClassStatus>, after: &ClassStatus) -> Option<Event> {
+    let reason = Reason::SeveralDefaultClasses.as_str();
+    let told = |status: &ClassStatus| {
+        let mut conditions = status.conditions.iter();
+        let condition = conditions.find(|it| it.type_ == "Ready" && it.reason == reason)?;
+        Some(condition.message.clone())
+    };
+    let note = told(after).filter(|note| before.and_then(told).as_ref() != Some(note))?;
+    Some(Event::new(true, reason, "Choose", &note))
 }
 
 /// All that is told of a pass that led from `before` to `after`.

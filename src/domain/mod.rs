@@ -14,6 +14,7 @@ pub mod failure;
 pub mod identity;
 pub mod lifecycle;
 pub mod loss;
+mod near;
 pub mod observed;
 pub mod ownership;
 pub mod plan;

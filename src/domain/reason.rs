@@ -92,8 +92,8 @@ reasons! {
     NotPermitted,
     /// The object names no class, and there is no default class.
     NoClass,
-    /// The object names no class, and there are several default classes.
-    AmbiguousDefaultClass,
+    /// The class is one of several default classes, of which the newest counts.
+    SeveralDefaultClasses,
     /// The class that the object names does not exist.
     ClassNotFound,
     /// The object's class can't be used: it is being deleted, is not well-formed, or its role does not
@@ -120,7 +120,6 @@ impl Reason {
                 | Self::ImmutableField
                 | Self::NotPermitted
                 | Self::NoClass
-                | Self::AmbiguousDefaultClass
                 | Self::ClassNotFound
                 | Self::ClassNotReady
         )

@@ -37,23 +37,23 @@ pub(crate) async fn policies_refuse(server: Arc<Server>) {
     let refused = [
         (
             json!({"deletionPolicy": "DeleteWithImages"}),
-            "class default permits Retain, Delete",
+            "class default does not permit DeleteWithImages — choose one of Retain, Delete",
         ),
         (
             json!({"className": "strict", "deletionPolicy": "Delete"}),
-            "class strict permits Retain",
+            "class strict does not permit Delete — choose one of Retain",
         ),
         (
             json!({"adoption": {"policy": "IfUnowned"}}),
-            "class default permits Forbidden",
+            "class default does not allow adoption — remove spec.adoption, or have its adoption set to IfUnowned",
         ),
         (
             json!({"className": "strict", "adoption": {"policy": "TakeOver", "from": "prod/a/b"}}),
-            "class strict permits IfUnowned",
+            "class strict does not allow to take over — set policy to IfUnowned, or have its adoption set to TakeOver",
         ),
         (
             json!({"repositoryName": "billing/api"}),
-            "names that begin with admission/",
+            "choose a name that begins with admission/",
         ),
         (
             json!({"repositoryPolicy": {"Statement": [{"Effect": "Allow", "NotPrincipal": {"AWS": "111122223333"}, "Action": "ecr:*"}]}}),
@@ -110,10 +110,7 @@ fn of_namespaces() -> Vec<DynamicObject> {
 
 /// What they refuse in another namespace, and in what words.
 fn not_served() -> Vec<(Value, &'static str)> {
-    let (elsewhere, managed) = (
-        "does not serve this namespace",
-        "class managed permits Enforce",
-    );
+    let (elsewhere, managed) = ("does not serve namespace", "class managed does not permit ");
     let images = json!({"className": "platform", "deletionPolicy": "DeleteWithImages"});
     vec![
         (json!({"className": "platform"}), elsewhere),

@@ -66,7 +66,7 @@ const OTHERS: [&str; 7] = [
 impl Attempt {
     /// What stands between the attempt and AWS.
     fn refusal(&self, table: &Table) -> Option<Refusal> {
-        let class = Class::parse(&table.classes[&self.class]).unwrap();
+        let class = Class::parse(&self.class, &table.classes[&self.class]).unwrap();
         let spec: ECRRepositorySpec = serde_json::from_value(self.spec.clone()).unwrap();
         let subject = Subject {
             namespace: &self.namespace,
@@ -84,7 +84,7 @@ impl Attempt {
             Err(refusal) => return Some(refusal),
         };
         let owner = Owner::parse(&format!("prod/{}/api", self.namespace)).unwrap();
-        match effective.desired(owner, own()) {
+        match effective.desired(&class, owner, own()) {
             Ok(desired) => desired.refusals().next().map(|(_, it)| it.clone()),
             Err(refusal) => Some(refusal),
         }

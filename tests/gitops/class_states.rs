@@ -20,6 +20,7 @@ use crate::state::{Health, NOT_SEEN, SEEN, State, dashed, going, object, said, t
 pub(crate) fn all() -> Vec<State> {
     let mut states = vec![
         state("ready", Health::Healthy, ClassStanding::Ready),
+        state("several-defaults", Health::Healthy, several_defaults()),
         state("invalid-spec-stalled", Health::Degraded, refused()),
     ];
     states.extend(FAILURES.iter().flat_map(|&class| hindered(class)));
@@ -63,6 +64,10 @@ fn state(name: &str, health: Health, standing: ClassStanding) -> State {
         health,
         message: said(&status.conditions),
     }
+}
+
+fn several_defaults() -> ClassStanding {
+    ClassStanding::SeveralDefaults("This one counts, as the newest".to_owned())
 }
 
 fn refused() -> ClassStanding {

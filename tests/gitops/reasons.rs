@@ -50,12 +50,13 @@ pub(crate) const fn of_repository(reason: Reason) -> &'static [Shown] {
         | Reason::RepositoryNotEmpty
         | Reason::NotPermitted
         | Reason::NoClass
-        | Reason::AmbiguousDefaultClass
         | Reason::ClassNotFound
         | Reason::ClassNotReady
         | Reason::LifecycleNeedsApproval => &[Stalled],
         // An Event alone, or of a class alone.
-        Reason::RepositoryLost | Reason::Ready | Reason::InUse => &[],
+        Reason::RepositoryLost | Reason::Ready | Reason::InUse | Reason::SeveralDefaultClasses => {
+            &[]
+        }
     }
 }
 
@@ -67,7 +68,8 @@ fn the_pages_say_how_each_reason_shows() {
         .map(|page| fs::read_to_string(root.join(page)).unwrap());
     let pages = pages.concat();
     for &reason in Reason::ALL {
-        if matches!(reason, Reason::Ready | Reason::InUse) {
+        let of_class = [Reason::Ready, Reason::InUse, Reason::SeveralDefaultClasses];
+        if of_class.contains(&reason) {
             continue;
         }
         let start = format!("| `{reason}` |");

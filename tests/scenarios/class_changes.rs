@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use ecr_emulator::Fault;
-use kube::ResourceExt as _;
+use k8s_openapi::api::events::v1::Event;
+use kube::{Api, ResourceExt as _, api::ListParams};
 use serde_json::{Value, json};
 
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
     samples::keep_last,
     world::{
         PATIENCE, REGION, assert_says,
-        estate::{Estate, message},
+        estate::{Estate, Object, message},
     },
 };
 
@@ -22,23 +23,90 @@ fn everybody() -> Value {
     json!({"allowedNamespaces": {}})
 }
 
+/// When the object last came to be ready, or not to be.
+fn ready_since(object: &Object) -> Value {
+    let conditions = object.data["status"]["conditions"].as_array().unwrap();
+    let ready = conditions.iter().find(|it| it["type"] == "Ready").unwrap();
+    assert_eq!(ready["status"], "True", "{ready}");
+    ready["lastTransitionTime"].clone()
+}
+
+/// The class of the object that names none, once it is that one.
+async fn is_of(estate: &Estate, class: &str) -> Object {
+    let repositories = estate.repositories("payments");
+    let of = |it: &Object| it.data["status"]["className"] == class;
+    estate.wait(&repositories, "api", class, of).await
+}
+
+/// The notes of the warnings about a class, which are where those of all that belongs to the cluster are.
+async fn warnings(estate: &Estate, class: &str) -> Vec<String> {
+    let api: Api<Event> = Api::namespaced(estate.client.clone(), "default");
+    let events = api.list(&ListParams::default()).await.unwrap();
+    let of_class = events.into_iter().filter(|event| {
+        let name = event.regarding.as_ref().and_then(|it| it.name.as_deref());
+        name == Some(class) && event.type_.as_deref() == Some("Warning")
+    });
+    of_class.filter_map(|event| event.note).collect()
+}
+
+/// As of `StorageClass`: nobody is stalled by a second default, and whoever looks at either class sees it.
 #[tokio::test]
-async fn two_default_classes_that_are_one_again_wake_all_who_waited() {
-    let estate = Estate::quiet("one-again").await;
+async fn of_several_default_classes_the_newest_counts_and_all_say_so() {
+    let estate = Estate::quiet("newest").await;
+    let classes = estate.classes();
     estate.namespace("payments", json!({})).await;
     estate.default_class("one", everybody()).await;
     estate.apply("payments", "api", json!({})).await;
-    estate.ready("payments", "api").await;
-    estate.default_class("two", everybody()).await;
-    let ambiguous = "AmbiguousDefaultClass";
-    estate.stalled("payments", "api", ambiguous).await;
-    estate.class("two", everybody()).await;
-    let object = estate.ready("payments", "api").await;
-    assert_eq!(object.data["status"]["className"], "one");
-    estate.default_class("two", everybody()).await;
-    estate.stalled("payments", "api", ambiguous).await;
-    estate.delete(&estate.classes(), "two").await;
-    estate.ready("payments", "api").await;
+    let since = ready_since(&estate.ready("payments", "api").await);
+    let alone = ["Ready", "True", "Ready"];
+    estate.says(&classes, "one", alone).await;
+    // Created in the same second or later: it comes before the other by its name as well.
+    estate.default_class("another", everybody()).await;
+    let object = is_of(&estate, "another").await;
+    assert_eq!(
+        ready_since(&object),
+        since,
+        "it was never anything but ready"
+    );
+    let several = ["Ready", "True", "SeveralDefaultClasses"];
+    let newest = estate.says(&classes, "another", several).await;
+    assert_says(
+        &message(&newest, "Ready"),
+        "one are all default classes, and this one counts",
+    );
+    let older = estate.says(&classes, "one", several).await;
+    assert_says(
+        &message(&older, "Ready"),
+        "not of this default class but of another",
+    );
+    for class in ["one", "another"] {
+        let told = async {
+            let mut ticks = tokio::time::interval(Duration::from_millis(50));
+            while warnings(&estate, class).await.is_empty() {
+                ticks.tick().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, told).await.unwrap();
+        let told = warnings(&estate, class).await;
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_says(&told.concat(), "is-default-class");
+    }
+    estate.class("another", everybody()).await;
+    is_of(&estate, "one").await;
+    for class in ["one", "another"] {
+        estate.says(&classes, class, alone).await;
+    }
+    estate.default_class("another", everybody()).await;
+    is_of(&estate, "another").await;
+    estate.delete(&classes, "another").await;
+    let object = is_of(&estate, "one").await;
+    assert_eq!(
+        ready_since(&object),
+        since,
+        "it was never anything but ready"
+    );
+    estate.gone(&classes, "another").await;
+    estate.says(&classes, "one", alone).await;
     estate.finish().await;
 }
 

@@ -189,7 +189,7 @@ async fn waits(estate: &Estate, name: &str, rule: &str) {
                 && message(it, "Ready").contains("Retain: the repository stays")
         })
         .await;
-    assert_says(&message(&object, "Accepted"), &format!("Its {rule} are"));
+    assert_says(&message(&object, "Accepted"), &format!("({rule})"));
     assert_eq!(held(estate, &format!("team-c/{name}")).images.len(), 1);
 }
 

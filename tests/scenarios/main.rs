@@ -59,6 +59,7 @@ mod aspects;
 mod bad_day;
 mod bad_input;
 mod class_changes;
+mod class_refusals;
 mod classes;
 mod creation;
 mod definition;

@@ -122,6 +122,25 @@ async fn no_image_goes_by_the_leave_of_a_class_that_is_no_longer_the_default() {
     estate.finish().await;
 }
 
+/// Two defaults at a time: the newer one counts from the moment that it is there.
+#[tokio::test]
+async fn no_image_goes_by_the_leave_of_a_default_class_that_is_not_the_newest() {
+    let (estate, relay) = relayed("moment-newest").await;
+    estate.namespace(TEAM, json!({})).await;
+    let keeps = json!({"allowedNamespaces": {}, "enforced": {"deletionPolicy": "Retain"}});
+    estate.default_class("former", open()).await;
+    deleted_in_a_gap(&estate, &relay, "api").await;
+    // Where both are of one second, it is the first by name.
+    estate.default_class("a-newer", keeps).await;
+    let deletions = |it: &Estate| count(it, "DeleteRepository", "api");
+    more_reads(&estate, 5, |it| deletions(it) > 0).await;
+    assert_eq!(deletions(&estate), 0, "by the older default's leave");
+    relay.end(End::Told);
+    estate.gone(&estate.repositories(TEAM), "api").await;
+    assert_eq!(images(&estate, "api"), 1);
+    estate.finish().await;
+}
+
 #[tokio::test]
 async fn a_label_that_no_class_asks_for_holds_up_no_deletion_while_the_watches_are_silent() {
     let (estate, relay) = relayed("moment-label").await;

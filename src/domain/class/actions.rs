@@ -7,7 +7,8 @@ use crate::domain::policy::pull_and_push;
 /// Actions of ECR, by patterns.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct AllowedActions {
-    written: Vec<String>,
+    /// Whether the class has a list.
+    listed: bool,
     patterns: Vec<Vec<Token>>,
 }
 
@@ -20,8 +21,8 @@ impl AllowedActions {
             None => pull_and_push().map(str::to_owned).collect(),
         };
         Self {
+            listed: list.is_some(),
             patterns: written.iter().map(|it| action_tokens(it)).collect(),
-            written,
         }
     }
 
@@ -53,8 +54,23 @@ impl AllowedActions {
             .any(|pattern| matches(pattern, &action))
     }
 
-    /// What is allowed, for a message.
-    pub(super) fn shown(&self) -> &[String] {
-        &self.written
+    /// What is allowed without a list, for a message: whoever writes one must name it as well.
+    pub(super) fn unlisted(&self) -> Option<String> {
+        (!self.listed).then(|| "pull and push".to_owned())
     }
+}
+
+/// The entry of a list that stands for an action of a policy; `None` where no entry does.
+pub(super) fn entry(action: &str) -> Option<String> {
+    if action == "*" {
+        return Some("ecr:*".to_owned());
+    }
+    let (service, operation) = action.split_once(':')?;
+    let is_listable = operation
+        .chars()
+        .all(|c| c.is_ascii_alphabetic() || c == '*');
+    let is_of_ecr = service.eq_ignore_ascii_case("ecr");
+    let entry = format!("ecr:{operation}");
+    let helps = || AllowedActions::parse(Some(std::slice::from_ref(&entry))).allow(action);
+    (is_of_ecr && is_listable && !operation.is_empty() && helps()).then_some(entry)
 }

@@ -1,7 +1,9 @@
 //! What a class lets an object ask for.
 
-use super::refusal::{Rule, cut, not_listed, not_permitted};
-use super::{Class, Effective, Glob, Subject, effective, invalid};
+use super::pattern::Labels;
+use super::refusal::{Offence, Rule, Wanted, cut, refusal};
+use super::tags::Unfit;
+use super::{AdoptionLeave, Class, Effective, Glob, NamingError, Subject, effective};
 use crate::api::{
     AdoptionPolicy, ClassAdoption, ClassManagement, ClassSetting, DeletionPolicy,
     ECRRepositorySpec, ManagementPolicy, SettingSource,
@@ -15,24 +17,33 @@ impl Class {
     /// What holds for an object whose repository is in `own`, the name of the repository included.
     ///
     /// # Errors
-    /// `NotPermitted` with the first rule that is broken; `InvalidSpec` where the
-    /// object has no name under the template. Nothing may then be sent to AWS for it but what its
-    /// deletion needs, for which see [`Self::admit_deletion`].
+    /// `NotPermitted` with all that is not permitted; `InvalidSpec` where the object has no name under the
+    /// template, or no value for a tag that is enforced, and nothing graver is wrong. Nothing may then be sent to
+    /// AWS for it but what its deletion needs, for which see [`Self::admit_deletion`].
     pub fn admit(
         &self,
         subject: &Subject<'_>,
         spec: &ECRRepositorySpec,
         own: &Registry,
     ) -> Result<Effective, Refusal> {
-        self.admit_namespace(subject)?;
-        let name = self.repository_name(subject, spec)?;
-        let mut effective = effective(spec, self);
-        effective.spec.repository_name = Some(name.to_string());
-        self.admit_management(spec)?;
-        self.admit_adoption(spec)?;
-        self.chosen_deletion(spec)?;
-        self.admit_key(&effective, own)?;
-        self.admit_policy(&effective, own)?;
+        let mut effective = effective(spec, self, subject);
+        let mut offences: Vec<Offence> = self.of_namespace(subject).into_iter().collect();
+        let name = match self.repository_name(subject, spec) {
+            Ok(name) => Some(name.to_string()),
+            Err(offence) => {
+                offences.push(offence);
+                None
+            }
+        };
+        effective.spec.repository_name = name;
+        let unfit = effective.unfit().iter().filter(|it| it.is_enforced());
+        offences.extend(unfit.map(Unfit::offence));
+        offences.extend(self.of_management(spec));
+        offences.extend(self.of_adoption(spec));
+        offences.extend(self.chosen_deletion(spec).err());
+        offences.extend(self.of_key(&effective, own));
+        offences.extend(self.of_policy(&effective, own));
+        refusal(&self.name, &offences)?;
         Ok(effective)
     }
 
@@ -49,13 +60,19 @@ impl Class {
         spec: &ECRRepositorySpec,
         bound: &RepositoryName,
     ) -> Result<DeletionPolicy, Refusal> {
-        let policy = self.chosen_deletion(spec)?;
-        if policy == DeletionPolicy::Retain {
-            return Ok(policy);
+        let policy = self.chosen_deletion(spec);
+        if policy == Ok(DeletionPolicy::Retain) {
+            return Ok(DeletionPolicy::Retain);
         }
-        self.admit_repository(subject, bound)?;
-        self.admit_management(spec)?;
-        Ok(policy)
+        let mut offences = self.of_repository(subject, bound);
+        offences.extend(self.of_management(spec));
+        match policy {
+            Ok(policy) => refusal(&self.name, &offences).map(|()| policy),
+            Err(offence) => {
+                offences.push(offence);
+                refusal(&self.name, &offences).map(|()| DeletionPolicy::Retain)
+            }
+        }
     }
 
     /// Whether the class has a say over the repository `bound` of an object: what becomes of it, and what is
@@ -69,11 +86,15 @@ impl Class {
         subject: &Subject<'_>,
         bound: &RepositoryName,
     ) -> Result<(), Refusal> {
-        self.admit_namespace(subject)?;
-        self.admit_bound(subject, bound)
+        refusal(&self.name, &self.of_repository(subject, bound))
     }
 
-    fn chosen_deletion(&self, spec: &ECRRepositorySpec) -> Result<DeletionPolicy, Refusal> {
+    fn of_repository(&self, subject: &Subject<'_>, bound: &RepositoryName) -> Vec<Offence> {
+        let offences = [self.of_namespace(subject), self.of_bound(subject, bound)];
+        offences.into_iter().flatten().collect()
+    }
+
+    fn chosen_deletion(&self, spec: &ECRRepositorySpec) -> Result<DeletionPolicy, Offence> {
         let of_class = (self.enforced.deletion_policy, self.defaults.deletion_policy);
         match (of_class, spec.deletion_policy) {
             ((Some(policy), _), _) | ((None, Some(policy)), None) => Ok(policy),
@@ -82,10 +103,17 @@ impl Class {
                 if chosen == DeletionPolicy::Retain || self.deletion_policies.contains(&chosen) {
                     return Ok(chosen);
                 }
-                let what = format!("Set spec.deletionPolicy to Retain or another, not {chosen:?}");
-                let listed = self.deletion_policies.iter();
-                let allowed: Vec<String> = listed.map(|it| format!("{it:?}")).collect();
-                Err(not_permitted(&what, Rule::DeletionPolicies, &allowed))
+                let others = self.deletion_policies.iter();
+                let others = others.filter(|it| **it != DeletionPolicy::Retain);
+                let allowed =
+                    others.fold("Retain".to_owned(), |all, it| format!("{all} or {it:?}"));
+                let beside = (!self.lists_deletions).then(|| "Delete".to_owned());
+                let wanted = Wanted::of(Rule::DeletionPolicies, [format!("{chosen:?}")], beside);
+                Err(Offence::new(
+                    format!("does not permit the deletionPolicy {chosen:?} (deletionPolicies)"),
+                    format!("set spec.deletionPolicy to {allowed}"),
+                )
+                .wants(wanted))
             }
         }
     }
@@ -103,11 +131,21 @@ impl Class {
             .contains(&DeletionPolicy::DeleteWithImages)
     }
 
+    /// What the class permits where a repository exists already.
+    #[must_use]
+    pub fn adoption(&self) -> AdoptionLeave {
+        AdoptionLeave::of(&self.name, self.adoption)
+    }
+
     /// Whether the object may hold the operator off, as far as it does.
     ///
     /// # Errors
     /// Where it observes or is suspended and may not, or wants to be worked on where nothing is.
     pub fn admit_management(&self, spec: &ECRRepositorySpec) -> Result<(), Refusal> {
+        refusal(&self.name, self.of_management(spec).as_slice())
+    }
+
+    fn of_management(&self, spec: &ECRRepositorySpec) -> Option<Offence> {
         let suspended = spec.suspend == Some(true);
         let asked = match spec.management_policy.unwrap_or_default() {
             _ if suspended => ClassManagement::Suspend,
@@ -115,16 +153,22 @@ impl Class {
             ManagementPolicy::Observe => ClassManagement::Observe,
         };
         if self.management.contains(&asked) {
-            return Ok(());
+            return None;
         }
-        let what = match asked {
-            ClassManagement::Suspend => "Remove spec.suspend",
-            ClassManagement::Observe => "Set spec.managementPolicy to Enforce, not Observe",
-            ClassManagement::Enforce => "Set spec.managementPolicy to Observe, not Enforce",
+        let (what, cure) = match asked {
+            ClassManagement::Suspend => ("suspend: true", "remove spec.suspend"),
+            ClassManagement::Observe => (
+                "the managementPolicy Observe",
+                "set spec.managementPolicy to Enforce",
+            ),
+            ClassManagement::Enforce => (
+                "the managementPolicy Enforce, and has nothing written",
+                "set spec.managementPolicy to Observe, or spec.className to another class",
+            ),
         };
-        let listed = self.management.iter().map(|it| format!("{it:?}"));
-        let allowed: Vec<String> = listed.collect();
-        Err(not_permitted(what, Rule::ManagementPolicies, &allowed))
+        let wanted = Wanted::of(Rule::ManagementPolicies, [format!("{asked:?}")], None);
+        let what = format!("does not permit {what} (managementPolicies)");
+        Some(Offence::new(what, cure).wants(wanted))
     }
 
     /// Whether objects of this namespace may be of the class.
@@ -132,117 +176,154 @@ impl Class {
     /// # Errors
     /// Where they may not.
     pub fn admit_namespace(&self, subject: &Subject<'_>) -> Result<(), Refusal> {
-        if self.namespaces.include(subject.namespace_labels) {
-            return Ok(());
+        refusal(&self.name, self.of_namespace(subject).as_slice())
+    }
+
+    /// Whether objects of a namespace with these labels may be of the class.
+    #[must_use]
+    pub fn serves(&self, namespace_labels: &Labels) -> bool {
+        self.namespaces.include(namespace_labels)
+    }
+
+    fn of_namespace(&self, subject: &Subject<'_>) -> Option<Offence> {
+        let (labels, namespace) = (subject.namespace_labels, subject.namespace);
+        if self.serves(labels) {
+            return None;
         }
-        let keys = self.namespaces.keys();
-        let decides = if keys.is_empty() {
-            "none".to_owned()
-        } else {
-            let keys: Vec<&str> = keys.into_iter().take(5).collect();
-            format!("those with the right label {}", keys.join(", "))
-        };
-        Err(not_permitted(
-            "Set spec.className to a class for this namespace, or have the namespace labelled",
-            Rule::AllowedNamespaces,
-            &[decides],
-        ))
+        Some(match self.namespaces.lacks(labels) {
+            Some(lacks) => Offence::new(
+                format!(
+                    "needs {} on namespace {namespace} (allowedNamespaces)",
+                    lacks.join(" and ")
+                ),
+                "have the namespace labelled so, or set spec.className to a class for it",
+            ),
+            None => Offence::new(
+                format!("permits no namespace, and so not {namespace} (allowedNamespaces)"),
+                "set spec.className to another class",
+            )
+            .wants(Wanted::of(Rule::AllowedNamespaces, [namespace], None)),
+        })
     }
 
     /// The name of the object's repository.
-    ///
-    /// # Errors
-    /// Where it has none under the template, or one that the class does not permit.
-    pub fn repository_name(
+    fn repository_name(
         &self,
         subject: &Subject<'_>,
         spec: &ECRRepositorySpec,
-    ) -> Result<RepositoryName, Refusal> {
+    ) -> Result<RepositoryName, Offence> {
         let name = match &spec.repository_name {
-            Some(name) => RepositoryName::parse(name)
-                .map_err(|why| invalid(format!("Set spec.repositoryName: {why}")))?,
-            None => self.template.expand(subject).map_err(|why| {
-                invalid(format!(
-                    "{why}. Or set spec.repositoryName: the class makes the name by its nameTemplate"
-                ))
+            Some(name) => RepositoryName::parse(name).map_err(|why| {
+                Offence::new(
+                    "can make no repository of spec.repositoryName",
+                    why.to_string(),
+                )
+                .invalid()
             })?,
+            None => self.template.expand(subject).map_err(nameless)?,
         };
         if self.names.iter().any(|glob| glob.allows(&name, subject)) {
             return Ok(name);
         }
-        let what = format!(
-            "Choose another spec.repositoryName than {:?}",
-            cut(name.as_str())
-        );
-        Err(self.not_among_names(&what))
+        let cure = match self.own_names() {
+            Some(own) => format!("choose another spec.repositoryName, such as {own}"),
+            None => "choose another spec.repositoryName".to_owned(),
+        };
+        Err(self.not_among_names(&name, cure))
     }
 
     /// As [`Self::repository_name`], of a name that is there and cannot be chosen anew.
-    fn admit_bound(&self, subject: &Subject<'_>, bound: &RepositoryName) -> Result<(), Refusal> {
+    fn of_bound(&self, subject: &Subject<'_>, bound: &RepositoryName) -> Option<Offence> {
         if self.names.iter().any(|glob| glob.allows(bound, subject)) {
-            return Ok(());
+            return None;
         }
+        let cure = "set spec.className to a class that permits it".to_owned();
+        Some(self.not_among_names(bound, cure))
+    }
+
+    /// The patterns that are another for each object. One without a variable may be the name of others.
+    fn own_names(&self) -> Option<String> {
+        let own = self.names.iter().filter(|it| it.varies()).take(3);
+        let own: Vec<String> = own.map(|it| cut(&it.to_string())).collect();
+        (!own.is_empty()).then(|| own.join(" or "))
+    }
+
+    fn not_among_names(&self, name: &RepositoryName, cure: String) -> Offence {
+        let beside = (!self.lists_names).then(|| Glob::DEFAULT.to_owned());
         let what = format!(
-            "Set spec.className to a class that permits the name {:?}, or have it permitted",
-            cut(bound.as_str())
+            "does not permit the name {} (allowedNames)",
+            cut(name.as_str())
         );
-        Err(self.not_among_names(&what))
+        let wanted = Wanted::of(Rule::AllowedNames, [name.as_str()], beside);
+        Offence::new(what, cure).wants(wanted)
     }
 
-    fn not_among_names(&self, what: &str) -> Refusal {
-        // A pattern without a variable may be the name of others.
-        let (own, others): (Vec<_>, Vec<_>) = self.names.iter().partition(|it| it.varies());
-        let own = own.into_iter().map(Glob::to_string);
-        let others = (!others.is_empty()).then(|| "names that the class lists".to_owned());
-        let allowed: Vec<String> = own.chain(others).collect();
-        not_permitted(what, Rule::AllowedNames, &allowed)
-    }
-
-    fn admit_adoption(&self, spec: &ECRRepositorySpec) -> Result<(), Refusal> {
+    fn of_adoption(&self, spec: &ECRRepositorySpec) -> Option<Offence> {
         let asked = match spec.adoption.as_ref().map(|it| it.policy) {
             None | Some(AdoptionPolicy::Never) => ClassAdoption::Forbidden,
             Some(AdoptionPolicy::IfUnowned) => ClassAdoption::IfUnowned,
             Some(AdoptionPolicy::TakeOver) => ClassAdoption::TakeOver,
         };
         if asked <= self.adoption {
-            return Ok(());
+            return None;
         }
-        let what = format!("Remove spec.adoption with policy {asked:?}");
-        let allowed = [format!("{:?}", self.adoption)];
-        Err(not_permitted(&what, Rule::Adoption, &allowed))
+        let (what, cure) = match self.adoption {
+            ClassAdoption::Forbidden => {
+                ("does not allow adoption (adoption)", "remove spec.adoption")
+            }
+            ClassAdoption::IfUnowned | ClassAdoption::TakeOver => (
+                "does not allow to take repositories over (adoption)",
+                "set spec.adoption.policy to IfUnowned, or remove spec.adoption",
+            ),
+        };
+        let wanted = Wanted::of(Rule::Adoption, [format!("{asked:?}")], None);
+        Some(Offence::new(what, cure).wants(wanted))
     }
 
     /// Only what the object chose is held to the list: what the class brings is its author's.
-    fn admit_key(&self, effective: &Effective, own: &Registry) -> Result<(), Refusal> {
+    fn of_key(&self, effective: &Effective, own: &Registry) -> Option<Offence> {
         let encryption = effective.spec.encryption_configuration.as_ref();
-        let Some(key) = encryption.and_then(|it| it.kms_key.as_deref()) else {
-            return Ok(());
-        };
+        let key = encryption?.kms_key.as_deref()?;
         let chosen = effective.source(ClassSetting::EncryptionConfiguration) == SettingSource::Spec;
         if !chosen || self.keys.allow(key, own) {
-            return Ok(());
+            return None;
         }
-        let what = format!(
-            "Choose another spec.encryptionConfiguration.kmsKey than {:?}",
-            cut(key)
-        );
-        Err(not_listed(
-            &what,
-            Rule::AllowedKmsKeys,
-            self.keys.shown(own),
-        ))
+        let shown = self.keys.shown(own);
+        let such = shown
+            .as_ref()
+            .map_or_else(String::new, |it| format!(", such as one of {it}"));
+        let what = format!("does not permit the key {} (allowedKmsKeys)", cut(key));
+        let cure = format!("choose another spec.encryptionConfiguration.kmsKey{such}");
+        let wanted = Wanted::of(Rule::AllowedKmsKeys, [key], shown);
+        Some(Offence::new(what, cure).wants(wanted))
     }
 
     /// As for the key. A policy that can't be read is not sent, and refused as an aspect.
-    fn admit_policy(&self, effective: &Effective, own: &Registry) -> Result<(), Refusal> {
+    fn of_policy(&self, effective: &Effective, own: &Registry) -> Vec<Offence> {
         if effective.is_from_class(ClassSetting::RepositoryPolicy) {
-            return Ok(());
+            return Vec::new();
         }
         let spec = &effective.spec;
         let user = spec.repository_policy.as_ref().map(|policy| &policy.0);
         match policy::with_access(user, spec.access.as_ref(), &own.id) {
-            Ok(Setting::Present(document)) => self.grantable.check(&document, &own.id),
-            Ok(Setting::Absent | Setting::Unmanaged) | Err(_) => Ok(()),
+            Ok(Setting::Present(document)) => self.grantable.offences(&document, &own.id),
+            Ok(Setting::Absent | Setting::Unmanaged) | Err(_) => Vec::new(),
         }
     }
+}
+
+/// Why the template makes no name.
+fn nameless(why: NamingError) -> Offence {
+    let otherwise = "or set spec.repositoryName";
+    match why {
+        NamingError::Value(why) => Offence::new(
+            format!("{} for its nameTemplate", why.needs()),
+            format!("{}, {otherwise}", why.cure()),
+        ),
+        NamingError::Name(why) => Offence::new(
+            "makes a name by its nameTemplate that ECR does not take",
+            format!("{why}; rename the object or its labels, {otherwise}"),
+        ),
+    }
+    .invalid()
 }

@@ -27,14 +27,14 @@ impl Operator {
         }
     }
 
-    /// The first statement of a document that could deny the operator something that it does, in a
-    /// repository of this account. One that is not understood denies whatever it likes.
-    pub(super) fn is_met_by(&self, document: &Document, own: &RegistryId) -> Option<String> {
+    /// The statements of a document that could deny the operator something that it does, in a repository of
+    /// this account. One that is not understood denies whatever it likes.
+    pub(super) fn met_by(&self, document: &Document, own: &RegistryId) -> Vec<String> {
         let Some(denials) = document.denials() else {
-            return Some("the policy".to_owned());
+            return vec!["the policy".to_owned()];
         };
         let meets = |it: &Denial<'_>| stops(it) && self.may_be_among(it.denied.as_deref(), own);
-        denials.into_iter().find(meets).map(|it| it.at)
+        denials.into_iter().filter(meets).map(|it| it.at).collect()
     }
 
     /// `NotPrincipal` leaves a role out only where its account, the role and the very session are all

@@ -3,9 +3,11 @@
 //!
 //! A setting comes whole from one place; tags are merged key by key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Class;
+use super::pattern::Subject;
+use super::tags::{Unfit, made};
 use crate::api::{Aspect, ClassSetting, ClassSettings, ECRRepositorySpec, SettingSource};
 
 /// A spec in which the class has had its say, and where each setting comes from.
@@ -15,6 +17,7 @@ pub struct Effective {
     pub spec: ECRRepositorySpec,
     sources: BTreeMap<ClassSetting, SettingSource>,
     tags: BTreeMap<String, SettingSource>,
+    unfit: Vec<Unfit>,
     overridden: Vec<ClassSetting>,
 }
 
@@ -39,6 +42,11 @@ impl Effective {
         &self.tags
     }
 
+    /// The class's tags that have no value for this object.
+    pub(super) fn unfit(&self) -> &[Unfit] {
+        &self.unfit
+    }
+
     /// Whether the class asks for it and not the object.
     #[must_use]
     pub fn is_from_class(&self, setting: ClassSetting) -> bool {
@@ -61,7 +69,8 @@ impl Effective {
         let names: Vec<&str> = self.overridden.iter().map(|it| it.as_str()).collect();
         (!names.is_empty()).then(|| {
             format!(
-                "The class enforces {} in place of what spec asks for; status.effective shows what holds",
+                "The class enforces {} in place of what spec asks for — nothing to do: status.effective shows \
+                 what holds",
                 names.join(", ")
             )
         })
@@ -82,33 +91,28 @@ struct Pick<T> {
     overridden: bool,
 }
 
-impl Layers<'_> {
-    fn pick<T: PartialEq>(
-        &self,
-        opted_out: bool,
-        of: impl Fn(&ClassSettings) -> Option<T>,
-    ) -> Pick<T> {
-        let (enforced, spec) = (of(self.enforced), of(self.spec));
-        let default = of(self.defaults).filter(|_| !opted_out);
-        let overridden = enforced.is_some() && (opted_out || (spec.is_some() && spec != enforced));
-        let (value, source) = match (enforced, spec, default) {
-            (Some(value), _, _) => (Some(value), SettingSource::Enforced),
-            (None, Some(value), _) => (Some(value), SettingSource::Spec),
-            (None, None, Some(value)) => (Some(value), SettingSource::Default),
-            (None, None, None) => (None, SettingSource::Unmanaged),
-        };
-        Pick {
-            value,
-            source,
-            overridden,
-        }
+/// Decides by what each layer has, in their order.
+fn pick<T: PartialEq>(opted_out: bool, layers: [Option<T>; 3]) -> Pick<T> {
+    let [enforced, spec, default] = layers;
+    let default = default.filter(|_| !opted_out);
+    let overridden = enforced.is_some() && (opted_out || (spec.is_some() && spec != enforced));
+    let (value, source) = match (enforced, spec, default) {
+        (Some(value), _, _) => (Some(value), SettingSource::Enforced),
+        (None, Some(value), _) => (Some(value), SettingSource::Spec),
+        (None, None, Some(value)) => (Some(value), SettingSource::Default),
+        (None, None, None) => (None, SettingSource::Unmanaged),
+    };
+    Pick {
+        value,
+        source,
+        overridden,
     }
 }
 
 /// What holds for an object with this spec under this class. The name of the repository is left as
 /// spec has it.
 #[must_use]
-pub fn effective(spec: &ECRRepositorySpec, class: &Class) -> Effective {
+pub fn effective(spec: &ECRRepositorySpec, class: &Class, subject: &Subject<'_>) -> Effective {
     let asked = settings_of(spec);
     let layers = Layers {
         enforced: &class.enforced,
@@ -120,13 +124,14 @@ pub fn effective(spec: &ECRRepositorySpec, class: &Class) -> Effective {
             spec: spec.clone(),
             sources: BTreeMap::new(),
             tags: BTreeMap::new(),
+            unfit: Vec::new(),
             overridden: Vec::new(),
         },
         layers,
     };
     merging.settings();
     merging.policies();
-    merging.tags();
+    merging.tags(subject);
     merging.deletion();
     merging.out.overridden.sort_unstable();
     merging.out
@@ -178,19 +183,25 @@ impl Merging<'_> {
             self.choose(ClassSetting::DeletionPolicy, |it| it.deletion_policy);
     }
 
-    fn tags(&mut self) {
+    fn tags(&mut self, subject: &Subject<'_>) {
         let opted_out = self.opts_out(ClassSetting::Tags);
-        let keys = [self.layers.enforced, self.layers.spec, self.layers.defaults];
-        let keys = keys.iter().filter_map(|it| it.tags.as_ref());
+        let layers = [self.layers.enforced, self.layers.spec, self.layers.defaults];
+        let keys = layers.iter().filter_map(|it| it.tags.as_ref());
         let mut merged = BTreeMap::new();
         let mut overridden = false;
-        for key in keys.flat_map(BTreeMap::keys) {
-            let of = |it: &ClassSettings| it.tags.as_ref()?.get(key).cloned();
-            let pick = self.layers.pick(opted_out, of);
+        for key in keys.flat_map(BTreeMap::keys).collect::<BTreeSet<_>>() {
+            let [enforced, spec, default] = layers.map(|it| it.tags.as_ref()?.get(key));
+            let made = |text: &String| made(text, subject);
+            let layers = [enforced.map(made), spec.cloned().map(Ok), default.map(made)];
+            let pick = pick(opted_out, layers);
             overridden |= pick.overridden;
-            if let Some(value) = pick.value {
-                merged.insert(key.clone(), value);
-                self.out.tags.insert(key.clone(), pick.source);
+            match pick.value {
+                Some(Ok(value)) => {
+                    merged.insert(key.clone(), value);
+                    self.out.tags.insert(key.clone(), pick.source);
+                }
+                Some(Err(why)) => self.out.unfit.push(Unfit::new(key, pick.source, why)),
+                None => {}
             }
         }
         self.out.spec.tags = (!merged.is_empty()).then_some(merged);
@@ -208,7 +219,8 @@ impl Merging<'_> {
         setting: ClassSetting,
         of: impl Fn(&ClassSettings) -> Option<T>,
     ) -> Option<T> {
-        let pick = self.layers.pick(self.opts_out(setting), of);
+        let layers = [self.layers.enforced, self.layers.spec, self.layers.defaults];
+        let pick = pick(self.opts_out(setting), layers.map(of));
         self.out.sources.insert(setting, pick.source);
         if pick.overridden {
             self.out.overridden.push(setting);

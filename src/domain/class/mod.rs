@@ -7,6 +7,7 @@
 
 mod actions;
 mod admit;
+mod adoption;
 mod budget;
 mod choice;
 mod denials;
@@ -29,8 +30,9 @@ mod wildcard;
 mod tests;
 
 pub use actions::AllowedActions;
+pub use adoption::AdoptionLeave;
 pub use budget::Budget;
-pub use choice::{Candidate, NoChoice, choose};
+pub use choice::{Candidate, Defaults, NoChoice, choose};
 pub use effective::{Effective, effective, setting_of};
 pub use grants::Grantable;
 pub use keys::KmsKeys;
@@ -66,6 +68,8 @@ pub struct Role {
 /// A class that can be used.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Class {
+    /// Its name.
+    name: String,
     /// Where repositories are; `None` for the operator's own account and region.
     pub registry: Option<Registry>,
     /// With which role; `None` for the operator's own credentials.
@@ -79,8 +83,10 @@ pub struct Class {
     namespaces: Namespaces,
     template: NameTemplate,
     names: Vec<Glob>,
+    lists_names: bool,
     keys: KmsKeys,
     deletion_policies: Vec<DeletionPolicy>,
+    lists_deletions: bool,
     management: Vec<ClassManagement>,
     adoption: ClassAdoption,
     enforced: ClassSettings,
@@ -93,13 +99,14 @@ impl Class {
     /// # Errors
     /// Where it can't be used as it is. A class that the API server took is refused only for what the
     /// API server can't tell.
-    pub fn parse(spec: &ECRRepositoryClassSpec) -> Result<Self, Refusal> {
+    pub fn parse(name: &str, spec: &ECRRepositoryClassSpec) -> Result<Self, Refusal> {
         let enforced = spec.enforced.clone().unwrap_or_default();
         let defaults = spec.defaults.clone().unwrap_or_default();
         check_settings("spec.enforced", &enforced)?;
         check_settings("spec.defaults", &defaults)?;
         tags::check_class(&enforced, &defaults)?;
         Ok(Self {
+            name: name.to_owned(),
             registry: spec.registry.as_ref().map(registry).transpose()?,
             role: spec.assume_role.as_ref().map(|role| Role {
                 arn: role.role_arn.clone(),
@@ -119,11 +126,13 @@ impl Class {
             namespaces: Namespaces::parse(spec.allowed_namespaces.as_ref()),
             template: template(spec.name_template.as_deref())?,
             names: names(spec.allowed_names.as_deref())?,
+            lists_names: spec.allowed_names.is_some(),
             keys: KmsKeys::parse(spec.allowed_kms_keys.as_deref()),
             deletion_policies: spec
                 .deletion_policies
                 .clone()
                 .unwrap_or_else(|| vec![DeletionPolicy::Retain, DeletionPolicy::Delete]),
+            lists_deletions: spec.deletion_policies.is_some(),
             management: spec.management_policies.clone().unwrap_or_else(|| {
                 vec![
                     ClassManagement::Enforce,
@@ -150,8 +159,8 @@ fn registry(spec: &ClassRegistry) -> Result<Registry, Refusal> {
     let region = Region::parse(&spec.region);
     match (id, region) {
         (Ok(id), Ok(region)) => Ok(Registry { id, region }),
-        (Err(why), _) => Err(invalid(format!("Set spec.registry.accountId: {why}"))),
-        (_, Err(why)) => Err(invalid(format!("Set spec.registry.region: {why}"))),
+        (Err(why), _) => Err(invalid(format!("spec.registry.accountId is none — {why}"))),
+        (_, Err(why)) => Err(invalid(format!("spec.registry.region is none — {why}"))),
     }
 }
 
@@ -164,14 +173,17 @@ fn max_expire(spec: &ECRRepositoryClassSpec) -> Option<u64> {
 
 fn template(text: Option<&str>) -> Result<NameTemplate, Refusal> {
     NameTemplate::parse(text.unwrap_or(NameTemplate::DEFAULT))
-        .map_err(|why| invalid(format!("Correct spec.nameTemplate: {why}")))
+        .map_err(|why| invalid(format!("spec.nameTemplate cannot be read — {why}")))
 }
 
 fn names(list: Option<&[String]>) -> Result<Vec<Glob>, Refusal> {
     let default = [Glob::DEFAULT.to_owned()];
     let parse = |text: &String| {
-        Glob::parse(text)
-            .map_err(|why| invalid(format!("Correct spec.allowedNames, {text:?}: {why}")))
+        Glob::parse(text).map_err(|why| {
+            invalid(format!(
+                "The pattern {text:?} of spec.allowedNames cannot be used — {why}"
+            ))
+        })
     };
     list.unwrap_or(&default).iter().map(parse).collect()
 }

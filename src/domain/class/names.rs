@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::pattern::{PatternError, Piece, Subject, ValueError, Variable, pieces};
+use super::pattern::{Kind, PatternError, Piece, Subject, ValueError, Variable, pieces};
 use super::wildcard::{Token, matches, path_tokens};
 use crate::domain::identity::{InvalidName, RepositoryName};
 
@@ -30,7 +30,7 @@ impl NameTemplate {
     /// # Errors
     /// Where it holds what no name has, or a variable that stands for nothing.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        pieces(text, false).map(Self)
+        pieces(text, Kind::Name).map(Self)
     }
 
     /// The name of an object. No value can leave its place: the name has the slashes of the template
@@ -67,7 +67,7 @@ impl Glob {
     /// Where it holds what no name has, a variable that stands for nothing, or one that its user
     /// chooses.
     pub fn parse(text: &str) -> Result<Self, PatternError> {
-        let pieces = pieces(text, true)?;
+        let pieces = pieces(text, Kind::Glob)?;
         let (mut name, mut namespace) = (false, false);
         for piece in &pieces {
             match piece {

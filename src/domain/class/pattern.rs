@@ -1,6 +1,8 @@
-//! Texts with variables: the syntax that name templates and name patterns share.
+//! Texts with variables: the syntax that name templates, name patterns and the values of tags share.
 
 use std::collections::BTreeMap;
+
+use crate::domain::near::nearest;
 
 /// Labels of an object or of its namespace.
 pub type Labels = BTreeMap<String, String>;
@@ -65,46 +67,118 @@ pub enum PatternError {
     OwnName,
 }
 
-/// What a variable stands for is not there, or is not a part of a name.
+/// What a variable stands for is not there, or is not what may stand in its place.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("it {} — {}", self.needs(), self.cure())]
 pub enum ValueError {
     /// The object has no such label.
-    #[error("Add the label {0:?} to this object")]
-    NoLabel(String),
+    NoLabel {
+        /// Its key.
+        key: String,
+        /// A label that the object has, of nearly the same key.
+        near: Option<String>,
+    },
     /// The namespace has no such label.
-    #[error("Ask for the label {0:?} on the namespace")]
-    NoNamespaceLabel(String),
-    /// A value that could reach into another path.
-    #[error(
-        "Change the value {value:?} of {of}: lower-case letters, digits, '.', '_' and '-' make a part of a name"
-    )]
+    NoNamespaceLabel {
+        /// Its key.
+        key: String,
+        /// The namespace.
+        namespace: String,
+        /// A label that it has, of nearly the same key.
+        near: Option<String>,
+    },
+    /// A value that could reach into another path, or that AWS takes nowhere.
     Value {
         /// Which variable.
         of: String,
         /// Its value.
         value: String,
+        /// What may stand there.
+        allowed: &'static str,
     },
 }
 
-/// Takes a text apart; `wildcards` tells whether `*` is one of its characters.
-pub(super) fn pieces(text: &str, wildcards: bool) -> Result<Vec<Piece>, PatternError> {
+impl ValueError {
+    /// What the class lacks, with the class as the subject.
+    #[must_use]
+    pub fn needs(&self) -> String {
+        match self {
+            Self::NoLabel { key, near } => {
+                format!(
+                    "needs the label {key} on this object{}",
+                    meant(key, near.as_deref())
+                )
+            }
+            Self::NoNamespaceLabel {
+                key,
+                namespace,
+                near,
+            } => {
+                let meant = meant(key, near.as_deref());
+                format!("needs the label {key} on namespace {namespace}{meant}")
+            }
+            Self::Value { of, value, .. } => format!("has no use for the value {value:?} of {of}"),
+        }
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn cure(&self) -> String {
+        match self {
+            Self::NoLabel { .. } => "add it".to_owned(),
+            Self::NoNamespaceLabel { .. } => "have the namespace labelled".to_owned(),
+            Self::Value { allowed, .. } => format!("change it to {allowed}"),
+        }
+    }
+}
+
+/// That a label is there which may have been meant to be this one.
+pub(super) fn meant(key: &str, near: Option<&str>) -> String {
+    near.map_or_else(String::new, |near| {
+        format!(" (it has {near}: did you mean {key}?)")
+    })
+}
+
+/// The label's value, or the key of one that is nearly called so.
+fn label<'a>(labels: &'a Labels, key: &str) -> Result<&'a str, Option<String>> {
+    let near = || nearest(key, labels.keys().map(String::as_str)).map(str::to_owned);
+    labels.get(key).map(String::as_str).ok_or_else(near)
+}
+
+/// What may stand in a text beside its variables.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// A name.
+    Name,
+    /// A pattern of names.
+    Glob,
+    /// The value of a tag, which is held to AWS's characters by whoever reads it.
+    Tag,
+}
+
+/// Takes a text apart.
+pub(super) fn pieces(text: &str, kind: Kind) -> Result<Vec<Piece>, PatternError> {
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once("${") {
-        pieces.extend(literal(before, wildcards)?);
+        pieces.extend(literal(before, kind)?);
         let (name, behind) = after.split_once('}').ok_or(PatternError::Open)?;
         pieces.push(Piece::Variable(variable(name)?));
         rest = behind;
     }
-    pieces.extend(literal(rest, wildcards)?);
-    if pieces.is_empty() {
+    pieces.extend(literal(rest, kind)?);
+    if pieces.is_empty() && kind != Kind::Tag {
         return Err(PatternError::Empty);
     }
     Ok(pieces)
 }
 
-fn literal(text: &str, wildcards: bool) -> Result<Option<Piece>, PatternError> {
-    let legal = |c: char| is_of_part(c) || c == '/' || (wildcards && c == '*');
+fn literal(text: &str, kind: Kind) -> Result<Option<Piece>, PatternError> {
+    let legal = |c: char| match kind {
+        Kind::Name => is_of_part(c) || c == '/',
+        Kind::Glob => is_of_part(c) || matches!(c, '/' | '*'),
+        Kind::Tag => true,
+    };
     match text.chars().find(|character| !legal(*character)) {
         Some(character) => Err(PatternError::Character(character)),
         None => Ok((!text.is_empty()).then(|| Piece::Text(text.to_owned()))),
@@ -138,28 +212,42 @@ fn is_label_key(key: &str) -> bool {
 }
 
 impl Variable {
-    /// What it stands for. The API server lets no label hold a `/`; that a value stays within its part
-    /// of the name does not depend on it.
+    /// What it stands for, as a part of a name. The API server lets no label hold a `/`; that a value stays
+    /// within its part of the name does not depend on it.
     pub(super) fn value<'a>(&self, subject: &Subject<'a>) -> Result<&'a str, ValueError> {
-        let value = match self {
-            Self::Namespace => subject.namespace,
-            Self::Name => subject.name,
-            Self::Label(key) => subject
-                .labels
-                .get(key)
-                .ok_or_else(|| ValueError::NoLabel(key.clone()))?,
-            Self::NamespaceLabel(key) => subject
-                .namespace_labels
-                .get(key)
-                .ok_or_else(|| ValueError::NoNamespaceLabel(key.clone()))?,
-        };
+        let value = self.raw(subject)?;
         if value.chars().all(is_of_part) && !value.is_empty() {
             Ok(value)
         } else {
-            Err(ValueError::Value {
-                of: self.to_string(),
-                value: value.to_owned(),
-            })
+            Err(self.unfit(value, "lower-case letters, digits, '.', '_' and '-'"))
+        }
+    }
+
+    /// What it stands for, whatever that is.
+    pub(super) fn raw<'a>(&self, subject: &Subject<'a>) -> Result<&'a str, ValueError> {
+        match self {
+            Self::Namespace => Ok(subject.namespace),
+            Self::Name => Ok(subject.name),
+            Self::Label(key) => label(subject.labels, key).map_err(|near| ValueError::NoLabel {
+                key: key.clone(),
+                near,
+            }),
+            Self::NamespaceLabel(key) => {
+                label(subject.namespace_labels, key).map_err(|near| ValueError::NoNamespaceLabel {
+                    key: key.clone(),
+                    namespace: subject.namespace.to_owned(),
+                    near,
+                })
+            }
+        }
+    }
+
+    /// That its value may not stand in its place.
+    pub(super) fn unfit(&self, value: &str, allowed: &'static str) -> ValueError {
+        ValueError::Value {
+            of: self.to_string(),
+            value: value.to_owned(),
+            allowed,
         }
     }
 }

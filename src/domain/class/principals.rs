@@ -34,7 +34,7 @@ fn whole_account(entry: &str) -> Option<&str> {
 }
 
 /// Organisations, as AWS Organizations numbers them.
-fn is_organization(entry: &str) -> bool {
+pub(super) fn is_organization(entry: &str) -> bool {
     entry.strip_prefix("o-").is_some_and(|id| {
         (10..=32).contains(&id.len())
             && id
@@ -91,40 +91,45 @@ impl AllowedPrincipals {
         }
     }
 
-    /// Whether a service may be named, if only the statement says for whom it acts.
-    pub(super) fn has_service(&self, grantee: &Grantee<'_>) -> bool {
-        match grantee {
-            Grantee::Service(name) => self.sourced.contains(*name),
-            Grantee::Everyone
-            | Grantee::Account(_)
-            | Grantee::Identity { .. }
-            | Grantee::Federated(_)
-            | Grantee::Other(_) => false,
-        }
-    }
-
     /// Whether there is no limit at all.
     pub(super) fn everybody(&self) -> bool {
         self.lists(EVERYBODY)
     }
 
-    /// Whether a condition by itself leaves a service nothing but to act for the own account, or for
-    /// accounts and organisations that are listed ("The confused deputy problem", IAM User Guide).
-    fn names_source(&self, condition: &Condition<'_>, own: &RegistryId) -> bool {
-        let account = |it: &str| it == own.as_str() || self.includes_account(it, own);
-        let names: &dyn Fn(&str) -> bool = match (condition.operator, condition.key) {
-            ("stringequals", "aws:sourceaccount") => &account,
-            ("stringequals", "aws:sourceorgid") => &|id| self.include_organization(id),
+    /// What is not listed of that which a condition by itself leaves a service to act for: accounts and
+    /// organisations ("The confused deputy problem", IAM User Guide). Nothing but the own account and what is
+    /// listed is wanted; `None` where the condition leaves it somebody who can't be told.
+    pub(super) fn foreign_sources(
+        &self,
+        condition: &Condition<'_>,
+        own: &RegistryId,
+    ) -> Option<BTreeSet<String>> {
+        let source: &dyn Fn(&str) -> Option<Source> = match (condition.operator, condition.key) {
+            ("stringequals", "aws:sourceaccount") => &|it| Source::account(it),
+            ("stringequals", "aws:sourceorgid") => &|it| Source::organization(it),
             // A pattern of a whole text may reach over the parts of an ARN, one of an ARN may not.
-            ("stringequals" | "stringlike", "aws:sourcearn") => {
-                &|arn| account_of(arn).is_some_and(|(before, it)| is_plain(before) && account(it))
-            }
+            ("stringequals" | "stringlike", "aws:sourcearn") => &|arn| {
+                let (before, account) = account_of(arn)?;
+                Source::account(account).filter(|_| is_plain(before))
+            },
             ("arnequals" | "arnlike", "aws:sourcearn") => {
-                &|arn| account_of(arn).is_some_and(|(_, it)| account(it))
+                &|arn| account_of(arn).and_then(|(_, account)| Source::account(account))
             }
-            _ => return false,
+            _ => return None,
         };
-        !condition.values.is_empty() && condition.values.iter().all(|value| names(value))
+        let sources: Option<Vec<Source>> = condition.values.iter().map(|it| source(it)).collect();
+        let sources = sources.filter(|it| !it.is_empty())?;
+        let foreign = sources.into_iter().filter(|source| match source {
+            Source::Account(it) => it != own.as_str() && !self.includes_account(it, own),
+            Source::Organization(it) => !self.include_organization(it),
+        });
+        Some(foreign.map(Source::entry).collect())
+    }
+
+    /// Whether a condition leaves a service nobody but those that are listed.
+    fn names_source(&self, condition: &Condition<'_>, own: &RegistryId) -> bool {
+        let foreign = self.foreign_sources(condition, own);
+        foreign.is_some_and(|it| it.is_empty())
     }
 
     /// Whether an account is among them as a whole.
@@ -148,12 +153,49 @@ impl AllowedPrincipals {
         self.list.as_ref().is_some_and(|list| list.contains(entry))
     }
 
+    /// Whether a service may be named by anybody, or not at all.
+    pub(super) fn knows_service(&self, name: &str) -> bool {
+        self.any_source.contains(name) || self.sourced.contains(name)
+    }
+
     /// What is allowed, for a message; `None` where that is a list, which may name what is others'.
     pub(super) fn shown(&self, own: &RegistryId) -> Option<String> {
         match &self.list {
             None => Some(format!("account {own}")),
             Some(_) => None,
         }
+    }
+}
+
+/// For whom a service may act.
+enum Source {
+    Account(String),
+    Organization(String),
+}
+
+impl Source {
+    fn account(text: &str) -> Option<Self> {
+        let is_account = whole_account(text) == Some(text);
+        is_account.then(|| Self::Account(text.to_owned()))
+    }
+
+    fn organization(text: &str) -> Option<Self> {
+        is_organization(text).then(|| Self::Organization(text.to_owned()))
+    }
+
+    fn entry(self) -> String {
+        match self {
+            Self::Account(text) | Self::Organization(text) => text,
+        }
+    }
+}
+
+/// The entry of a list that stands for a principal of a policy; `None` where no entry does.
+pub(super) fn entry(grantee: &Grantee<'_>) -> Option<String> {
+    match grantee {
+        Grantee::Account(text) | Grantee::Identity { arn: text, .. } => Some((*text).to_owned()),
+        Grantee::Federated(name) => (!is_service(name)).then(|| (*name).to_owned()),
+        Grantee::Everyone | Grantee::Service(_) | Grantee::Other(_) => None,
     }
 }
 

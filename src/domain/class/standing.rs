@@ -17,6 +17,8 @@ use crate::{
 pub enum ClassStanding {
     /// Its repositories can be worked on.
     Ready,
+    /// They can, and it is one of several default classes: which of them counts.
+    SeveralDefaults(String),
     /// It says something that can't be carried out.
     Refused(Refusal),
     /// AWS does not let us in as it says.
@@ -37,6 +39,7 @@ pub fn conclude_class(next: &mut Status, standing: ClassStanding, generation: i6
             "Repositories of this class can be worked on".to_owned(),
             None,
         ),
+        ClassStanding::SeveralDefaults(told) => (Reason::SeveralDefaultClasses, told, None),
         ClassStanding::Refused(refusal) => (
             refusal.reason,
             refusal.message,
@@ -54,7 +57,7 @@ pub fn conclude_class(next: &mut Status, standing: ClassStanding, generation: i6
         ClassStanding::InUse { users } => (
             Reason::InUse,
             format!(
-                "Delete the {users} ECRRepositories of this class or move them to another \
+                "{users} ECRRepositories are still of this class — delete them or move them to another \
                  (spec.className): the class goes when there are none"
             ),
             Some(ConditionType::Stalled),
@@ -111,6 +114,11 @@ mod tests {
         };
         for (standing, ready, sign) in [
             (ClassStanding::Ready, ("True", "Ready"), None),
+            (
+                ClassStanding::SeveralDefaults("two".to_owned()),
+                ("True", "SeveralDefaultClasses"),
+                None,
+            ),
             (
                 ClassStanding::Refused(refusal),
                 ("False", "InvalidSpec"),

@@ -36,10 +36,12 @@ pub(crate) struct Estate {
     _control_plane: ControlPlane,
     pub(crate) server: Server,
     pub(crate) emulator: Arc<Emulator>,
-    client: Client,
+    pub(crate) client: Client,
     operator: Option<Operator>,
     past_log: String,
     intervals: [&'static str; 3],
+    /// Repositories that may be adopted.
+    pub(crate) adopted: Vec<String>,
 }
 
 impl Estate {
@@ -66,6 +68,7 @@ impl Estate {
             operator: None,
             past_log: String::new(),
             intervals,
+            adopted: Vec::new(),
         };
         estate.start_operator().await;
         estate
@@ -355,7 +358,7 @@ impl Estate {
             }
         }
         let calls = self.calls();
-        invariants::no_unowned_write_of_a_cluster(CLUSTER, &calls);
+        invariants::no_unowned_write_of_a_cluster(CLUSTER, &calls, &self.adopted);
         invariants::permitted_in_a_cluster(&self.server, &self.client, &calls).await;
     }
 }

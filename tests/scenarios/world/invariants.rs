@@ -198,9 +198,14 @@ fn no_unowned_write(world: &World, calls: &[Call]) {
     }
 }
 
-/// 1, of a whole cluster: no write but to what has an owner of its own.
-pub(crate) fn no_unowned_write_of_a_cluster(cluster: &str, calls: &[Call]) {
+/// 1, of a whole cluster: no write but to what has an owner of its own, and the tags of these, which may be adopted.
+pub(crate) fn no_unowned_write_of_a_cluster(cluster: &str, calls: &[Call], adopted: &[String]) {
+    let adopts = |call: &Call| {
+        let at = addressed(call);
+        call.operation == "TagResource" && at.is_some_and(|name| adopted.contains(&name))
+    };
     let writes = calls.iter().filter(|call| is_write(call) && call.applied);
+    let writes = writes.filter(|call| owner(call).is_some() || !adopts(call));
     for call in writes.filter(|call| call.existed_before) {
         let prefix = format!("{cluster}/");
         assert!(

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::effective::{Effective, effective, settings_of};
 use super::super::{Class, setting_of};
+use super::SUBJECT;
 use crate::api::{Aspect, ClassSetting, ClassSettings, ECRRepositorySpec, MAX_WORD, SettingSource};
 use crate::domain::arbitrary;
 
@@ -91,7 +92,7 @@ proptest! {
     /// Enforced, else spec, else default unless opted out, else nothing; whole from one place.
     #[test]
     fn each_setting_comes_from_the_first_that_has_it((spec, class) in world()) {
-        let effective = effective(&spec, &class);
+        let effective = effective(&spec, &class, &SUBJECT);
         for setting in WHOLE {
             let enforced = part(&class.enforced, setting);
             let asked = part(&settings_of(&spec), setting);
@@ -115,7 +116,7 @@ proptest! {
 
     #[test]
     fn tags_are_merged_by_key((spec, class) in world()) {
-        let effective = effective(&spec, &class);
+        let effective = effective(&spec, &class, &SUBJECT);
         let (enforced, asked) = (tags_of(&class.enforced), tags_of(&settings_of(&spec)));
         let mut expected = BTreeMap::new();
         if !opted_out(&spec, ClassSetting::Tags) {
@@ -142,8 +143,8 @@ proptest! {
     /// What holds, asked for, holds.
     #[test]
     fn twice_is_once((spec, class) in world()) {
-        let once = effective(&spec, &class);
-        let twice = effective(&once.spec, &class);
+        let once = effective(&spec, &class, &SUBJECT);
+        let twice = effective(&once.spec, &class, &SUBJECT);
         prop_assert_eq!(&twice.spec, &once.spec);
         // What is opted out of stays so; all else is no longer overridden.
         let out = |it: &&ClassSetting| opted_out(&spec, **it);
@@ -169,7 +170,7 @@ proptest! {
         let settings = mix(&settings_of(&spec), &settings_of(&other));
         let mut asked = super::super::effective::spec_of(&settings);
         asked.unmanaged.clone_from(&spec.unmanaged);
-        let (before, after) = (effective(&spec, &class), effective(&asked, &mixed));
+        let (before, after) = (effective(&spec, &class, &SUBJECT), effective(&asked, &mixed, &SUBJECT));
         for unchanged in WHOLE.into_iter().chain([ClassSetting::Tags]).filter(|it| *it != setting) {
             prop_assert_eq!(effective_part(&before, unchanged), effective_part(&after, unchanged));
             prop_assert_eq!(before.source(unchanged), after.source(unchanged));
@@ -182,8 +183,8 @@ proptest! {
         let rest = |spec: &ECRRepositorySpec| {
             (spec.class_name.clone(), spec.repository_name.clone(), spec.adoption.clone(), spec.management_policy, spec.suspend, spec.unmanaged.clone())
         };
-        prop_assert_eq!(rest(&effective(&spec, &class).spec), rest(&spec));
-        let silent = effective(&spec, &with(ClassSettings::default(), ClassSettings::default()));
+        prop_assert_eq!(rest(&effective(&spec, &class, &SUBJECT).spec), rest(&spec));
+        let silent = effective(&spec, &with(ClassSettings::default(), ClassSettings::default()), &SUBJECT);
         for setting in WHOLE {
             prop_assert_eq!(effective_part(&silent, setting), part(&settings_of(&spec), setting));
         }
@@ -193,7 +194,7 @@ proptest! {
     /// The record is complete, ordered, and fits into the schema.
     #[test]
     fn the_record_tells_all((spec, class) in world()) {
-        let effective = effective(&spec, &class);
+        let effective = effective(&spec, &class, &SUBJECT);
         let records = effective.records();
         prop_assert!((7..=9).contains(&records.len()), "{:?}", records);
         prop_assert!(records.windows(2).all(|two| (two[0].setting, two[0].source) < (two[1].setting, two[1].source)));

@@ -8,6 +8,7 @@ mod laws;
 mod lifecycle_guard;
 mod names;
 mod policies;
+mod refusals;
 mod tags;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use crate::domain::identity::{Region, Registry, RegistryId};
 
 /// A class with this spec.
 fn class(spec: Value) -> Class {
-    Class::parse(&serde_json::from_value(spec).unwrap()).unwrap()
+    Class::parse("prod", &serde_json::from_value(spec).unwrap()).unwrap()
 }
 
 /// Where the repositories of all tests are.
@@ -62,7 +63,11 @@ fn a_class_that_says_nothing_is_safe() {
             &own(),
         )
         .unwrap_err();
-    assert!(refusal.message.contains("allowedNamespaces are none"));
+    assert_eq!(
+        refusal.message,
+        "Class prod permits no namespace, and so not payments (allowedNamespaces) — set spec.className to \
+         another class; or the class would have to allow: allowedNamespaces payments"
+    );
 }
 
 #[test]
@@ -88,6 +93,14 @@ fn a_class_whose_settings_ecr_would_refuse_is_refused() {
             "In spec.enforced: ",
         ),
         (
+            json!({"defaults": {"tags": {"team": "${team}"}}}),
+            "${team} stands for nothing",
+        ),
+        (
+            json!({"enforced": {"tags": {"team": "${namespace"}}}),
+            "spec.enforced.tags, \"team\"",
+        ),
+        (
             json!({"registry": {"accountId": "1", "region": "eu-central-1"}}),
             "spec.registry.accountId",
         ),
@@ -108,7 +121,8 @@ fn a_class_whose_settings_ecr_would_refuse_is_refused() {
             "In spec.defaults: ",
         ),
     ] {
-        let refusal = Class::parse(&serde_json::from_value(spec.clone()).unwrap()).unwrap_err();
+        let refusal =
+            Class::parse("prod", &serde_json::from_value(spec.clone()).unwrap()).unwrap_err();
         assert_eq!(refusal.reason.as_str(), "InvalidSpec");
         assert!(refusal.message.contains(words), "{spec}: {refusal}");
     }

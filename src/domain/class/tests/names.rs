@@ -121,12 +121,12 @@ proptest! {
                 prop_assert_eq!(name.matches('/').count(), template.iter().filter(|it| *it == "/").count());
                 prop_assert!(used.into_iter().all(clean));
             }
-            Err(NamingError::Value(ValueError::NoLabel(key))) => {
+            Err(NamingError::Value(ValueError::NoLabel { key, .. })) => {
                 prop_assert!(!own.contains_key(&key));
                 let variable = format!("${{labels.{key}}}");
                 prop_assert!(text.contains(&variable));
             }
-            Err(NamingError::Value(ValueError::NoNamespaceLabel(key))) => {
+            Err(NamingError::Value(ValueError::NoNamespaceLabel { key, .. })) => {
                 prop_assert!(!of_namespace.contains_key(&key));
                 let variable = format!("${{namespaceLabels.{key}}}");
                 prop_assert!(text.contains(&variable));
@@ -235,7 +235,7 @@ fn no_value_brings_a_slash() {
     for text in ["${labels.project}-${name}", "${namespaceLabels.project}/x"] {
         let template = NameTemplate::parse(text).unwrap();
         let error = template.expand(&subject).unwrap_err().to_string();
-        assert!(error.contains("Change the value"), "{text}: {error}");
+        assert!(error.contains("change it to lower-case"), "{text}: {error}");
     }
     let glob = Glob::parse("${namespaceLabels.project}/*").unwrap();
     let name = RepositoryName::parse("checkout/billing/api").unwrap();
@@ -253,5 +253,5 @@ fn the_scheme_of_the_guide() {
     let name = template.expand(&subject).unwrap();
     assert_eq!(name.as_str(), "nashtech-api-mgmt");
     let error = template.expand(&super::SUBJECT).unwrap_err().to_string();
-    assert_eq!(error, "Add the label \"project\" to this object");
+    assert_eq!(error, "it needs the label project on this object — add it");
 }

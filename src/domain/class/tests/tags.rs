@@ -25,8 +25,9 @@ fn owner() -> Owner {
 
 fn desired(of: Value, asked: Value) -> Desired {
     let asked = serde_json::from_value(asked).unwrap();
-    let effective = class(of).admit(&SUBJECT, &asked, &own()).unwrap();
-    effective.desired(owner(), own()).unwrap()
+    let class = class(of);
+    let effective = class.admit(&SUBJECT, &asked, &own()).unwrap();
+    effective.desired(&class, owner(), own()).unwrap()
 }
 
 fn of_class(enforced: &Tags, defaults: &Tags) -> Value {
@@ -171,7 +172,7 @@ fn alone(class: &Class, own: BTreeSet<String>) -> Option<Desired> {
         registry: super::own(),
         name,
     };
-    class.enforced_alone(owner(), &at, own)
+    class.enforced_alone(owner(), &SUBJECT, &at, own)
 }
 
 /// Where nothing is enforced that is written, there is nothing to look for; nor where the class says that
