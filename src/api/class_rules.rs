@@ -2,6 +2,8 @@
 
 use kube::core::{Reason, Rule};
 
+use super::rules::TAG_CHARACTERS;
+
 /// A label's key, prefix included, as it stands in `${labels.KEY}`.
 const LABEL_KEY: &str = "[A-Za-z0-9]([A-Za-z0-9._/-]*[A-Za-z0-9])?";
 
@@ -79,6 +81,19 @@ pub(super) fn name_glob() -> Vec<Rule> {
         Rule::new("!self.contains('${name}') || self.contains('${namespace')")
             .message("${name} alone limits nothing, because the object's author chooses its name: put ${namespace} or ${namespaceLabels.KEY} beside it"),
         Rule::new("!self.contains('***')").message("'*' matches within a '/', '**' across: write one or two"),
+    ]
+}
+
+/// The value of a class's tag. Whatever AWS does not take stands in a variable.
+pub(super) fn tag_value() -> Vec<Rule> {
+    let characters = TAG_CHARACTERS.replace('\\', r"\\");
+    vec![
+        Rule::new(format!(
+            "self.matches('^({characters}|[$][{{](namespace|name|(labels|namespaceLabels)[.]{LABEL_KEY})[}}])*$')"
+        ))
+        .message("must be letters, digits, spaces or any of _ . : / = + - @, and the variables ${namespace}, ${name}, ${labels.KEY} and ${namespaceLabels.KEY}, such as ${namespaceLabels.team}"),
+        Rule::new("self.contains('${') || size(self) <= 256")
+            .message("must be at most 256 characters"),
     ]
 }
 

@@ -3,8 +3,8 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::json;
 
-use super::class_rules;
 use super::schema::{self, VALIDATIONS};
+use super::{class_rules, rules};
 
 /// The schema of `allowedNames`.
 pub(super) fn names(_: &mut SchemaGenerator) -> Schema {
@@ -38,6 +38,22 @@ pub(super) fn match_labels(_: &mut SchemaGenerator) -> Schema {
         "maxProperties": 16,
         (VALIDATIONS): [class_rules::label_keys()],
         "additionalProperties": {"type": "string", "maxLength": 63, (VALIDATIONS): [class_rules::label_value()]},
+    })
+}
+
+/// The schema of a class's `tags`: as in an ECRRepository, with variables in the values. Those are longer than
+/// what they stand for can be.
+pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "object",
+        "x-kubernetes-map-type": "atomic",
+        "maxProperties": 48,
+        (VALIDATIONS): rules::tags(),
+        "additionalProperties": {
+            "type": "string",
+            "maxLength": 512,
+            (VALIDATIONS): class_rules::tag_value(),
+        },
     })
 }
 

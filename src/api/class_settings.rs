@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Access, DeletionPolicy, EncryptionConfiguration, ImageScanningConfiguration,
     ImageTagMutability, ImageTagMutabilityExclusionFilter, LifecyclePolicy, RepositoryPolicy,
-    repository, rules,
+    class_schema, rules,
 };
 
 /// Settings as in the spec of an ECRRepository: absent, the class says nothing of it.
@@ -46,9 +46,11 @@ pub struct ClassSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub access: Option<Access>,
-    /// Tags in AWS, at most 48, merged key by key with those of the ECRRepository.
+    /// Tags in AWS, at most 48, merged key by key with those of the ECRRepository. In values ${namespace}
+    /// and ${name} stand for the object's, ${labels.KEY} for a label of it, which its author chooses, and
+    /// ${namespaceLabels.KEY} for a label of its namespace; a label that is missing is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "repository::tags")]
+    #[schemars(schema_with = "class_schema::tags")]
     pub tags: Option<BTreeMap<String, String>>,
     /// What becomes of a repository when its object is deleted: Retain, Delete or DeleteWithImages, as
     /// in an ECRRepository. It is not held to deletionPolicies.

@@ -180,7 +180,7 @@ pub struct ECRRepositorySpec {
 }
 
 /// The schema of `tags`; refusals name the key.
-pub(super) fn tags(_: &mut SchemaGenerator) -> Schema {
+fn tags(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "object",
         "x-kubernetes-map-type": "atomic",

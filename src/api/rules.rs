@@ -14,7 +14,7 @@ use super::RESERVED_TAG_PREFIX;
 const NAME_PART: &str = "[a-z0-9]+(([.]|_|__|-+)[a-z0-9]+)*";
 
 /// What AWS allows in the keys and values of tags.
-const TAG_CHARACTERS: &str = r"[\p{L}\p{Z}\p{N}_.:/=+@-]";
+pub(super) const TAG_CHARACTERS: &str = r"[\p{L}\p{Z}\p{N}_.:/=+@-]";
 
 /// Whether ECR has the repository. Until then name and encryption may be corrected.
 const NOT_CREATED: &str = "!has(oldSelf.status) || !has(oldSelf.status.arn)";

@@ -60,6 +60,7 @@ mod bad_day;
 mod bad_input;
 mod class_changes;
 mod class_refusals;
+mod class_tags;
 mod classes;
 mod creation;
 mod definition;

@@ -10,6 +10,7 @@ mod names;
 mod policies;
 mod refusals;
 mod tags;
+mod variables;
 
 use std::collections::BTreeMap;
 
