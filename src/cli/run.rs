@@ -322,7 +322,7 @@ fn client(config: Config, fence: Arc<dyn Fence>, metrics: &Metrics) -> anyhow::R
     let host = url.authority().map_or("", |authority| authority.as_str());
     let counted = CountRequests::of(metrics.clone(), host);
     let builder = ClientBuilder::try_from(config).context(
-        "no way to the Kubernetes API: check the certificates in KUBECONFIG, and unset \
+        "no way to the Kubernetes API — check the certificates in KUBECONFIG, and unset \
              HTTPS_PROXY for it",
     )?;
     let in_time = builder.with_layer(&TimeoutLayer::new(KUBERNETES_TIMEOUT));
@@ -340,7 +340,7 @@ fn no_way(error: &InferConfigError) -> anyhow::Error {
     };
     let path = std::env::var("KUBECONFIG").unwrap_or_else(|_| "~/.kube/config".to_owned());
     anyhow!(
-        "no way to the Kubernetes API: check KUBECONFIG ({path}), or the pod's service account: {why}"
+        "no way to the Kubernetes API: {why} — check KUBECONFIG ({path}), or the pod's service account"
     )
 }
 
@@ -403,11 +403,13 @@ fn without_uid(error: &kube::Error) -> String {
     let said = api_error(error);
     match error {
         kube::Error::Api(status) if matches!(status.code, 401 | 403) => {
-            format!("let the operator read namespace kube-system (deploy/kustomize): {said}")
+            format!(
+                "the cluster's uid can't be read: {said} — let the operator read namespace kube-system \
+                 (deploy/kustomize/rbac)"
+            )
         }
         _ => format!(
-            "check KUBECONFIG and the network if it lasts: the Kubernetes API can't be asked: \
-             {said}"
+            "the Kubernetes API can't be asked: {said} — check KUBECONFIG and the network if it lasts"
         ),
     }
 }
@@ -441,7 +443,7 @@ async fn until_stopped(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     tokio::select! {
-        () = &mut work => bail!("the watch ended: restart the operator"),
+        () = &mut work => bail!("the watch ended — restart the operator"),
         () = stop.asked() => {}
     }
     tracing::info!("stopping: no new work is begun");

@@ -6,18 +6,18 @@ use crate::{ecr::Closed, telemetry::api_error};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Error {
     /// The API server did not take a request; the pass is made again.
-    #[error("the Kubernetes API did not take {request}: {}", api_error(&**source))]
+    #[error("could not {request}: {}", said(source))]
     Kubernetes {
-        /// What was asked of it.
+        /// What was asked of it: to do this.
         request: &'static str,
         /// What it said.
         source: Box<kube::Error>,
     },
     /// The definitions are older than the operator: server-side apply refuses what they do not know.
-    #[error("apply the CRDs of the operator's version (kubectl apply --server-side -f crds/): {}", api_error(&**.0))]
+    #[error("the definitions lack a field of status: {} — apply the CRDs of the operator's version (kubectl apply --server-side -f crds/)", api_error(&**.0))]
     OlderDefinition(Box<kube::Error>),
     /// The object changed or went away while the pass was under way; nothing more is written.
-    #[error("the object, its class or its namespace is not as it was")]
+    #[error("the object, its class or its namespace has changed")]
     Superseded,
     /// The process is stopping and could not wait for the end of the pass. As after a crash, the
     /// next process goes on from what it finds.
@@ -27,7 +27,7 @@ pub(super) enum Error {
     #[error("the pass took too long")]
     TimedOut,
     /// Nothing can be told of the labels of the object's namespace; the watch wakes it once it can.
-    #[error("the watch of namespaces has not told of the object's namespace yet")]
+    #[error("the object's namespace is not known yet")]
     UnknownNamespace,
     /// The fence refused a write: another process goes on.
     #[error(transparent)]
@@ -43,6 +43,16 @@ impl Error {
                 source: Box::new(source),
             },
         }
+    }
+}
+
+/// What the API server said, with the number of its answer where that is all.
+fn said(error: &kube::Error) -> String {
+    match error {
+        kube::Error::Api(status) if !status.message.contains(' ') => {
+            format!("{} {}", status.code, api_error(error))
+        }
+        _ => api_error(error),
     }
 }
 

@@ -70,7 +70,7 @@ pub(super) async fn live<K: Own>(client: &Client, object: &K) -> Result<Option<K
         .api(client)
         .get_opt(&object.name_any())
         .await
-        .map_err(Error::kubernetes("a read of the object"))?;
+        .map_err(Error::kubernetes("read the object"))?;
     let found = found.filter(|found| found.uid() == object.uid());
     found.map(taken).transpose()
 }
@@ -79,7 +79,7 @@ pub(super) async fn live<K: Own>(client: &Client, object: &K) -> Result<Option<K
 pub(super) fn taken<K: Own>(sent: K::Sent) -> Result<K, Error> {
     let unread = |why| kube::Error::Service(Box::new(why));
     let taken = K::taken(sent).map_err(unread);
-    taken.map_err(Error::kubernetes("to send what this version can read"))
+    taken.map_err(Error::kubernetes("read the answer"))
 }
 
 /// An object of ours: of one of the kinds that we define.
@@ -166,7 +166,7 @@ pub(super) async fn write_status<K: Own>(
             .api(client)
             .patch_status(&object.name_any(), &params, &Patch::Apply(patch))
             .await
-            .map_err(superseded("the status"));
+            .map_err(superseded("write status"));
         if !matches!(written, Err(Error::Superseded)) {
             return written.and_then(taken);
         }
@@ -190,7 +190,7 @@ pub(super) async fn set_finalizer<K: Own>(
         .api(client)
         .get_metadata_opt(&object.name_any())
         .await;
-    let now = now.map_err(Error::kubernetes("a read of the object"))?;
+    let now = now.map_err(Error::kubernetes("read the object"))?;
     let same = |now: &PartialObjectMeta<K::Sent>| {
         now.uid() == object.uid() && now.resource_version() == object.resource_version()
     };
@@ -210,7 +210,7 @@ pub(super) async fn set_finalizer<K: Own>(
         .api(client)
         .patch(&object.name_any(), &merging(), &Patch::Merge(patch))
         .await
-        .map_err(superseded("the finalizer"))
+        .map_err(superseded("write the finalizer"))
         .and_then(taken)
         .map(Some)
 }
@@ -262,7 +262,7 @@ pub(super) async fn shorten_status(client: &Client, object: &Watched) -> Result<
         .api(client)
         .patch_status(&object.name_any(), &merging(), &Patch::Merge(patch))
         .await
-        .map_err(superseded("the status"))
+        .map_err(superseded("write status"))
 }
 
 /// A conflict or an object that is gone is no failure: the next pass sees what there is.

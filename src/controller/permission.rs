@@ -107,7 +107,7 @@ impl<C: Clients> Pass<'_, C> {
         let namespaces = Api::<Namespace>::all(self.ctx.client.clone());
         let namespace = self.object.namespace().unwrap_or_default();
         let live = namespaces.get_metadata_opt(&namespace).await;
-        let live = live.map_err(Error::kubernetes("a read of the namespace"))?;
+        let live = live.map_err(Error::kubernetes("read the namespace"))?;
         live.map(|it| it.labels().clone()).ok_or(Error::Superseded)
     }
 
@@ -120,13 +120,13 @@ impl<C: Clients> Pass<'_, C> {
             name.to_owned()
         } else {
             let all = classes.list_metadata(&ListParams::default()).await;
-            let all = all.map_err(Error::kubernetes("a list of the classes"))?;
+            let all = all.map_err(Error::kubernetes("list the classes"))?;
             let candidates: Vec<_> = all.iter().map(candidate).collect();
             let chosen = counts(None, &candidates, course);
             chosen.map_err(|_| Error::Superseded)?.name.to_owned()
         };
         let class = classes.get_opt(&name).await;
-        let class = class.map_err(Error::kubernetes("a read of the class"))?;
+        let class = class.map_err(Error::kubernetes("read the class"))?;
         let still = |it: &ECRRepositoryClass| counts(named, &[candidate(it)], course).is_ok();
         class.filter(still).ok_or(Error::Superseded)
     }

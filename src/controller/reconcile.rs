@@ -206,7 +206,7 @@ pub(super) fn again<C>(uid: &str, error: &Error, ctx: &Context<C>) -> (Duration,
         | Error::TimedOut
         | Error::Stopping => ctx.memories.kubernetes_failed(uid),
     };
-    tracing::warn!(%error, "the pass is made again");
+    tracing::warn!("retrying: {error}");
     let ended = match error {
         Error::TimedOut => Outcome::TimedOut,
         Error::Stopping | Error::NotLeading(_) => Outcome::Again,

@@ -99,7 +99,7 @@ async fn without_its_definition_it_says_what_to_install_and_then_begins() {
         .await;
     assert_says(
         &operator.log(),
-        "not ready: install the CRDs (kubectl apply",
+        " — install the CRDs (kubectl apply --server-side -f crds/)",
     );
     apply_install(control_plane.kubeconfig()).await.unwrap();
     apply_local_class(control_plane.kubeconfig()).await.unwrap();

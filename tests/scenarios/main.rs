@@ -101,6 +101,7 @@ mod tags;
 mod takeover;
 mod tenancy;
 mod tenants;
+mod unwatched;
 mod upgrades;
 mod waiting;
 mod words;

@@ -1,14 +1,17 @@
 //! A watch of one kind: its own back-off, what its errors mean, and which of its events are news.
 
+mod standing;
+
 use std::{
     collections::HashMap,
     fmt::Debug,
     future,
     hash::{DefaultHasher, Hash, Hasher as _},
+    task::Poll,
     time::Duration,
 };
 
-use futures::{Stream, StreamExt as _, TryStreamExt as _, stream};
+use futures::{Stream, StreamExt as _, stream};
 use kube::{
     Api, Resource, ResourceExt as _,
     runtime::{
@@ -24,8 +27,10 @@ use serde::de::DeserializeOwned;
 use crate::{
     api::RECONCILE_FLUX_ANNOTATION,
     domain::retry::back_off,
-    telemetry::{Health, Metrics, api_error},
+    telemetry::{Health, Metrics},
 };
+
+use standing::Standing;
 
 /// Load balancers cut silent connections, some after four minutes; a watch ends by itself before.
 const WATCH_SECONDS: u32 = 200;
@@ -98,72 +103,35 @@ pub(super) fn events<K>(
     source: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
     kind: &'static str,
     writer: Writer<K>,
-    (metrics, health): (Metrics, Health),
+    watches: (Metrics, Health),
 ) -> impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static
 where
     K: Resource<DynamicType = ()> + Clone + Debug + Send + Sync + 'static,
 {
-    metrics.watch_failed(kind, 0);
-    beating(source.backoff(WatchBackoff(0)), kind, health.clone())
-        .inspect_ok({
-            let health = health.clone();
-            move |event| {
-                if matches!(event, Event::InitDone | Event::Apply(_)) {
-                    health.ready(kind);
-                }
-            }
-        })
-        .inspect_err(move |error| {
-            metrics.watch_failed(kind, 1);
-            if let Some(why) = explain(kind, error) {
-                health.unready(kind, &why);
-            } else {
-                let error = api_error(error);
-                tracing::warn!(kind, error, "the watch is made again");
-            }
-        })
+    let standing = Standing::of(kind, watches);
+    seen(source.backoff(WatchBackoff(0)), standing)
         .modify(lean)
         .reflect(writer)
         .filter(|event| future::ready(event.is_ok()))
 }
 
-/// Tells that somebody still asks the stream: the watch ends and begins anew every few minutes, and
+/// Has it noted what a watch tells, and that somebody still asks it: it ends and begins anew every few minutes, and
 /// wakes whoever waits for it.
-fn beating<T>(
-    source: impl Stream<Item = T> + Send + 'static,
-    kind: &'static str,
-    health: Health,
-) -> impl Stream<Item = T> + Send + 'static {
+fn seen<K: Send + 'static>(
+    source: impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static,
+    mut standing: Standing,
+) -> impl Stream<Item = watcher::Result<Event<K>>> + Send + 'static {
     let mut source = Box::pin(source);
     stream::poll_fn(move |cx| {
-        health.beats(kind);
-        source.poll_next_unpin(cx)
+        standing.asked(cx);
+        let told = source.poll_next_unpin(cx);
+        if let Poll::Ready(Some(event)) = &told {
+            standing.told(event);
+            // It may wait for something else from now on.
+            standing.asked(cx);
+        }
+        told
     })
-}
-
-/// What the error of a watch means, and what to do. `None` where the watch goes on from where it
-/// was: nobody would tell us that it does, so it says nothing of being ready.
-fn explain(kind: &str, error: &watcher::Error) -> Option<String> {
-    let (refused, lists) = match error {
-        watcher::Error::InitialListFailed(kube::Error::Api(status)) => (Some(status.code), true),
-        watcher::Error::WatchStartFailed(kube::Error::Api(status)) => (Some(status.code), false),
-        watcher::Error::InitialListFailed(_) => (None, true),
-        watcher::Error::WatchStartFailed(_)
-        | watcher::Error::WatchFailed(_)
-        | watcher::Error::WatchError(_)
-        | watcher::Error::NoResourceVersion => (None, false),
-    };
-    match refused {
-        Some(404) => Some(format!(
-            "install the CRDs (kubectl apply --server-side -f crds/): the API server does not know \
-             {kind}"
-        )),
-        Some(401 | 403) if lists => Some(format!(
-            "grant the operator's RBAC (deploy/kustomize): {}",
-            api_error(error)
-        )),
-        _ => lists.then(|| format!("{kind} can't be listed: {}", api_error(error))),
-    }
 }
 
 /// The watch's own back-off, at most ten seconds.

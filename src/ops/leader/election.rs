@@ -202,12 +202,15 @@ impl Election {
         match failed {
             Failed::Conflict => return false,
             Failed::Refused(kube::Error::Api(status)) if matches!(status.code, 401 | 403) => {
-                let why =
-                    format!("grant the operator's RBAC for leases (deploy/kustomize): {failed}");
+                let why = format!(
+                    "the lease can't be used: {failed} — grant the operator's RBAC for leases (deploy/kustomize/rbac)"
+                );
                 self.health.unready(LEASE, &why);
             }
             Failed::Refused(_) | Failed::TimedOut => {
-                let why = format!("the lease can't be read or written: {failed}");
+                let why = format!(
+                    "the lease can't be read or written: {failed} — check the way to the Kubernetes API if it lasts"
+                );
                 self.health.unready(LEASE, &why);
             }
         }

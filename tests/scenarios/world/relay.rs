@@ -58,6 +58,8 @@ struct Shared {
     client: Client,
     way: watch::Sender<Way>,
     wrongs: Mutex<Wrongs>,
+    /// Who asks is nobody: as where his `ServiceAccount` is gone.
+    is_nobody: Mutex<bool>,
     /// What the status of an object is refused with.
     no_status: Mutex<Option<u16>>,
     /// What is left of it, by the path of a kind.
@@ -87,6 +89,7 @@ impl Relay {
             client: Client::try_from(config.unwrap()).unwrap(),
             way: watch::Sender::new(way),
             wrongs: Mutex::default(),
+            is_nobody: Mutex::default(),
             no_status: Mutex::default(),
             left: Mutex::default(),
         });
@@ -126,6 +129,12 @@ impl Relay {
     /// From now on no status of an object is written: that is answered with this, if with anything.
     pub(crate) fn refuse_status(&self, with: Option<u16>) {
         *self.shared.no_status.lock().unwrap() = with;
+    }
+
+    /// Whether the API server takes nobody's credentials from now on. Watches that are open end.
+    pub(crate) fn knows_nobody(&self, is_nobody: bool) {
+        *self.shared.is_nobody.lock().unwrap() = is_nobody;
+        self.end(End::Refused);
     }
 
     /// So many of the next watches are refused when they begin, and lists break off.
@@ -174,6 +183,13 @@ fn answered(code: u16, status: &Value) -> Response {
     Response::builder().status(code).body(body).unwrap()
 }
 
+fn unauthorized() -> Value {
+    json!({
+        "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "Unauthorized", "reason": "Unauthorized", "code": 401,
+    })
+}
+
 fn not_taken(code: u16) -> Value {
     json!({
         "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
@@ -183,6 +199,10 @@ fn not_taken(code: u16) -> Value {
 
 async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
+    let is_nobody = *shared.is_nobody.lock().unwrap();
+    if is_nobody {
+        return answered(401, &unauthorized());
+    }
     let path = parts.uri.path();
     if path.contains("/ecrrepositories/") && path.ends_with("/status") {
         let refused = *shared.no_status.lock().unwrap();
