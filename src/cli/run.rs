@@ -16,7 +16,7 @@ use tower::timeout::TimeoutLayer;
 
 use super::values::{address, levels, namespace, up_to_a_year, up_to_an_hour};
 use crate::{
-    controller::{self, BoundedPages, Cluster, Settings, WATCHED},
+    controller::{self, BoundedPages, Cluster, DEFINITIONS, Definitions, Settings, WATCHED},
     domain::{
         identity::{ClusterName, ClusterUid},
         retry::back_off,
@@ -82,6 +82,11 @@ pub(super) struct Flags {
     /// every namespace.
     #[arg(long, env = "ECR_OPERATOR_CREATE_DEFAULT_CLASS", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     create_default_class: bool,
+
+    /// Write although the definitions in the cluster lack fields that this version knows. What objects say there
+    /// is lost, such as that they are suspended.
+    #[arg(long, env = "ECR_OPERATOR_ALLOW_OLDER_DEFINITIONS", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    allow_older_definitions: bool,
 
     /// Run only while holding a lease, so that several replicas may stand by.
     #[arg(long, env = "ECR_OPERATOR_LEADER_ELECT", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -229,6 +234,8 @@ async fn serve_logged(flags: Flags, lease: Option<LeaseOf>) -> anyhow::Result<()
         &PARTS
     };
     let health = Health::of(parts.iter().copied());
+    // Also of who stands by: a rollout stops before the last process goes that could work.
+    health.expect([DEFINITIONS]);
     let metrics = Metrics::of(&lease_name(flags.watch_namespace.as_deref()));
     let listener = ops::listen(flags.admin_addr)
         .with_context(|| format!("--admin-addr {} can't be listened on", flags.admin_addr))?;
@@ -242,20 +249,27 @@ async fn serve_logged(flags: Flags, lease: Option<LeaseOf>) -> anyhow::Result<()
     );
     let admin = tokio::spawn(admin);
     let seen = (metrics, health);
+    let reader = client(config.clone(), Arc::new(Open), &seen.0)?;
+    let (definitions, followed) =
+        Definitions::followed(reader, seen.1.clone(), flags.allow_older_definitions);
+    tokio::spawn(followed);
     let outcome = match lease {
         None => {
             seen.0.leading(true);
             let client = client(config, Arc::new(Open), &seen.0)?;
             let work = Box::pin(work(
                 flags,
-                client,
+                (client, definitions),
                 (Arc::new(Open), None),
                 seen,
                 shutdown.clone(),
             ));
             until_stopped(work, &mut stop, shutdown.clone()).await
         }
-        Some(lease) => while_leading(flags, config, lease, seen, &mut stop, &shutdown).await,
+        Some(lease) => {
+            let to = (config, definitions);
+            while_leading(flags, to, lease, seen, &mut stop, &shutdown).await
+        }
     };
     shutdown.cancel();
     if outcome.is_ok() {
@@ -267,7 +281,7 @@ async fn serve_logged(flags: Flags, lease: Option<LeaseOf>) -> anyhow::Result<()
 /// Stands by, works while the lease is held, and gives it back once all work has ended.
 async fn while_leading(
     flags: Flags,
-    config: Config,
+    (config, definitions): (Config, Definitions),
     lease: LeaseOf,
     seen: (Metrics, Health),
     stop: &mut Stop,
@@ -283,8 +297,13 @@ async fn while_leading(
         Arc::clone(&fence),
         seen.clone(),
     );
+    let win = async {
+        // Who could not work leaves the lease to one of another version.
+        definitions.wait().await;
+        election.win().await;
+    };
     tokio::select! {
-        () = election.win() => {}
+        () = win => {}
         () = stop.asked() => {
             election.release().await;
             tracing::info!("stopped");
@@ -295,7 +314,7 @@ async fn while_leading(
     let client = client(config, Arc::clone(&fence) as Arc<dyn Fence>, &seen.0)?;
     let work = Box::pin(work(
         flags,
-        client,
+        (client, definitions),
         (fence, election.led_until()),
         seen,
         shutdown.clone(),
@@ -346,7 +365,7 @@ fn no_way(error: &InferConfigError) -> anyhow::Error {
 
 async fn work(
     flags: Flags,
-    client: Client,
+    (client, definitions): (Client, Definitions),
     (fence, worked_until): (Arc<dyn Fence>, Option<Timestamp>),
     (metrics, health): (Metrics, Health),
     shutdown: CancellationToken,
@@ -371,7 +390,7 @@ async fn work(
     };
     let namespace = flags.watch_namespace.as_deref();
     controller::run(
-        client,
+        (client, definitions),
         namespace,
         clients,
         cluster,

@@ -30,6 +30,9 @@ use crate::{
     telemetry::Outcome,
 };
 
+/// How long a class waits for definitions that are older than the operator.
+const UNDEFINED: Duration = Duration::from_secs(2);
+
 /// One pass over a class.
 pub(super) async fn reconcile_class<C: Clients>(
     watched: Arc<WatchedClass>,
@@ -46,6 +49,11 @@ pub(super) async fn reconcile_class<C: Clients>(
         later(&ctx, &watched, Some(resync));
         return Ok(Requeue::requeue(resync));
     };
+    if !ctx.definitions.fit() {
+        running.ends(Outcome::Again);
+        later(&ctx, &watched, Some(UNDEFINED));
+        return Ok(Requeue::requeue(UNDEFINED));
+    }
     let result = tracing::field::Empty;
     let span = tracing::info_span!("class", result, class = class.name_any());
     let outcome = one_pass(&ctx, class.clone()).instrument(span.clone()).await;

@@ -17,8 +17,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    assign::Parsed, events::Events, memory::Memories, owned::Owned, roll_call::RollCall,
-    surroundings::Surroundings, sweep::Wanted, watched::Watched,
+    assign::Parsed, definitions::Definitions, events::Events, memory::Memories, owned::Owned,
+    roll_call::RollCall, surroundings::Surroundings, sweep::Wanted, watched::Watched,
 };
 use crate::{
     domain::{
@@ -71,6 +71,7 @@ pub(super) struct Context<C> {
     pub(super) clients: C,
     pub(super) cluster: Cluster,
     pub(super) settings: Settings,
+    pub(super) definitions: Definitions,
     pub(super) store: Store<Watched>,
     pub(super) surroundings: Surroundings,
     pub(super) parsed: Parsed,

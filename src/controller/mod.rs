@@ -7,6 +7,7 @@ mod bounded;
 mod class;
 mod context;
 mod default_class;
+mod definitions;
 mod delete;
 mod documents;
 mod enforce;
@@ -41,6 +42,7 @@ mod watched;
 mod watching;
 
 pub use context::{Cluster, Settings};
+pub use definitions::{DEFINITIONS, Definitions};
 pub use kubernetes::cluster_uid;
 pub use pages::BoundedPages;
 pub use watch::run;

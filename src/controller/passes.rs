@@ -37,6 +37,8 @@ enum Happened {
     Wanted(Wanted),
     Due(Object),
     Ended(Ended),
+    /// The definitions are as they should be, or no longer.
+    Defined,
 }
 
 /// A pass that has ended.
@@ -54,6 +56,7 @@ pub(super) async fn passes<C: Clients>(ctx: Arc<Context<C>>, wanted: impl Stream
     let mut wanted = pin!(wanted);
     let mut listed = pin!(ctx.store.wait_until_ready());
     let mut is_listed = false;
+    let mut definitions = ctx.definitions.clone();
     let mut work = Work {
         ctx: &ctx,
         queue: Queue::new({
@@ -75,6 +78,7 @@ pub(super) async fn passes<C: Clients>(ctx: Arc<Context<C>>, wanted: impl Stream
             Some(it) = wanted.next() => Happened::Wanted(it),
             Some(it) = work.queue.due() => Happened::Due(it),
             Some(it) = work.passes.join_next() => Happened::Ended(it),
+            () = definitions.change() => Happened::Defined,
             else => break,
         };
         match happened {
@@ -87,6 +91,7 @@ pub(super) async fn passes<C: Clients>(ctx: Arc<Context<C>>, wanted: impl Stream
             Happened::Wanted(_) => {}
             Happened::Due(it) => work.wants(&it, Why::Look),
             Happened::Ended(it) => work.ended(it),
+            Happened::Defined => work.defined(),
         }
         work.begin();
     }
@@ -155,6 +160,15 @@ impl<C: Clients> Work<'_, C> {
         }
     }
 
+    /// Where objects no longer say what they were written to say, what is under way writes nothing more.
+    fn defined(&self) {
+        if !self.ctx.definitions.fit() {
+            for running in self.running.values() {
+                running.changed.cancel();
+            }
+        }
+    }
+
     fn joins(&mut self, object: &Watched, why: Why) {
         self.ctx.objects.wanted(key_of(object));
         self.queue.wants(object, why);
@@ -162,6 +176,7 @@ impl<C: Clients> Work<'_, C> {
 
     fn begin(&mut self) {
         while self.weight < HEAVIEST
+            && self.ctx.definitions.fit()
             && let Some(name) = self.queue.begins()
         {
             // It may have waited long: the pass is over the object as it is now.

@@ -25,6 +25,7 @@ use super::{
     class::reconcile_class,
     context::{Cluster, Context, Settings, idle},
     default_class::make_where_there_is_none,
+    definitions::Definitions,
     events::Events,
     excess::AT_ONCE,
     memory::Memories,
@@ -52,7 +53,7 @@ const GATHERS: Duration = Duration::from_millis(500);
 
 /// Watches objects, in one namespace or in all, and makes ECR match until `shutdown`.
 pub async fn run<C: Clients>(
-    client: Client,
+    (client, definitions): (Client, Definitions),
     namespace: Option<&str>,
     clients: C,
     cluster: Cluster,
@@ -72,6 +73,7 @@ pub async fn run<C: Clients>(
         idle: idle(cluster.worked_until, settings.policy_resync),
         cluster,
         settings,
+        definitions,
         store: reader.clone(),
         surroundings,
         parsed: Parsed::default(),
@@ -112,7 +114,10 @@ pub async fn run<C: Clients>(
     let classes = classes(&ctx, namespace.is_none().then_some(looks));
     let first_class = async {
         if settings.create_default_class {
-            let made = make_where_there_is_none(&ctx);
+            let made = async {
+                ctx.definitions.wait().await;
+                make_where_there_is_none(&ctx).await;
+            };
             shutdown.run_until_cancelled(made).await;
         }
     };

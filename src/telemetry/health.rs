@@ -21,6 +21,8 @@ pub struct Health {
     parts: Arc<watch::Sender<BTreeMap<&'static str, State>>>,
     /// Why a process that is ready does nothing.
     standing_by: Arc<watch::Sender<Option<String>>>,
+    /// What is to be said although the process is ready.
+    remarks: Arc<watch::Sender<BTreeMap<&'static str, String>>>,
     beats: Arc<Mutex<BTreeMap<&'static str, Instant>>>,
 }
 
@@ -31,6 +33,7 @@ impl Health {
         let health = Self {
             parts: Arc::new(watch::Sender::new(BTreeMap::new())),
             standing_by: Arc::new(watch::Sender::new(None)),
+            remarks: Arc::new(watch::Sender::new(BTreeMap::new())),
             beats: Arc::default(),
         };
         health.expect(parts);
@@ -56,12 +59,24 @@ impl Health {
         }
     }
 
+    /// What is to be said of a part although the process is ready; nothing more where there is none.
+    pub fn remark(&self, part: &'static str, remark: Option<String>) {
+        self.remarks.send_if_modified(|all| {
+            match remark {
+                Some(remark) => all.insert(part, remark),
+                None => all.remove(part),
+            };
+            false
+        });
+    }
+
     /// What is said while the process is ready.
     #[must_use]
     pub fn fine(&self) -> String {
-        let standing_by = self.standing_by.borrow();
-        let why = standing_by.as_ref().map(|why| format!("ok, {why}"));
-        why.unwrap_or_else(|| "ok".to_owned())
+        let (standing_by, remarks) = (self.standing_by.borrow(), self.remarks.borrow());
+        let said = standing_by.iter().chain(remarks.values());
+        let said = std::iter::once("ok").chain(said.map(String::as_str));
+        said.collect::<Vec<_>>().join(", ")
     }
 
     /// A part does its work.
@@ -155,6 +170,9 @@ mod tests {
         health.stand_by(Some("standing by: a leads".to_owned()));
         assert_eq!(health.check(), Ok(()));
         assert_eq!(health.fine(), "ok, standing by: a leads");
+        health.remark("b", Some("b is old".to_owned()));
+        assert_eq!(health.fine(), "ok, standing by: a leads, b is old");
+        health.remark("b", None);
         health.stand_by(None);
         health.expect(["watch"]);
         assert_eq!(health.fine(), "ok");

@@ -86,6 +86,7 @@ mod manifests;
 mod metrics;
 mod modes;
 mod moments;
+mod older;
 mod ownership;
 mod pacing;
 mod process;
