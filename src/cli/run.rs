@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tower::timeout::TimeoutLayer;
 
-use super::values::{address, levels, namespace, up_to_a_year, up_to_an_hour};
+use super::values::{address, levels, namespace, up_to_a_year, up_to_an_hour, up_to_ten_thousand};
 use crate::{
     controller::{self, BoundedPages, Cluster, DEFINITIONS, Definitions, Settings, WATCHED},
     domain::{
@@ -87,6 +87,11 @@ pub(super) struct Flags {
     /// is lost, such as that they are suspended.
     #[arg(long, env = "ECR_OPERATOR_ALLOW_OLDER_DEFINITIONS", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     allow_older_definitions: bool,
+
+    /// Show metrics of single objects as well, of so many at most (1 to 10000): first of those that are not
+    /// ready. How many are left out is shown, too.
+    #[arg(long, env = "ECR_OPERATOR_PER_OBJECT_METRICS", num_args = 0..=1, default_missing_value = "1000", require_equals = true, value_parser = up_to_ten_thousand)]
+    per_object_metrics: Option<usize>,
 
     /// Run only while holding a lease, so that several replicas may stand by.
     #[arg(long, env = "ECR_OPERATOR_LEADER_ELECT", default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
@@ -387,6 +392,7 @@ async fn work(
         policy_resync: Duration::from_secs(flags.policy_resync_seconds),
         stalled_retry: Duration::from_secs(flags.stalled_retry_seconds),
         create_default_class: flags.create_default_class,
+        per_object_metrics: flags.per_object_metrics,
     };
     let namespace = flags.watch_namespace.as_deref();
     controller::run(

@@ -31,6 +31,13 @@ pub(super) fn up_to_an_hour(text: &str) -> Result<u64, String> {
     seconds(text, 60 * 60)
 }
 
+/// A number of objects.
+pub(super) fn up_to_ten_thousand(text: &str) -> Result<usize, String> {
+    let number = text.trim().parse().ok();
+    let number = number.filter(|number| (1..=10_000).contains(number));
+    number.ok_or_else(|| "give a whole number, from 1 to 10000".to_owned())
+}
+
 fn seconds(text: &str, most: u64) -> Result<u64, String> {
     let seconds = text.trim().parse().ok();
     let seconds = seconds.filter(|seconds| (1..=most).contains(seconds));

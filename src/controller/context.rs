@@ -54,6 +54,8 @@ pub struct Settings {
     pub stalled_retry: Duration,
     /// Whether the class `default` is made where there is no class at all.
     pub create_default_class: bool,
+    /// How many objects have metrics of their own; none where nobody wants that.
+    pub per_object_metrics: Option<usize>,
 }
 
 impl Settings {

@@ -22,6 +22,7 @@ mod kubernetes;
 mod loss;
 mod memory;
 mod observe;
+mod overview;
 mod owned;
 mod ownership;
 mod pages;

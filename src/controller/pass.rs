@@ -15,6 +15,7 @@ use super::{
     error::Error,
     kubernetes::{set_finalizer, version, write_status},
     memory::Memory,
+    overview,
     permission::Permission,
     rest::REST,
     shown,
@@ -37,6 +38,7 @@ use crate::{
         status::{Problem, Standing, conclude, fit, keep_untried, note_overridden, note_since},
     },
     ecr::{Access, Clients},
+    telemetry::Place,
 };
 
 /// One pass under way.
@@ -347,9 +349,21 @@ impl<'a, C: Clients> Pass<'a, C> {
     pub(super) async fn tell(&mut self, problems: &[Problem]) {
         let mut events = event::of_pass(&self.before, &self.status, &self.done, problems);
         events.extend(event::denials(&self.done, self.denials.as_deref()));
-        shown::count(&self.ctx.metrics, &events, &self.done);
+        shown::count(&self.ctx.metrics, &self.place(), &events, &self.done);
         self.done.clear();
         self.ctx.events.publish(&self.object, events).await;
+    }
+
+    /// Where the object belongs, for metrics.
+    fn place(&self) -> Place {
+        let class = self.status.class_name.as_deref();
+        let class = class.filter(|name| self.ctx.surroundings.class(name).is_some());
+        let at = (
+            self.status.registry_id.as_deref(),
+            self.status.region.as_deref(),
+        );
+        let namespace = self.object.namespace().unwrap_or_default();
+        overview::place(&namespace, class.unwrap_or_default(), at)
     }
 
     /// When to come back: at the resync, or earlier where this pass left something that is tried again.

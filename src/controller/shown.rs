@@ -8,7 +8,12 @@ use k8s_openapi::{
 };
 use kube::{Resource, core::DeserializeGuard, runtime::reflector::ObjectRef};
 
-use super::{context::Context, watched::Watched, watching::digest};
+use super::{
+    context::Context,
+    overview::{Wanted, overview},
+    watched::Watched,
+    watching::digest,
+};
 use crate::{
     api::{Aspect, ECRRepositoryClass},
     domain::action::Action,
@@ -17,7 +22,7 @@ use crate::{
         ownership::Conflict,
         reason::Reason,
     },
-    telemetry::{Kind, Metrics, Shown},
+    telemetry::{Kind, Metrics, Place, Shown},
 };
 
 /// The reasons of conflicts, and of losses.
@@ -38,42 +43,47 @@ pub(super) fn key_of<K: Resource<DynamicType = ()>>(object: &K) -> u64 {
     key(&ObjectRef::from_obj(object))
 }
 
-/// Has all be shown from the beginning.
-pub(super) fn begin<C: Send + Sync + 'static>(ctx: &Arc<Context<C>>) {
-    let metrics = &ctx.metrics;
+/// Has all be shown from the beginning; how classes stand only where this process judges them.
+pub(super) fn begin<C: Send + Sync + 'static>(ctx: &Arc<Context<C>>, classes_too: bool) {
+    let (metrics, nowhere) = (&ctx.metrics, Place::default());
     for aspect in Aspect::ALL {
-        metrics.repaired(aspect.as_str(), 0);
+        metrics.repaired(aspect.as_str(), &nowhere, 0);
     }
     for reason in CONFLICTS {
-        metrics.conflicted(reason.as_str(), 0);
+        metrics.conflicted(reason.as_str(), &nowhere, 0);
     }
     for reason in LOSSES {
-        metrics.lost(reason.as_str(), 0);
+        metrics.lost(reason.as_str(), &nowhere, 0);
     }
     let (objects, classes) = (ctx.store.clone(), ctx.surroundings.classes.clone());
-    metrics.shows(move || {
-        let now = Timestamp::now();
-        let objects = objects.state();
-        let classes = classes.state();
-        let objects = objects.iter();
-        let objects = objects.map(|it| of_object(it, now));
-        let classes = classes.iter();
-        let classes = classes.map(|it| of_class(it, now));
-        objects.chain(classes).collect()
-    });
+    let wanted = Wanted {
+        per_object: ctx.settings.per_object_metrics,
+        classes: classes_too,
+    };
+    metrics.shows(move || overview(&objects, &classes, wanted, Timestamp::now()));
 }
 
-fn of_object(object: &Watched, now: Timestamp) -> Shown {
-    shown(Kind::Repository, object, object.stands(), now)
+pub(super) fn of_object(object: &Watched, place: Place, now: Timestamp) -> Shown {
+    let shown = shown(Kind::Repository, object, object.stands(), now);
+    Shown {
+        mode: object.mode(),
+        place,
+        ..shown
+    }
 }
 
-fn of_class(class: &DeserializeGuard<ECRRepositoryClass>, now: Timestamp) -> Shown {
+pub(super) fn of_class(
+    class: &DeserializeGuard<ECRRepositoryClass>,
+    place: Place,
+    now: Timestamp,
+) -> Shown {
     let readable = class.0.as_ref().ok();
     let stands = readable.map(|it| {
         let status = it.status.as_ref();
         Stands::of(status.map_or(&[] as &[_], |it| &it.conditions))
     });
-    shown(Kind::Class, class, stands.as_ref(), now)
+    let shown = shown(Kind::Class, class, stands.as_ref(), now);
+    Shown { place, ..shown }
 }
 
 /// What of an object's conditions is shown.
@@ -110,7 +120,7 @@ fn shown(kind: Kind, object: &impl Resource, stands: Option<&Stands>, now: Times
         (Some(_), None) => ("Unknown", "Unseen", None),
         (Some(_), Some((status, reason, since))) => (*status, *reason, Some(since)),
     };
-    let may_rest = reason == Reason::Suspended.as_str();
+    let may_rest = [Reason::Suspended, Reason::Observed].map(Reason::as_str);
     let since = since.or(meta.creation_timestamp.as_ref());
     let unready_for = since.map(|at| age(at, now));
     Shown {
@@ -118,8 +128,10 @@ fn shown(kind: Kind, object: &impl Resource, stands: Option<&Stands>, now: Times
         ready: status,
         reason,
         stalled: stands.is_some_and(|it| it.stalled),
-        unready_for: unready_for.filter(|_| status != "True" && !may_rest),
+        unready_for: unready_for.filter(|_| status != "True" && !may_rest.contains(&reason)),
         deleting_for,
+        mode: None,
+        place: Place::default(),
     }
 }
 
@@ -141,22 +153,22 @@ fn known(reason: &str) -> &'static str {
 }
 
 /// Counts what a pass did and told.
-pub(super) fn count(metrics: &Metrics, events: &[Event], done: &[Done]) {
+pub(super) fn count(metrics: &Metrics, place: &Place, events: &[Event], done: &[Done]) {
     for it in done {
         if let (true, Some(aspect)) = (it.drift, it.action.aspect()) {
-            metrics.repaired(aspect.as_str(), 1);
+            metrics.repaired(aspect.as_str(), place, 1);
         }
         if let Action::DeleteRepository { force } = it.action {
-            metrics.deleted(force);
+            metrics.deleted(force, place);
         }
     }
     for event in events {
         let is = |reason: &Reason| reason.as_str() == event.reason;
         if CONFLICTS.iter().any(is) {
-            metrics.conflicted(event.reason, 1);
+            metrics.conflicted(event.reason, place, 1);
         }
         if LOSSES.iter().any(is) {
-            metrics.lost(event.reason, 1);
+            metrics.lost(event.reason, place, 1);
         }
     }
 }
@@ -190,7 +202,7 @@ mod tests {
 
     fn look(object: &Watched) -> Shown {
         let later = Timestamp::from_second(60).unwrap();
-        of_object(object, later)
+        of_object(object, Place::default(), later)
     }
 
     #[test]
@@ -213,6 +225,12 @@ mod tests {
                 Some(("False", "Suspended")),
                 false,
                 ("False", "Suspended", None),
+            ),
+            // And so does whoever only observes.
+            (
+                Some(("False", "Observed")),
+                false,
+                ("False", "Observed", None),
             ),
             (None, false, ("Unknown", "Unseen", minute)),
         ] {

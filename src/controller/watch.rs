@@ -90,7 +90,7 @@ pub async fn run<C: Clients>(
         began: Instant::now(),
         shutdown: shutdown.clone(),
     });
-    shown::begin(&ctx);
+    shown::begin(&ctx, namespace.is_none());
     let api: Api<Watched> = match namespace {
         Some(namespace) => Api::namespaced(client, namespace),
         None => Api::all(client),

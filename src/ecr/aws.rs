@@ -49,7 +49,7 @@ use crate::{
         policy::Document,
         turns::Errand,
     },
-    telemetry::{Metrics, OK, call_span},
+    telemetry::{Metrics, OK, Place, call_span},
 };
 
 /// How long a failed look-up of the account stands for all who ask.
@@ -77,8 +77,12 @@ pub struct Shared {
     pub(super) snapshot: Arc<Snapshot>,
     sts: aws_sdk_sts::Client,
     region: Option<String>,
+    /// The class that calls.
+    class: String,
     /// The account that the credentials must belong to.
     declared: Option<RegistryId>,
+    /// The one that they do belong to, once that is known.
+    found: OnceLock<RegistryId>,
     account: Mutex<Account>,
     /// As whom it calls.
     caller: As,
@@ -104,7 +108,7 @@ impl Aws {
     pub(super) fn new(
         config: &SdkConfig,
         caller: As,
-        declared: Option<RegistryId>,
+        (class, declared): (String, Option<RegistryId>),
         snapshot: Arc<Snapshot>,
         pacing: Arc<Pacing>,
         fence: Arc<dyn Fence>,
@@ -116,7 +120,9 @@ impl Aws {
             snapshot,
             sts: aws_sdk_sts::Client::new(config),
             region: config.region().map(ToString::to_string),
+            class,
             declared,
+            found: OnceLock::new(),
             account: Mutex::new(Account::Unknown),
             caller,
             refused: AtomicBool::new(false),
@@ -233,6 +239,9 @@ impl Aws {
             if error.failure.class == Class::Throttled {
                 self.metrics.throttled(operation);
             }
+            if matches!(error.failure.class, Class::Denied | Class::Credentials) {
+                self.metrics.denied(operation, code, &self.place());
+            }
             if error.failure.class == Class::Credentials {
                 if let Some(loading) = self.caller.refused(error) {
                     // Where it was told before, it was the same one.
@@ -243,6 +252,17 @@ impl Aws {
             tracing::debug!(operation, code, said = %error.failure.said, "AWS said no");
         }
         answer
+    }
+
+    /// For which class it calls, and where.
+    fn place(&self) -> Place {
+        let account = self.found.get().or(self.declared.as_ref());
+        Place {
+            class: self.class.as_str().into(),
+            account: account.map_or("", RegistryId::as_str).into(),
+            region: self.region.as_deref().unwrap_or_default().into(),
+            ..Place::default()
+        }
     }
 
     async fn look_up_registry(&self) -> Result<Registry, Failure> {
@@ -267,6 +287,8 @@ impl Aws {
             });
         }
         tracing::info!(account = %id, %region, "calling AWS");
+        // The credentials may be of another one only after another look.
+        let _ = self.found.set(id.clone());
         Ok(Registry { id, region })
     }
 }

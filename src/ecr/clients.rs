@@ -186,11 +186,11 @@ impl Clients for AwsClients {
             None => None,
         };
         let (config, caller) = self.config(access, refused).await;
-        let account = access.account.clone();
+        let of = (access.class.clone(), access.account.clone());
         let opened = Aws::new(
             &config,
             caller,
-            account,
+            of,
             self.snapshot(access),
             Arc::clone(&self.pacing),
             Arc::clone(&self.fence),

@@ -10,7 +10,7 @@ mod words;
 
 pub use health::Health;
 pub use logs::{Levels, LogFormat, init as init_logs, plain, read_levels};
-pub use metrics::{Kind, Metrics, OK, Outcome, Shown, Work};
+pub use metrics::{Each, Kind, Metrics, OK, One, OneLabels, Outcome, Place, Shown, Sight, Work};
 pub use requests::CountRequests;
 pub use traces::{Traces, call_span};
 pub use words::{api_error, chain, innermost};

@@ -50,7 +50,11 @@ fn the_charts_copies_are_fresh() {
         copied(&format!("crds/{name}"), &format!("crds/{name}"));
     }
     assert_eq!(files(&chart().join("files/crds")), names);
-    for name in ["prometheus-rule.yaml", "dashboard.json"] {
+    for name in [
+        "prometheus-rule.yaml",
+        "prometheus-rule-objects.yaml",
+        "dashboard.json",
+    ] {
         copied(
             &format!("deploy/monitoring/{name}"),
             &format!("monitoring/{name}"),

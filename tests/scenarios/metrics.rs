@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::{
     queries::{Query, between},
-    world::{KEY, SECRET, World, assert_says},
+    world::{ACCOUNT, KEY, REGION, SECRET, World, assert_says},
 };
 
 fn text(file: &str) -> String {
@@ -126,12 +126,23 @@ fn dashboard_holds(samples: &BTreeMap<String, BTreeSet<String>>) {
     let unasked: Vec<_> = page().into_keys().collect();
     let unasked = unasked.iter().filter(own).filter(|it| !asked.contains(*it));
     let unasked: Vec<_> = unasked.collect();
-    assert_eq!(unasked, ["ecr_operator_snapshot_repositories"], "no panel");
+    let told_elsewhere = [
+        "ecr_operator_repository_deletion_seconds",
+        "ecr_operator_repository_lost_timestamp_seconds",
+        "ecr_operator_snapshot_repositories",
+    ];
+    assert_eq!(unasked, told_elsewhere, "no panel");
 }
 
 fn rules_hold(samples: &BTreeMap<String, BTreeSet<String>>) {
-    let rule: Value =
-        serde_yaml::from_str(&text("deploy/monitoring/prometheus-rule.yaml")).unwrap();
+    for file in ["prometheus-rule.yaml", "prometheus-rule-objects.yaml"] {
+        let text = text(&format!("deploy/monitoring/{file}"));
+        let rule: Value = serde_yaml::from_str(&text).unwrap();
+        alerts_hold(&rule, samples);
+    }
+}
+
+fn alerts_hold(rule: &Value, samples: &BTreeMap<String, BTreeSet<String>>) {
     for group in rule["spec"]["groups"].as_array().unwrap() {
         for alert in group["rules"].as_array().unwrap() {
             let name = alert["alert"].as_str().unwrap();
@@ -153,10 +164,15 @@ fn value(scrape: &str, sample: &str) -> f64 {
 
 /// A world in which everything that is counted has happened once.
 async fn eventful() -> World {
-    let mut world = World::new("metrics").await;
+    let mut world = World::without_operator("metrics").await;
+    world.flag("--per-object-metrics");
+    world.start_operator().await;
     world
         .emulator
         .inject(Fault::on("CreateRepository").throttle());
+    world
+        .emulator
+        .inject(Fault::on("PutImageTagMutability").deny());
     world
         .apply("api", json!({"imageTagMutability": "IMMUTABLE"}))
         .await;
@@ -177,6 +193,14 @@ async fn eventful() -> World {
     world.make_outside(&world.in_ecr("contested"), &[]);
     world.apply("contested", json!({})).await;
     world.stalled("contested", "AlreadyExists").await;
+    world.apply("paused", json!({"suspend": true})).await;
+    // It waits for its images to go.
+    let waits = json!({"deletionPolicy": "Delete"});
+    world.apply("waits", waits).await;
+    world.ready("waits").await;
+    world.push(&world.in_ecr("waits"), "v1");
+    world.delete("waits").await;
+    world.stalled("waits", "RepositoryNotEmpty").await;
     world.delete("going").await;
     world.gone(&going).await;
     world
@@ -200,6 +224,95 @@ async fn shown(world: &World) -> String {
     world.patiently("the watch to tell of the end", gone).await
 }
 
+/// What happened is counted once each, where it happened.
+fn counts_hold(world: &World, scrape: &str) {
+    let place = format!(
+        r#"exported_namespace="{}",class="local",account="{ACCOUNT}",region="{REGION}""#,
+        world.namespace
+    );
+    let leader = format!(
+        r#"leader_election_master_status{{name="ecr-operator-{}"}}"#,
+        world.namespace
+    );
+    let nowhere = r#"exported_namespace="",class="",account="",region="""#;
+    // An operator of one namespace does not say where classes lead.
+    let unbound = format!(
+        r#"exported_namespace="{}",class="local",account="",region="""#,
+        world.namespace
+    );
+    let of_class = format!(r#"class="local",account="{ACCOUNT}",region="{REGION}""#);
+    let sample =
+        |name: &str, label: &str, place: &str| format!("ecr_operator_{name}{{{label},{place}}}");
+    let reason = |name: &str, reason: &str, place: &str| {
+        sample(name, &format!(r#"reason="{reason}""#), place)
+    };
+    for (sample, count) in [
+        (
+            sample("drift_repaired_total", r#"aspect="imageTagMutability""#, &place),
+            1.0,
+        ),
+        (
+            sample("drift_repaired_total", r#"aspect="tags""#, nowhere),
+            0.0,
+        ),
+        (reason("losses_total", "RepositoryLost", &place), 1.0),
+        (reason("conflicts_total", "AlreadyExists", &place), 1.0),
+        (reason("conflicts_total", "NameConflict", nowhere), 0.0),
+        (
+            sample("repositories_deleted_total", r#"images="none""#, &place),
+            1.0,
+        ),
+        (
+            sample("repositories_deleted_total", r#"images="any""#, nowhere),
+            0.0,
+        ),
+        (
+            sample(
+                "aws_denials_total",
+                r#"operation="PutImageTagMutability",code="AccessDeniedException""#,
+                &of_class,
+            ),
+            1.0,
+        ),
+        (
+            r#"ecr_operator_aws_throttles_total{operation="CreateRepository"}"#.to_owned(),
+            1.0,
+        ),
+        (
+            r#"ecr_operator_aws_calls_total{operation="CreateRepository",code="ThrottlingException"}"#
+                .to_owned(),
+            1.0,
+        ),
+        (SYNCED.to_owned(), 1.0),
+        (
+            r#"ecr_operator_resources{kind="ECRRepository",ready="False",reason="AlreadyExists",stalled="true"}"#
+                .to_owned(),
+            1.0,
+        ),
+        (
+            sample(
+                "unready",
+                r#"kind="ECRRepository",reason="AlreadyExists",stalled="true""#,
+                &place,
+            ),
+            1.0,
+        ),
+        (
+            sample("not_enforced", r#"mode="suspend""#, &unbound),
+            1.0,
+        ),
+        (
+            format!("ecr_operator_repositories{{{unbound}}}"),
+            4.0,
+        ),
+        ("ecr_operator_repositories_left_out".to_owned(), 0.0),
+        (leader.clone(), 1.0),
+    ] {
+        let found = value(scrape, &sample);
+        assert!((found - count).abs() < f64::EPSILON, "{sample} is {found}");
+    }
+}
+
 #[tokio::test]
 async fn what_is_shown_is_what_the_page_dashboard_and_alerts_say() {
     let world = eventful().await;
@@ -209,51 +322,7 @@ async fn what_is_shown_is_what_the_page_dashboard_and_alerts_say() {
     dashboard_holds(&samples);
     rules_hold(&samples);
 
-    let leader = format!(
-        r#"leader_election_master_status{{name="ecr-operator-{}"}}"#,
-        world.namespace
-    );
-    for (sample, count) in [
-        (
-            r#"ecr_operator_drift_repaired_total{aspect="imageTagMutability"}"#,
-            1.0,
-        ),
-        (r#"ecr_operator_drift_repaired_total{aspect="tags"}"#, 0.0),
-        (r#"ecr_operator_losses_total{reason="RepositoryLost"}"#, 1.0),
-        (
-            r#"ecr_operator_conflicts_total{reason="AlreadyExists"}"#,
-            1.0,
-        ),
-        (
-            r#"ecr_operator_conflicts_total{reason="NameConflict"}"#,
-            0.0,
-        ),
-        (
-            r#"ecr_operator_repositories_deleted_total{images="none"}"#,
-            1.0,
-        ),
-        (
-            r#"ecr_operator_repositories_deleted_total{images="any"}"#,
-            0.0,
-        ),
-        (
-            r#"ecr_operator_aws_throttles_total{operation="CreateRepository"}"#,
-            1.0,
-        ),
-        (
-            r#"ecr_operator_aws_calls_total{operation="CreateRepository",code="ThrottlingException"}"#,
-            1.0,
-        ),
-        (SYNCED, 1.0),
-        (
-            r#"ecr_operator_resources{kind="ECRRepository",ready="False",reason="AlreadyExists",stalled="true"}"#,
-            1.0,
-        ),
-        (leader.as_str(), 1.0),
-    ] {
-        let found = value(&scrape, sample);
-        assert!((found - count).abs() < f64::EPSILON, "{sample} is {found}");
-    }
+    counts_hold(&world, &scrape);
     // Calls are counted as they are made, by whoever answers them.
     let creations = f64::from(u32::try_from(world.count("CreateRepository")).unwrap());
     let counted: f64 = scrape
@@ -262,11 +331,14 @@ async fn what_is_shown_is_what_the_page_dashboard_and_alerts_say() {
         .map(|it| it.rsplit_once(' ').unwrap().1.parse::<f64>().unwrap())
         .sum();
     assert!((counted - creations).abs() < f64::EPSILON, "{counted}");
-    // The lease is called by the one namespace that is watched.
-    let others = scrape.replace(&leader, "");
-    for secret in [world.namespace.as_str(), "contested", SECRET, KEY] {
+    // Objects are named only where somebody asks for it, by the metrics that he asked for.
+    let lines = scrape.lines();
+    let others = lines.filter(|it| !it.starts_with("ecr_operator_repository_"));
+    let others = others.collect::<Vec<_>>().join("\n");
+    for secret in ["contested", SECRET, KEY] {
         assert!(!others.contains(secret), "{secret} in\n{others}");
     }
+    assert_says(&scrape, r#"ecr_operator_repository_info{name="contested","#);
     world.finish().await;
 }
 

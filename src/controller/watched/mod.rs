@@ -17,8 +17,8 @@ use super::{
 use crate::{
     api::{
         APPROVE_LIFECYCLE_ANNOTATION, APPROVE_RECREATE_ANNOTATION, Compared, ECRRepository,
-        ECRRepositorySpec, ECRRepositoryStatus, FINALIZER, Loss, MAX_TOKEN, RECONCILE_ANNOTATION,
-        RECONCILE_FLUX_ANNOTATION,
+        ECRRepositorySpec, ECRRepositoryStatus, FINALIZER, Loss, MAX_TOKEN, ManagementPolicy,
+        RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
     },
     domain::status::fit,
 };
@@ -61,6 +61,8 @@ struct Packed {
     last_class_name: Option<Box<str>>,
     /// What metrics show of its conditions.
     stands: Stands,
+    /// How it keeps the operator from its repository, if it does.
+    mode: Option<&'static str>,
     /// Whether all is well and nobody asks for anything.
     is_at_rest: bool,
     /// What of the object is not in it.
@@ -124,6 +126,7 @@ impl Watched {
         let name = |it: &String| it.as_str().into();
         let status = status.as_ref();
         let packed = Packed {
+            mode: mode(&spec),
             class_name: spec.class_name.as_ref().map(name),
             last_class_name: status.and_then(|it| it.class_name.as_ref()).map(name),
             is_at_rest: is_at_rest(&meta, status),
@@ -179,6 +182,11 @@ impl Watched {
         self.content.as_ref().is_ok_and(|it| it.is_at_rest)
     }
 
+    /// How it keeps the operator from its repository, by the name of what says so.
+    pub(super) fn mode(&self) -> Option<&'static str> {
+        self.content.as_ref().ok()?.mode
+    }
+
     /// What metrics show of its conditions; none where it can't be read.
     pub(super) fn stands(&self) -> Option<&Stands> {
         Some(&self.content.as_ref().ok()?.stands)
@@ -205,6 +213,14 @@ impl Packed {
         let text = decompress_size_prepended_with_dict(&self.text, USUAL.as_bytes())
             .map_err(Unread::foreign)?;
         serde_json::from_slice(&text).map_err(Unread::foreign)
+    }
+}
+
+fn mode(spec: &ECRRepositorySpec) -> Option<&'static str> {
+    match (spec.suspend, spec.management_policy) {
+        (Some(true), _) => Some("suspend"),
+        (Some(false) | None, Some(ManagementPolicy::Observe)) => Some("observe"),
+        (Some(false) | None, Some(ManagementPolicy::Enforce) | None) => None,
     }
 }
 

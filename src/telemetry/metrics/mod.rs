@@ -1,7 +1,9 @@
-//! Metrics for Prometheus; docs/metrics.md names each. Labels come from closed lists: never an
-//! object's name.
+//! Metrics for Prometheus; docs/metrics.md names each. Labels come from closed lists, or name namespaces and classes,
+//! of which there are so many at most; an object's name is among them only where somebody asks for that.
 
 mod at_scrape;
+mod each;
+mod place;
 mod process;
 mod resources;
 mod snapshots;
@@ -23,9 +25,12 @@ use prometheus_client::{
     registry::Registry,
 };
 
-pub use resources::{Kind, Shown};
+pub use each::{Each, One, OneLabels};
+pub use place::Place;
+pub use resources::{Kind, Shown, Sight};
 pub use work::{Outcome, Work};
 
+use place::Places;
 use process::Process;
 use resources::Resources;
 use snapshots::Snapshots;
@@ -48,16 +53,32 @@ struct Operation {
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Aspect {
     aspect: &'static str,
+    #[prometheus(flatten)]
+    place: Place,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Reason {
     reason: &'static str,
+    #[prometheus(flatten)]
+    place: Place,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct Images {
     images: &'static str,
+    #[prometheus(flatten)]
+    place: Place,
+}
+
+/// A call that AWS denied, or whose credentials it did not take.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
+struct Denial {
+    operation: &'static str,
+    code: &'static str,
+    class: Arc<str>,
+    account: Arc<str>,
+    region: Arc<str>,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
@@ -95,12 +116,14 @@ pub struct Metrics {
     wait_seconds: Family<Operation, Seconds>,
     throttles: Family<Operation, Counter>,
     rates: Family<Operation, Gauge<f64, AtomicU64>>,
+    denials: Family<Denial, Counter>,
     watch_errors: Family<OfKind, Counter>,
     requests: Family<Request, Counter>,
     repaired: Family<Aspect, Counter>,
     conflicts: Family<Reason, Counter>,
     losses: Family<Reason, Counter>,
     deletes: Family<Images, Counter>,
+    places: Arc<Places>,
     /// The name of the lease.
     lease: Arc<str>,
     leader: Family<Named, Gauge<i64, AtomicI64>>,
@@ -123,12 +146,14 @@ impl Metrics {
             wait_seconds: Family::default(),
             throttles: Family::default(),
             rates: Family::default(),
+            denials: Family::default(),
             watch_errors: Family::default(),
             requests: Family::default(),
             repaired: Family::default(),
             conflicts: Family::default(),
             losses: Family::default(),
             deletes: Family::default(),
+            places: Arc::default(),
             lease: lease.into(),
             leader: Family::default(),
             works: Arc::default(),
@@ -136,7 +161,8 @@ impl Metrics {
             snapshots: Arc::default(),
         };
         for images in ["none", "any"] {
-            drop(metrics.deletes.get_or_create(&Images { images }));
+            let place = Place::default();
+            drop(metrics.deletes.get_or_create(&Images { images, place }));
         }
         // Without an election the process is the one that writes.
         metrics.leading(true);
@@ -224,6 +250,11 @@ impl Metrics {
             "Calls a second that an operation may make, in the registry where it was last called",
             self.rates.clone(),
         );
+        own.register(
+            "aws_denials",
+            "Calls that AWS denied, or whose credentials it did not take, by class",
+            self.denials.clone(),
+        );
     }
 
     /// How many calls of an operation may be made a second from now on.
@@ -259,6 +290,24 @@ impl Metrics {
         self.throttles.get_or_create(&Operation { operation }).inc();
     }
 
+    /// Counts a call that AWS denied, or whose credentials it did not take: of a class, its account and its region.
+    pub fn denied(&self, operation: &'static str, code: &'static str, of: &Place) {
+        let Place {
+            exported_namespace: _,
+            class,
+            account,
+            region,
+        } = self.places.admitted(of);
+        let denial = Denial {
+            operation,
+            code,
+            class,
+            account,
+            region,
+        };
+        self.denials.get_or_create(&denial).inc();
+    }
+
     /// What a controller works on, counted under its name.
     #[must_use]
     pub fn work(&self, controller: &'static str, workers: u16) -> Work {
@@ -283,28 +332,31 @@ impl Metrics {
     }
 
     /// Counts repairs of an aspect; 0 has it shown from now on.
-    pub fn repaired(&self, aspect: &'static str, times: u64) {
-        self.repaired
-            .get_or_create(&Aspect { aspect })
-            .inc_by(times);
+    pub fn repaired(&self, aspect: &'static str, place: &Place, times: u64) {
+        let place = self.places.admitted(place);
+        let repaired = Aspect { aspect, place };
+        self.repaired.get_or_create(&repaired).inc_by(times);
     }
 
     /// Counts conflicts over a repository; 0 has the reason shown from now on.
-    pub fn conflicted(&self, reason: &'static str, times: u64) {
-        self.conflicts
-            .get_or_create(&Reason { reason })
-            .inc_by(times);
+    pub fn conflicted(&self, reason: &'static str, place: &Place, times: u64) {
+        let place = self.places.admitted(place);
+        let conflict = Reason { reason, place };
+        self.conflicts.get_or_create(&conflict).inc_by(times);
     }
 
     /// Counts repositories that vanished; 0 has the reason shown from now on.
-    pub fn lost(&self, reason: &'static str, times: u64) {
-        self.losses.get_or_create(&Reason { reason }).inc_by(times);
+    pub fn lost(&self, reason: &'static str, place: &Place, times: u64) {
+        let place = self.places.admitted(place);
+        let loss = Reason { reason, place };
+        self.losses.get_or_create(&loss).inc_by(times);
     }
 
     /// Counts the deletion of a repository, with any images or only if it has none.
-    pub fn deleted(&self, with_images: bool) {
+    pub fn deleted(&self, with_images: bool, place: &Place) {
         let images = if with_images { "any" } else { "none" };
-        self.deletes.get_or_create(&Images { images }).inc();
+        let place = self.places.admitted(place);
+        self.deletes.get_or_create(&Images { images, place }).inc();
     }
 
     /// Whether this process is the one that writes.
@@ -331,7 +383,7 @@ impl Metrics {
     }
 
     /// From now on each scrape looks at the objects in this way.
-    pub fn shows(&self, look: impl Fn() -> Vec<Shown> + Send + Sync + 'static) {
+    pub fn shows(&self, look: impl Fn() -> Sight + Send + Sync + 'static) {
         self.resources.shows(Box::new(look));
     }
 

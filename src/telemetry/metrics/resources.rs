@@ -8,6 +8,11 @@ use prometheus_client::{
     metrics::{MetricType, gauge::ConstGauge},
 };
 
+use super::{
+    each::{Each, encode_each},
+    place::{MOST, Place},
+};
+
 /// The kinds that are counted.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Kind {
@@ -37,7 +42,7 @@ impl Kind {
 }
 
 /// How one object stands. All words are of closed lists.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Shown {
     /// What it is.
     pub kind: Kind,
@@ -51,6 +56,21 @@ pub struct Shown {
     pub unready_for: Option<Duration>,
     /// How long it has been about to be deleted.
     pub deleting_for: Option<Duration>,
+    /// How it keeps the operator from its repository, if it does.
+    pub mode: Option<&'static str>,
+    /// Where it belongs.
+    pub place: Place,
+}
+
+/// All that is to be shown.
+#[derive(Debug, Default)]
+pub struct Sight {
+    /// Every object.
+    pub shown: Vec<Shown>,
+    /// How many objects there are in each place; of a class without any, 0.
+    pub counts: BTreeMap<Place, usize>,
+    /// Single objects, where somebody wants them.
+    pub each: Option<Each>,
 }
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -61,15 +81,31 @@ struct Standing {
     stalled: &'static str,
 }
 
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct OfKind {
+/// Objects that stand alike, in one place.
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, Ord, PartialEq, PartialOrd)]
+struct Unready {
     kind: &'static str,
+    reason: &'static str,
+    stalled: &'static str,
+    #[prometheus(flatten)]
+    place: Place,
 }
 
-type Look = Box<dyn Fn() -> Vec<Shown> + Send + Sync>;
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, Ord, PartialEq, PartialOrd)]
+struct Deleting {
+    kind: &'static str,
+    #[prometheus(flatten)]
+    place: Place,
+}
 
-/// Name, help, and how to tell.
-type Age = (&'static str, &'static str, fn(&Shown) -> Option<Duration>);
+#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, Ord, PartialEq, PartialOrd)]
+struct Left {
+    mode: &'static str,
+    #[prometheus(flatten)]
+    place: Place,
+}
+
+type Look = Box<dyn Fn() -> Sight + Send + Sync>;
 
 /// The objects, through whoever knows them.
 #[derive(Default)]
@@ -93,39 +129,157 @@ impl Collector for Resources {
         let Some(look) = self.0.get() else {
             return Ok(());
         };
-        let shown = look();
-        let (name, help) = (
-            "resources",
-            "Objects, by their condition Ready and whether they wait for a person",
+        let sight = look();
+        encode_standings(&mut encoder, &sight.shown)?;
+        encode_unready(&mut encoder, &sight.shown)?;
+        let deleting = sight.shown.iter().filter_map(|it| {
+            let (kind, place) = (it.kind.as_str(), it.place.clone());
+            Some((Deleting { kind, place }, it.deleting_for?))
+        });
+        let deleting = grouped(deleting, |it| Deleting {
+            place: Place::others(),
+            ..it
+        });
+        let oldest = (
+            "oldest_deletion_seconds",
+            "How long the longest has been about to be deleted, by place; absent where none is",
         );
-        let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (standing, count) in count(&shown) {
-            ConstGauge::new(count).encode(family.encode_family(&standing)?)?;
-        }
-        let ages: [Age; 2] = [
-            (
-                "oldest_unready_seconds",
-                "How long the longest has been not ready; 0 where all are, suspended ones apart",
-                |it| it.unready_for,
-            ),
-            (
-                "oldest_deletion_seconds",
-                "How long the longest has been about to be deleted; 0 where none is",
-                |it| it.deleting_for,
-            ),
-        ];
-        for (name, help, age) in ages {
-            let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
-            for kind in Kind::ALL {
-                let of_kind = shown.iter().filter(|it| it.kind == kind);
-                let oldest = of_kind.filter_map(age).max().unwrap_or_default();
-                let kind = kind.as_str();
-                let labels = OfKind { kind };
-                ConstGauge::new(oldest.as_secs_f64()).encode(family.encode_family(&labels)?)?;
-            }
-        }
-        Ok(())
+        encode_oldest(&mut encoder, oldest, &deleting)?;
+        let left = sight.shown.iter().filter_map(|it| {
+            let (mode, place) = (it.mode?, it.place.clone());
+            Some((Left { mode, place }, Duration::ZERO))
+        });
+        let left = grouped(left, |it| Left {
+            place: Place::others(),
+            ..it
+        });
+        let held_back = (
+            "not_enforced",
+            "Objects whose repository is not kept as they say: suspended, or observed only",
+        );
+        encode_counts(&mut encoder, held_back, &left)?;
+        encode_places(&mut encoder, sight.counts)?;
+        sight
+            .each
+            .map_or(Ok(()), |each| encode_each(&mut encoder, &each))
     }
+}
+
+fn encode_standings(encoder: &mut DescriptorEncoder<'_>, shown: &[Shown]) -> fmt::Result {
+    let (name, help) = (
+        "resources",
+        "Objects, by their condition Ready and whether they wait for a person",
+    );
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (standing, count) in count(shown) {
+        ConstGauge::new(count).encode(family.encode_family(&standing)?)?;
+    }
+    Ok(())
+}
+
+fn encode_unready(encoder: &mut DescriptorEncoder<'_>, shown: &[Shown]) -> fmt::Result {
+    let unready = shown.iter().filter_map(|it| {
+        let of = Unready {
+            kind: it.kind.as_str(),
+            reason: it.reason,
+            stalled: if it.stalled { "true" } else { "false" },
+            place: it.place.clone(),
+        };
+        Some((of, it.unready_for?))
+    });
+    let unready = grouped(unready, |it| Unready {
+        place: Place::others(),
+        ..it
+    });
+    let counts = (
+        "unready",
+        "Objects that are not ready and should be, by reason and place",
+    );
+    encode_counts(encoder, counts, &unready)?;
+    let oldest = (
+        "oldest_unready_seconds",
+        "How long the longest of them has been not ready",
+    );
+    encode_oldest(encoder, oldest, &unready)
+}
+
+/// How many are alike, and how long the longest has been so.
+#[derive(Clone, Copy, Debug, Default)]
+struct Group {
+    count: u32,
+    longest: Duration,
+}
+
+/// Puts together what is alike. Of more than there is room for, those stay apart that have lasted longest.
+fn grouped<L: Ord>(
+    all: impl Iterator<Item = (L, Duration)>,
+    others: impl Fn(L) -> L,
+) -> BTreeMap<L, Group> {
+    let mut groups = BTreeMap::<L, Group>::new();
+    for (labels, lasts) in all {
+        let group = groups.entry(labels).or_default();
+        group.count = group.count.saturating_add(1);
+        group.longest = group.longest.max(lasts);
+    }
+    if groups.len() <= MOST {
+        return groups;
+    }
+    let mut sorted: Vec<_> = groups.into_iter().collect();
+    // Stable: of those that have lasted equally long, always the same ones.
+    sorted.sort_by_key(|(_, group)| std::cmp::Reverse(group.longest));
+    let rest = sorted.split_off(MOST);
+    let mut groups: BTreeMap<_, _> = sorted.into_iter().collect();
+    for (labels, one) in rest {
+        let group = groups.entry(others(labels)).or_default();
+        group.count = group.count.saturating_add(one.count);
+        group.longest = group.longest.max(one.longest);
+    }
+    groups
+}
+
+fn encode_counts<L: EncodeLabelSet>(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help): (&str, &str),
+    groups: &BTreeMap<L, Group>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, group) in groups {
+        ConstGauge::new(i64::from(group.count)).encode(family.encode_family(labels)?)?;
+    }
+    Ok(())
+}
+
+fn encode_oldest<L: EncodeLabelSet>(
+    encoder: &mut DescriptorEncoder<'_>,
+    (name, help): (&str, &str),
+    groups: &BTreeMap<L, Group>,
+) -> fmt::Result {
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    for (labels, group) in groups {
+        let longest = ConstGauge::new(group.longest.as_secs_f64());
+        longest.encode(family.encode_family(labels)?)?;
+    }
+    Ok(())
+}
+
+fn encode_places(
+    encoder: &mut DescriptorEncoder<'_>,
+    counts: BTreeMap<Place, usize>,
+) -> fmt::Result {
+    let (name, help) = ("repositories", "Objects, by namespace and class");
+    let mut family = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
+    let mut sorted: Vec<_> = counts.into_iter().collect();
+    sorted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let rest = sorted.split_off(sorted.len().min(MOST));
+    if !rest.is_empty() {
+        let count = rest.into_iter().map(|(_, count)| count).sum();
+        sorted.push((Place::others(), count));
+    }
+    for (place, count) in sorted {
+        let count = ConstGauge::new(i64::try_from(count).unwrap_or(i64::MAX));
+        count.encode(family.encode_family(&place)?)?;
+    }
+    Ok(())
 }
 
 /// How many stand alike. That none is well shows as 0.
@@ -147,4 +301,22 @@ fn count(shown: &[Shown]) -> BTreeMap<Standing, i64> {
         *counts.entry(standing).or_default() += 1;
     }
     counts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_more_places_than_there_is_room_for_the_oldest_stay_apart() {
+        let all = (0..2_000_u32).map(|n| (n, Duration::from_secs(u64::from(n % 1_000))));
+        let groups = grouped(all, |_| u32::MAX);
+        assert_eq!(groups.len(), MOST + 1);
+        assert_eq!(groups[&999].count, 1);
+        let others = groups[&u32::MAX];
+        assert_eq!(others.count, 1_500);
+        assert!(others.longest < Duration::from_secs(999));
+        let total: u32 = groups.values().map(|it| it.count).sum();
+        assert_eq!(total, 2_000, "nobody is left out");
+    }
 }

@@ -6,7 +6,7 @@
 
 use std::{thread, time::Duration};
 
-use super::{Kind, Metrics, OK, Outcome, Shown};
+use super::{Kind, Metrics, OK, Outcome, Place, Shown, Sight};
 
 /// The value of the one sample that begins so.
 #[track_caller]
@@ -163,26 +163,42 @@ fn objects_are_counted_at_each_scrape() {
         stalled: true,
         unready_for: Some(Duration::from_mins(1)),
         deleting_for: None,
+        mode: None,
+        place: Place {
+            exported_namespace: "payments".into(),
+            class: "prod".into(),
+            account: "111122223333".into(),
+            region: "eu-central-1".into(),
+        },
     };
     let longer = Shown {
         unready_for: Some(Duration::from_mins(2)),
         deleting_for: Some(Duration::from_mins(3)),
-        ..unready
+        mode: Some("suspend"),
+        ..unready.clone()
     };
-    metrics.shows(move || vec![unready, longer]);
+    metrics.shows(move || Sight {
+        shown: vec![unready.clone(), longer.clone()],
+        ..Sight::default()
+    });
     let denied = r#"ecr_operator_resources{kind="ECRRepository",ready="False",reason="AccessDenied",stalled="true"}"#;
     assert_eq!(value(&metrics, denied), 2.0);
     let well = r#"ecr_operator_resources{kind="ECRRepository",ready="True",reason="Synced",stalled="false"}"#;
     assert_eq!(value(&metrics, well), 0.0);
-    let of = |name: &str, kind: &str| {
-        value(
-            &metrics,
-            &format!(r#"ecr_operator_{name}{{kind="{kind}"}}"#),
-        )
-    };
-    assert_eq!(of("oldest_unready_seconds", "ECRRepository"), 120.0);
-    assert_eq!(of("oldest_deletion_seconds", "ECRRepository"), 180.0);
-    assert_eq!(of("oldest_unready_seconds", "ECRRepositoryClass"), 0.0);
+    let place = r#"exported_namespace="payments",class="prod",account="111122223333",region="eu-central-1"}"#;
+    let kind = r#"kind="ECRRepository""#;
+    let denied = r#"reason="AccessDenied",stalled="true""#;
+    for (sample, expected) in [
+        (format!("unready{{{kind},{denied},{place}"), 2.0),
+        (
+            format!("oldest_unready_seconds{{{kind},{denied},{place}"),
+            120.0,
+        ),
+        (format!("oldest_deletion_seconds{{{kind},{place}"), 180.0),
+        (format!(r#"not_enforced{{mode="suspend",{place}"#), 1.0),
+    ] {
+        assert_eq!(value(&metrics, &format!("ecr_operator_{sample}")), expected);
+    }
 }
 
 #[test]
