@@ -195,7 +195,7 @@ $(CONTROL_PLANE): $(CONTROL_PLANE_SOURCES)
 promtool: tools ## build Prometheus' checker of rules, which the tests of alerts use
 	@$(SETUP) $(PROMTOOL)
 
-$(PROMTOOL): tests/promtool/go.mod tests/promtool/go.sum tests/promtool/build.sh
+$(PROMTOOL): tests/promtool/go.mod tests/promtool/go.sum tests/promtool/build.sh tests/promtool/panels/main.go
 	tests/promtool/build.sh $(TARGET)/tools
 
 .PHONY: helm

@@ -11,12 +11,14 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use serde_json::Value;
+use sha2::{Digest as _, Sha256};
 
 /// The alerts, and those that name the object.
 const RULES: [(&str, &str); 2] = [
@@ -163,6 +165,25 @@ fn each_alert_has_a_page_and_each_page_an_alert() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     assert_eq!(there, pages);
+}
+
+/// The picture of the first screen is of this dashboard: `tests/scenarios/dashboard.rs` draws it.
+#[test]
+fn the_picture_is_of_the_dashboard_as_it_is() {
+    let dashboard: Value = serde_json::from_str(&text("deploy/monitoring/dashboard.json")).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    let first = panels.filter(|it| it["gridPos"]["y"].as_f64() < Some(24.0) && it["type"] != "row");
+    let first = serde_json::to_string(&first.collect::<Vec<_>>()).unwrap();
+    let digest = Sha256::digest(first);
+    let digest = digest.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").unwrap();
+        text
+    });
+    assert!(
+        text("docs/dashboard.svg").contains(&digest),
+        "docs/dashboard.svg is of another dashboard: \
+         make promtool && UPDATE=1 cargo test --test scenarios dashboard::"
+    );
 }
 
 /// The schema of a kind.

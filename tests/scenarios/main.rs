@@ -48,6 +48,7 @@
 
 mod dice;
 mod looking;
+mod picture;
 mod queries;
 mod samples;
 mod world;
@@ -63,6 +64,7 @@ mod class_refusals;
 mod class_tags;
 mod classes;
 mod creation;
+mod dashboard;
 mod definition;
 mod deletion;
 mod deletion_changes;

@@ -81,9 +81,19 @@ impl Estate {
 
     /// Starts the operator, and does not wait for it.
     pub(crate) fn spawn_operator(&mut self) {
+        self.spawn_operator_with(None);
+    }
+
+    /// Starts the operator with one more flag.
+    pub(crate) async fn start_operator_with(&mut self, flag: &str) {
+        self.spawn_operator_with(Some(flag.to_owned()));
+        self.operator().ready().await;
+    }
+
+    fn spawn_operator_with(&mut self, flag: Option<String>) {
         let cluster = format!("--cluster-name={CLUSTER}");
         let intervals = self.intervals.map(ToOwned::to_owned);
-        let flags: Vec<_> = [cluster].into_iter().chain(intervals).collect();
+        let flags: Vec<_> = [cluster].into_iter().chain(intervals).chain(flag).collect();
         let operator = Operator::spawn(&self.server, &self.emulator.url(), &flags, &[]);
         self.operator = Some(operator);
     }
