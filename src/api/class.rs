@@ -355,7 +355,8 @@ pub(super) const DESCRIPTION: &str = "ECRRepositoryClass is to ECRRepository wha
     they have in common, and what those who create them may choose.\n\n\
     Only administrators write it; whoever may write an ECRRepository chooses among classes by \
     spec.className, within what they allow. A class with the annotation \
-    ecr-operator.dev/is-default-class: \"true\" is that of objects without className.";
+    ecr-operator.dev/is-default-class: \"true\" is that of objects without className; of several such classes the \
+    newest counts.";
 
 /// The schema of the whole object; the root is written by hand, as for `ECRRepository`.
 impl JsonSchema for ECRRepositoryClass {
