@@ -167,3 +167,31 @@ pub(crate) async fn unknown_fields(server: Arc<Server>) {
         assert!(said.contains("spec.repositoryNam"), "{how:?}: {said}");
     }
 }
+
+/// `tags:` with nothing behind it, as a template leaves it.
+pub(crate) async fn null(server: Arc<Server>) {
+    let objects = server.objects("nothing").await;
+    let manifest = |name: &str| {
+        json!({
+            "apiVersion": "ecr-operator.dev/v1alpha1", "kind": "ECRRepository",
+            "metadata": {"name": name, "namespace": "nothing"}, "spec": {"tags": null, "imageTagMutability": "MUTABLE"},
+        })
+        .to_string()
+    };
+    let kubectl = &server.kubectl;
+    let server_side = ["apply", "--server-side", "-f", "-"];
+    let refused = kubectl.run_with(&server_side, &manifest("server")).await;
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.contains("spec.tags") && refused.contains("null"),
+        "{refused}"
+    );
+    // Client-side, it is no value.
+    let client_side = ["apply", "-f", "-"];
+    kubectl
+        .run_with(&client_side, &manifest("client"))
+        .await
+        .unwrap();
+    let kept = objects.get("client").await.unwrap();
+    assert_eq!(kept.data["spec"], json!({"imageTagMutability": "MUTABLE"}));
+}

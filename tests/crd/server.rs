@@ -143,7 +143,7 @@ async fn the_api_server_holds_the_rules() {
     let directory = tempfile::tempdir().unwrap();
     let control_plane = ControlPlane::start(directory.path()).await.unwrap();
     let server = Arc::new(Server::of(&control_plane).await);
-    let parts: [(&str, Part); 15] = [
+    let parts: [(&str, Part); 16] = [
         // First, because it changes the definition under the others.
         ("old objects are not locked in", |s| {
             Box::pin(ratchet::old_objects_are_not_locked_in(s))
@@ -159,6 +159,7 @@ async fn the_api_server_holds_the_rules() {
         }),
         ("columns", |s| Box::pin(kubectl::columns(s))),
         ("explain", |s| Box::pin(kubectl::explain(s))),
+        ("null", |s| Box::pin(kubectl::null(s))),
         ("unknown fields", |s| Box::pin(kubectl::unknown_fields(s))),
         ("classes", |s| Box::pin(cases::classes(s))),
         ("columns of classes", |s| {

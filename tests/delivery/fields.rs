@@ -23,7 +23,11 @@ pub(crate) fn every_field(namespace: &str) -> String {
     ] {
         let path = workspace().join(format!("tests/crd/cases/{file}.yaml"));
         let cases: Vec<Value> = serde_yaml::from_str(&fs::read_to_string(path).unwrap()).unwrap();
-        for (number, case) in cases.into_iter().enumerate() {
+        // It has a null within a statement, which the operator refuses and Argo CD's server-side diff never finds again.
+        let cases = cases
+            .into_iter()
+            .filter(|it| it["case"] != "a policy document with what nobody foresaw");
+        for (number, case) in cases.enumerate() {
             manifests.push(manifest(
                 kind,
                 namespace,
