@@ -37,9 +37,10 @@ CARGO_DENY := $(TARGET)/tools/cargo-deny-$(CARGO_DENY_VERSION)/bin/cargo-deny
 
 # What delivers by Git: Flux's own controllers, Argo CD, and a git server. Their versions are in tests/gitops/*/go.mod.
 GITOPS := $(TARGET)/gitops
+GIT_SERVER := $(GITOPS)/git-server
 FLUX := $(addprefix $(GITOPS)/,kustomize-controller source-controller helm-controller)
+# Argo CD is one program under several names. Kustomize is what it calls; Redis is a stand-in.
 ARGOCD := $(addprefix $(GITOPS)/,argocd kustomize redis)
-GITOPS_BUILD := CGO_ENABLED=0 nice go build -p 2 -trimpath -ldflags "-s -w"
 
 PROMTOOL := $(TARGET)/tools/promtool
 CARGO_CYCLONEDX_VERSION := 0.5.9
@@ -106,35 +107,13 @@ sbom: tools $(CARGO_CYCLONEDX) ## write ecr-operator.cdx.json: every crate that 
 	@CARGO_CYCLONEDX=$(abspath $(CARGO_CYCLONEDX)) deploy/release/sbom.sh ecr-operator.cdx.json
 	@echo "ecr-operator.cdx.json"
 
-# PART=argocd: Argo CD alone; PART=all: both. One at a time: each test has an API server of its own.
+# PART=argocd: Argo CD alone; PART=all: both. Each test has an API server of its own.
 .PHONY: gitops
-gitops: tools $(CONTROL_PLANE) $(GITOPS)/git-server $(if $(filter argocd,$(PART)),,$(FLUX)) $(if $(filter argocd all,$(PART)),$(ARGOCD) $(HELM)) ## deliver by Flux's own controllers (PART=argocd, PART=all: by Argo CD)
+gitops: tools ## deliver by Flux's own controllers (PART=argocd, PART=all: by Argo CD)
+	@$(SETUP) $(CONTROL_PLANE) $(GIT_SERVER) $(if $(filter argocd,$(PART)),,$(FLUX)) $(if $(filter argocd all,$(PART)),$(ARGOCD) $(HELM3))
 	@echo "==> delivery by $(or $(PART),flux)"
 	cargo test --locked --test delivery -- --nocapture --test-threads $(or $(RUST_TEST_THREADS),2) \
 		$(if $(filter argocd,$(PART)),argocd::,$(if $(filter all,$(PART)),,--skip argocd::))
-
-$(FLUX): tests/gitops/flux/go.mod tests/gitops/flux/go.sum
-	@echo "==> Flux's $(@F) (kustomize-controller, the first, about 3 minutes; the others 1)"
-	@mkdir -p $(GITOPS)/definitions
-	cd tests/gitops/flux && $(GITOPS_BUILD) -o $(abspath $@).new github.com/fluxcd/$(@F)
-	cp -f $$(cd tests/gitops/flux && go list -m -f '{{.Dir}}' github.com/fluxcd/$(@F))/config/crd/bases/*.yaml $(GITOPS)/definitions
-	@mv $@.new $@
-
-# Argo CD is one program under several names. What it calls for a kustomization.yaml is of its own version.
-$(GITOPS)/argocd $(GITOPS)/kustomize: tests/gitops/argocd/go.mod tests/gitops/argocd/go.sum
-	@echo "==> $(@F) (argocd about 6 minutes, once)"
-	@mkdir -p $(GITOPS)/argocd-definitions
-	cd tests/gitops/argocd && $(GITOPS_BUILD) -o $(abspath $@).new $(if $(filter argocd,$(@F)),github.com/argoproj/argo-cd/v3/cmd,sigs.k8s.io/kustomize/kustomize/v5)
-	cp -f $$(cd tests/gitops/argocd && go list -m -f '{{.Dir}}' github.com/argoproj/argo-cd/v3)/manifests/crds/*-crd.yaml $(GITOPS)/argocd-definitions
-	@mv $@.new $@
-
-$(GITOPS)/redis: tests/gitops/argocd/redis/main.go tests/gitops/argocd/go.mod tests/gitops/argocd/go.sum
-	@mkdir -p $(@D)
-	cd tests/gitops/argocd && $(GITOPS_BUILD) -o $(abspath $@) ./redis
-
-$(GITOPS)/git-server: tests/gitops/git-server/main.go
-	@mkdir -p $(@D)
-	cd tests/gitops/git-server && $(GITOPS_BUILD) -o $(abspath $@) .
 
 .PHONY: up
 up: tools ## start the local stack in the background (OPERATOR=0: without the operator)
@@ -207,6 +186,24 @@ $(HELM): xtask/setup/go-program.sh tests/helm/main.go tests/helm/go.mod tests/he
 
 $(HELM3): xtask/setup/go-program.sh tests/helm/v3/go.mod tests/helm/v3/go.sum
 	xtask/setup/go-program.sh tests/helm/v3 helm.sh/helm/v3/cmd/helm $@ "$(HELM3_FLAGS)"
+
+$(FLUX): xtask/setup/go-program.sh tests/gitops/flux/go.mod tests/gitops/flux/go.sum
+	xtask/setup/go-program.sh tests/gitops/flux github.com/fluxcd/$(@F) $@
+	tests/gitops/definitions.sh tests/gitops/flux github.com/fluxcd/$(@F) config/crd/bases/ $(GITOPS)/definitions
+
+$(GITOPS)/argocd: xtask/setup/go-program.sh tests/gitops/argocd/go.mod tests/gitops/argocd/go.sum
+	xtask/setup/go-program.sh tests/gitops/argocd github.com/argoproj/argo-cd/v3/cmd $@
+	tests/gitops/definitions.sh tests/gitops/argocd github.com/argoproj/argo-cd/v3 manifests/crds/application $(GITOPS)/argocd-definitions
+	tests/gitops/definitions.sh tests/gitops/argocd github.com/argoproj/argo-cd/v3 manifests/crds/appproject $(GITOPS)/argocd-definitions
+
+$(GITOPS)/kustomize: xtask/setup/go-program.sh tests/gitops/argocd/go.mod tests/gitops/argocd/go.sum
+	xtask/setup/go-program.sh tests/gitops/argocd sigs.k8s.io/kustomize/kustomize/v5 $@
+
+$(GITOPS)/redis: xtask/setup/go-program.sh tests/gitops/argocd/redis/main.go tests/gitops/argocd/go.mod tests/gitops/argocd/go.sum
+	xtask/setup/go-program.sh tests/gitops/argocd ./redis $@
+
+$(GIT_SERVER): xtask/setup/go-program.sh tests/gitops/git-server/main.go tests/gitops/git-server/go.mod
+	xtask/setup/go-program.sh tests/gitops/git-server . $@
 
 $(OCI_IMAGE): $(filter-out %_test.go,$(wildcard deploy/image/oci/*.go)) deploy/image/oci/go.mod deploy/image/oci/go.sum
 	xtask/setup/go-program.sh deploy/image/oci . $@

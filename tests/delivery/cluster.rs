@@ -51,6 +51,12 @@ impl Cluster {
             .join("delivery")
             .join(name);
         if dir.exists() {
+            // Argo CD takes all permissions from where it keeps repositories.
+            let made = Command::new("chmod")
+                .args(["-R", "u+rwx"])
+                .arg(&dir)
+                .status();
+            assert!(made.unwrap().success());
             fs::remove_dir_all(&dir).unwrap();
         }
         let control_plane = ControlPlane::start(&dir).await.unwrap();

@@ -12,6 +12,7 @@
     reason = "a test that cannot go on has failed, and the figures are to be seen"
 )]
 
+mod argocd;
 mod chart;
 mod cluster;
 mod fields;

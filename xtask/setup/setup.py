@@ -102,6 +102,13 @@ def parts():
         Part(os.path.join(TARGET_NAME, "tools/helm"), "Helm", "go", 180),
         Part(os.path.join(TARGET_NAME, "tools/helm3"), "Helm 3", "go", 90),
         Part(os.path.join(TARGET_NAME, "tools/oci-image"), "image builder", "go", 40),
+        Part(os.path.join(TARGET_NAME, "gitops/git-server"), "git server", "go", 5),
+        Part(os.path.join(TARGET_NAME, "gitops/kustomize-controller"), "Flux (1 of 3)", "go", 290),
+        Part(os.path.join(TARGET_NAME, "gitops/source-controller"), "Flux (2 of 3)", "go", 110),
+        Part(os.path.join(TARGET_NAME, "gitops/helm-controller"), "Flux (3 of 3)", "go", 15),
+        Part(os.path.join(TARGET_NAME, "gitops/argocd"), "Argo CD", "go", 410),
+        Part(os.path.join(TARGET_NAME, "gitops/kustomize"), "Kustomize", "go", 20),
+        Part(os.path.join(TARGET_NAME, "gitops/redis"), "Redis", "go", 5),
     ]
     return {it.target: it for it in known}
 
