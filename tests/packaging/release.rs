@@ -268,3 +268,36 @@ fn actions_and_images_are_pinned_by_what_cannot_move() {
     let (_, build) = dockerfile.split_once(" AS build\n").unwrap();
     assert!(!build.contains("cargo install"), "{build}");
 }
+
+/// The directories below `directory` that have a go.mod.
+fn modules(directory: &Path, found: &mut Vec<String>) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.join("go.mod").exists() {
+            let relative = path.strip_prefix(workspace()).unwrap();
+            found.push(format!("/{}", relative.display()));
+        }
+        if path.is_dir() {
+            modules(&path, found);
+        }
+    }
+}
+
+#[test]
+fn every_module_of_go_is_kept_up_to_date() {
+    let updates = text(&workspace().join(".github/dependabot.yml"));
+    let updates: Value = serde_yaml::from_str(&updates).unwrap();
+    let updates = updates["updates"].as_array().unwrap();
+    let of_go = updates.iter().find(|it| it["package-ecosystem"] == "gomod");
+    let named = of_go.unwrap()["directories"].as_array().unwrap().iter();
+    let named: BTreeSet<_> = named.map(|it| it.as_str().unwrap().to_owned()).collect();
+    let mut found = Vec::new();
+    for directory in ["tests", "deploy"] {
+        modules(&workspace().join(directory), &mut found);
+    }
+    found.retain(|it| !named.contains(it));
+    assert!(
+        found.is_empty(),
+        "name them in .github/dependabot.yml: {found:?}"
+    );
+}
