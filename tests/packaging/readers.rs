@@ -2,11 +2,12 @@
 //!
 //! kubectl, Helm and Argo CD read a text of 1.1 into JSON and take no dates; Kustomize, and with it Flux and
 //! `kubectl apply -k`, does: a definition with `enum: [2012-10-17]` reached the cluster as
-//! `"2012-10-17T00:00:00Z"`, and every policy with a version was refused. 1.2 is read by `serde_yaml`, 1.1 by PyYAML
+//! `"2012-10-17T00:00:00Z"`, and every policy with a version was refused. 1.2 is read by `serde_yaml`, 1.1 by `PyYAML`
 //! and, where that does not know it either, by its own pages (`readers.py`).
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     io::Write as _,
     path::{Path, PathBuf},
@@ -94,13 +95,13 @@ fn are_read_alike(texts: &BTreeMap<String, String>) {
     let mut wrong = String::new();
     for (name, judged) in judged(texts) {
         if !judged.doubtful.is_empty() {
-            wrong += &format!("{name}: quote {:#?}\n", judged.doubtful);
+            writeln!(wrong, "{name}: quote {:#?}", judged.doubtful).unwrap();
         }
         let mut read = documents(&texts[&name]);
         read.iter_mut().for_each(numbers);
         let other = judged.documents.into_iter().filter(|it| !it.is_null());
         if read != other.collect::<Vec<_>>() {
-            wrong += &format!("{name}: YAML 1.1 and 1.2 find different values\n");
+            writeln!(wrong, "{name}: YAML 1.1 and 1.2 find different values").unwrap();
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
