@@ -281,7 +281,7 @@ pub(super) async fn look<C: Clients>(
 
 /// One look shows the repository, and the other does not.
 pub(super) fn looks_differ() -> Failure {
-    Failure::unavailable("DescribeRepositories and ListTagsForResource do not agree that it exists")
+    Failure::unsettled("DescribeRepositories and ListTagsForResource do not agree that it exists")
 }
 
 /// The repository does not exist, as far as is known.
@@ -306,7 +306,7 @@ async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result
             Ok(None) => {
                 let said =
                     "CreateRepository says that it exists, ListTagsForResource that it does not";
-                let failure = Failure::unavailable(said);
+                let failure = Failure::unsettled(said);
                 // Both looks went well: what is in vain is the creation.
                 if let Some(creation) = &creation {
                     pass.not_written(creation, failure);

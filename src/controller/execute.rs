@@ -266,7 +266,7 @@ impl<C: Clients> Pass<'_, C> {
                 aspect: action.aspect(),
                 action: operation,
                 message: format!(
-                    "Nothing to do here, it follows {}: {}",
+                    "It follows {} and was not tried: {} — nothing to do here",
                     first.action, failure.said
                 ),
                 ..first.clone()

@@ -24,7 +24,7 @@ impl<C: Clients> Pass<'_, C> {
         self.awaits_owners(at)?;
         let roll = self.ctx.roll(&self.aws, at).await?;
         if roll.names.contains(at.name.as_str()) {
-            return Err(Failure::unavailable(
+            return Err(Failure::unsettled(
                 "DescribeRepositories lists the repository and does not find it by its name",
             ));
         }
@@ -44,7 +44,7 @@ impl<C: Clients> Pass<'_, C> {
             return Ok(());
         }
         self.hurries_first_sweep(at.name.as_str());
-        Err(Failure::unavailable(
+        Err(Failure::unsettled(
             "the first look at the whole registry has not come to its end",
         ))
     }

@@ -57,7 +57,7 @@ impl<C: Clients> Pass<'_, C> {
             (Some(_), None) => false,
         };
         (is_young && is_former).then(|| {
-            Failure::unavailable(
+            Failure::unsettled(
                 "ListTagsForResource does not show yet the tags that were just written",
             )
         })
@@ -82,7 +82,7 @@ impl<C: Clients> Pass<'_, C> {
         let now = self.ctx.now();
         let since = *self.memory.left_since.get_or_insert(now);
         (since.until(now) < SETTLED).then(|| {
-            Failure::unavailable(format!(
+            Failure::unsettled(format!(
                 "ListTagsForResource shows nothing of this object, and what was sent for it may still have its effect: \
                  it is looked at again for {} seconds",
                 SETTLED.as_secs()

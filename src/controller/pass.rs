@@ -29,8 +29,8 @@ use crate::{
     domain::{
         class::{AdoptionLeave, Allowance},
         desired::{Adoption, Refusal},
-        event::{self, Done},
-        failure::Failure,
+        event::{self, Done, Event},
+        failure::{Class, Failure},
         identity::{ClusterName, Owner},
         ownership::Claim,
         reason::Reason,
@@ -392,7 +392,7 @@ impl<'a, C: Clients> Pass<'a, C> {
         failure: Failure,
     ) -> Moment {
         tracing::warn!(action, class = failure.class.label(), said = %failure.said, "not done");
-        let (now, dice) = (self.ctx.clock(), fastrand::f64());
+        let (now, dice, class) = (self.ctx.clock(), fastrand::f64(), failure.class);
         let waits = self.ctx.settings.waits();
         let call = call(slot, action);
         let attempts = &mut self.memory.attempts;
@@ -401,7 +401,7 @@ impl<'a, C: Clients> Pass<'a, C> {
         let failures = &mut self.failures;
         if problem.stalled {
             failures.stalled += 1;
-        } else {
+        } else if class != Class::Unsettled {
             failures.retried += 1;
         }
         self.problems.push(problem);

@@ -216,11 +216,11 @@ fn slow() -> Failure {
 }
 
 fn vanished() -> Failure {
-    Failure::unavailable("ListTagsForResource does not find the repository that was there before")
+    Failure::unsettled("ListTagsForResource does not find the repository that was there before")
 }
 
 fn late() -> Failure {
-    Failure::unavailable(
+    Failure::unsettled(
         "CreateRepository took so long that there may be images by now: the lifecycle policy follows once that \
          is looked at",
     )

@@ -1,8 +1,8 @@
 //! What went wrong, by what is to be done about it. One `Class` decides retry, reason and label.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use super::reason::Reason;
+use super::{reason::Reason, status::fit};
 
 /// The kinds of failures, by their cure.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -11,6 +11,8 @@ pub enum Class {
     Throttled,
     /// No answer, a fault of AWS, or an answer that can't be read.
     Unavailable,
+    /// AWS answers, and what it shows is not settled yet: the operator waits by itself.
+    Unsettled,
     /// The credentials are missing, expired or revoked.
     Credentials,
     /// The credentials belong to another account than the class declares.
@@ -64,9 +66,11 @@ impl Class {
     #[must_use]
     pub const fn retry(self) -> Retry {
         let (patience, then) = match self {
-            Self::Throttled | Self::Unavailable | Self::Gone | Self::NotLeading => {
-                (None, Pace::BackOff)
-            }
+            Self::Throttled
+            | Self::Unavailable
+            | Self::Unsettled
+            | Self::Gone
+            | Self::NotLeading => (None, Pace::BackOff),
             Self::Credentials | Self::Denied => (Some(MINUTE.saturating_mul(5)), Pace::BackOff),
             // IAM is eventually consistent (IAM User Guide, "Changes that I make are not always
             // immediately visible"): a new principal is unknown to ECR for a while.
@@ -94,7 +98,7 @@ impl Class {
             (Self::PolicyRefused, true) => Reason::InvalidPolicy,
             (Self::Limit, _) => Reason::LimitExceeded,
             (Self::Kms, _) => Reason::KmsKeyUnusable,
-            (Self::Gone | Self::NotLeading, _) => Reason::Progressing,
+            (Self::Unsettled | Self::Gone | Self::NotLeading, _) => Reason::Progressing,
             (Self::Exists, _) => Reason::AlreadyExists,
             (Self::NotEmpty, _) => Reason::RepositoryNotEmpty,
             (Self::Altered, _) => Reason::StoredDiffers,
@@ -106,6 +110,7 @@ impl Class {
     pub const fn ends_the_pass(self) -> bool {
         match self {
             Self::Unavailable
+            | Self::Unsettled
             | Self::Credentials
             | Self::WrongAccount
             | Self::Gone
@@ -122,42 +127,45 @@ impl Class {
         }
     }
 
-    /// What to do about it, before AWS's own words.
+    /// What to do about it, after what happened.
     #[must_use]
     pub const fn advice(self) -> &'static str {
         match self {
-            Self::Throttled => "Nothing to do, it is tried again: AWS throttles this operation",
+            Self::Throttled => "nothing to do: AWS throttles this operation, and it is tried again",
             Self::Unavailable => {
-                "Nothing to do, it is tried again; check the network and AWS_ENDPOINT_URL if it \
-                 lasts: AWS can't be reached"
+                "nothing to do: AWS can't be reached, and it is tried again; check the network and \
+                 AWS_ENDPOINT_URL if it lasts"
             }
+            Self::Unsettled => "nothing to do: it is looked at again in a moment",
             Self::Credentials => {
-                "Check the operator's credentials and region (IRSA, EKS Pod Identity or environment) and \
+                "check the operator's credentials and region (IRSA, EKS Pod Identity or environment) and \
                  the node's clock"
             }
             Self::WrongAccount => {
-                "Correct spec.assumeRole or spec.registry.accountId of the class: the credentials are \
+                "correct spec.assumeRole or spec.registry.accountId of the class: the credentials are \
                  not those of its account"
             }
-            Self::Denied => "Allow the operator's role this action (deploy/iam): AWS denied it",
-            Self::Invalid => "Correct the value that AWS names",
+            Self::Denied => "allow the operator's role this action (deploy/iam)",
+            Self::Invalid => "correct the value that AWS names",
             Self::PolicyRefused => {
-                "Check that every principal exists and every action is ECR's: AWS refused the \
+                "check that every principal exists and every action is ECR's: AWS refused the \
                  repository policy"
             }
-            Self::Limit => "Ask AWS for a higher quota or remove what is unused",
-            Self::Kms => "Check the KMS key, its state and its grants",
-            Self::Gone => "Nothing to do, it is looked up again: the repository was not found",
-            Self::Exists => "Set spec.adoption or choose another name: the repository exists",
+            Self::Limit => "ask AWS for a higher quota or remove what is unused",
+            Self::Kms => "check the KMS key, its state and its grants",
+            Self::Gone => "nothing to do: the repository was not found, and it is looked up again",
+            Self::Exists => "set spec.adoption or choose another name: the repository exists",
             Self::NotEmpty => {
-                "Delete the images, or set spec.deletionPolicy to Retain (the repository stays) \
+                "delete the images, or set spec.deletionPolicy to Retain (the repository stays) \
                  or DeleteWithImages (the images go too)"
             }
             Self::Altered => {
-                "Write the policy as AWS keeps it, or remove what it replaces: it is written again \
+                "write the policy as AWS keeps it, or remove what it replaces: it is written again \
                  each time that policies are looked at"
             }
-            Self::NotLeading => "Nothing to do, another replica goes on: this one does not lead",
+            Self::NotLeading => {
+                "nothing to do: this replica does not lead, and another one goes on"
+            }
         }
     }
 
@@ -167,6 +175,7 @@ impl Class {
         match self {
             Self::Throttled => "throttled",
             Self::Unavailable => "unavailable",
+            Self::Unsettled => "unsettled",
             Self::Credentials => "credentials",
             Self::WrongAccount => "wrong_account",
             Self::Denied => "denied",
@@ -183,14 +192,38 @@ impl Class {
     }
 }
 
+/// What stands between what happened and what to do about it.
+const CURE: &str = " — ";
+
+/// How much of what happened is told: what to do about it must fit as well.
+const LONGEST_SAID: usize = 640;
+
 /// A call that failed.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("{}: {said}", class.advice())]
 pub struct Failure {
     /// Its kind.
     pub class: Class,
-    /// What AWS said, without anything that differs from one call to the next.
+    /// What AWS said, without anything that differs from one call to the next. Where it has a cure of its own,
+    /// as a clock that goes wrong has, that stands behind a dash.
     pub said: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.said.len() > LONGEST_SAID {
+            return write!(
+                f,
+                "{}…{CURE}{}",
+                fit(&self.said, LONGEST_SAID),
+                self.class.advice()
+            );
+        }
+        f.write_str(&self.said)?;
+        if self.said.contains(CURE) {
+            return Ok(());
+        }
+        write!(f, "{CURE}{}", self.class.advice())
+    }
 }
 
 impl Failure {
@@ -199,6 +232,15 @@ impl Failure {
     pub fn unavailable(said: impl Into<String>) -> Self {
         Self {
             class: Class::Unavailable,
+            said: said.into(),
+        }
+    }
+
+    /// What AWS shows is not settled yet: nothing is wrong, and nobody has to do anything.
+    #[must_use]
+    pub fn unsettled(said: impl Into<String>) -> Self {
+        Self {
+            class: Class::Unsettled,
             said: said.into(),
         }
     }

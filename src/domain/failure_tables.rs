@@ -11,7 +11,8 @@ use super::{
 const fn next(class: Class) -> Option<Class> {
     match class {
         Class::Throttled => Some(Class::Unavailable),
-        Class::Unavailable => Some(Class::Credentials),
+        Class::Unavailable => Some(Class::Unsettled),
+        Class::Unsettled => Some(Class::Credentials),
         Class::Credentials => Some(Class::WrongAccount),
         Class::WrongAccount => Some(Class::Denied),
         Class::Denied => Some(Class::Invalid),
@@ -33,11 +34,11 @@ fn all() -> impl Iterator<Item = Class> {
 
 #[test]
 fn every_advice_begins_with_what_to_do() {
-    const DOING: &[&str] = &["Allow", "Ask", "Check", "Correct", "Delete", "Set", "Write"];
+    const DOING: &[&str] = &["allow", "ask", "check", "correct", "delete", "set", "write"];
     for class in all() {
         let advice = class.advice();
         let first = advice.split(' ').next().unwrap();
-        let nothing = advice.starts_with("Nothing to do, ");
+        let nothing = advice.starts_with("nothing to do: ");
         assert!(DOING.contains(&first) || nothing, "{class:?}: {advice}");
         // Who is told that there is nothing to do is never told that a person is needed.
         assert_eq!(
@@ -47,7 +48,7 @@ fn every_advice_begins_with_what_to_do() {
         );
         assert!(
             !advice.ends_with(['.', ':', ' ']),
-            "AWS's words follow: {advice}"
+            "it ends the message: {advice}"
         );
         assert!(
             advice.len() < 300 && !advice.contains(['\n', '\t']),
@@ -57,7 +58,7 @@ fn every_advice_begins_with_what_to_do() {
 }
 
 #[test]
-fn advice_comes_before_the_words_of_aws() {
+fn advice_comes_after_the_words_of_aws() {
     for class in all() {
         let failure = Failure {
             class,
@@ -65,7 +66,7 @@ fn advice_comes_before_the_words_of_aws() {
         };
         assert_eq!(
             failure.to_string(),
-            format!("{}: what AWS said", class.advice())
+            format!("what AWS said — {}", class.advice())
         );
     }
 }
@@ -85,6 +86,7 @@ fn each_is_tried_again_in_its_own_way() {
     let table = [
         (Class::Throttled, None, BackOff, Reason::Throttled),
         (Class::Unavailable, None, BackOff, Reason::AwsUnavailable),
+        (Class::Unsettled, None, BackOff, Reason::Progressing),
         (
             Class::Credentials,
             MINUTES(5),
@@ -137,10 +139,32 @@ fn only_what_any_other_call_would_meet_too_ends_a_pass() {
         ending,
         [
             Class::Unavailable,
+            Class::Unsettled,
             Class::Credentials,
             Class::WrongAccount,
             Class::Gone,
             Class::NotLeading
         ]
+    );
+}
+
+#[test]
+fn a_cure_of_its_own_stands_alone_and_long_words_leave_room_for_it() {
+    let of = |said: &str| {
+        Failure {
+            class: Class::Credentials,
+            said: said.to_owned(),
+        }
+        .to_string()
+    };
+    let clock = "TagResource: the node's clock is wrong — set it";
+    assert_eq!(of(clock), clock);
+    let long = of(&"ä".repeat(2000));
+    assert!(long.len() < 1024, "{long}");
+    assert!(long.ends_with(Class::Credentials.advice()), "{long}");
+    let waits = Failure::unsettled("the repository does not show yet");
+    assert_eq!(
+        waits.to_string(),
+        "the repository does not show yet — nothing to do: it is looked at again in a moment"
     );
 }

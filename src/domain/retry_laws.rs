@@ -73,6 +73,7 @@ fn class() -> impl Strategy<Value = Class> {
     prop::sample::select(vec![
         Class::Throttled,
         Class::Unavailable,
+        Class::Unsettled,
         Class::Credentials,
         Class::Denied,
         Class::Invalid,
@@ -84,7 +85,7 @@ fn class() -> impl Strategy<Value = Class> {
 
 /// What heals by itself: status keeps nothing of it.
 fn passing() -> impl Strategy<Value = Class> {
-    prop::sample::select(vec![Class::Throttled, Class::Unavailable])
+    prop::sample::select(vec![Class::Throttled, Class::Unavailable, Class::Unsettled])
 }
 
 fn any_event() -> impl Strategy<Value = Event> {

@@ -271,8 +271,8 @@ impl Aws {
             said,
         };
         let region = self.region.as_deref().unwrap_or_default();
-        let region =
-            Region::parse(region).map_err(|why| lacking(format!("set AWS_REGION: {why}")))?;
+        let region = Region::parse(region)
+            .map_err(|why| lacking(format!("there is no region ({why}) — set AWS_REGION")))?;
         let call = self.sts.get_caller_identity().send();
         // Once a process and class: it waits for nobody.
         let operation = "GetCallerIdentity";

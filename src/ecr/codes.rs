@@ -261,7 +261,12 @@ mod tests {
         let (one, other) = (expired("20260101T000000Z"), expired("20260101T001500Z"));
         assert_eq!(one, other);
         assert_eq!(one.failure.class, Class::Credentials);
-        assert!(one.failure.said.contains("set the node's clock"), "{one:?}");
+        assert!(
+            one.failure
+                .said
+                .contains("the node's clock is minutes away from AWS's — set it"),
+            "{one:?}"
+        );
         let skewed = refused(
             "TagResource",
             403,
@@ -269,7 +274,10 @@ mod tests {
             Some("too large"),
         );
         assert!(
-            skewed.failure.said.contains("set the node's clock"),
+            skewed
+                .failure
+                .said
+                .contains("the node's clock is minutes away from AWS's — set it"),
             "{skewed:?}"
         );
         let wrong = "The request signature we calculated does not match";

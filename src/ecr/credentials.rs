@@ -117,7 +117,7 @@ fn without_credentials(Failure { class, said }: Failure) -> Failure {
 
 fn no_credentials(class: Class) -> Class {
     match class {
-        Class::Throttled | Class::Unavailable => Class::Unavailable,
+        Class::Throttled | Class::Unavailable | Class::Unsettled => Class::Unavailable,
         Class::Credentials
         | Class::WrongAccount
         | Class::Denied

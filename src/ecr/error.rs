@@ -156,7 +156,9 @@ fn why(code: &str, message: Option<&str>) -> String {
     let words = message.unwrap_or_default();
     if is_of_the_clock(code, words) {
         // AWS's own words have both times in them, and so others each time.
-        return "set the node's clock, which is minutes away from AWS's".to_owned();
+        return "the node's clock is minutes away from AWS's — set it, as by NTP; AWS takes no request then, \
+                whatever the credentials"
+            .to_owned();
     }
     let fixed = of_the_signature(code, words).map(ToOwned::to_owned);
     let said = fixed.unwrap_or_else(|| steady(words));

@@ -204,7 +204,8 @@ fn is_of_all(class: Class) -> bool {
         | Class::Gone
         | Class::Exists
         | Class::NotEmpty
-        | Class::Altered => false,
+        | Class::Altered
+        | Class::Unsettled => false,
     }
 }
 

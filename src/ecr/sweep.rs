@@ -194,6 +194,7 @@ fn is_of_the_tagging_api(class: Class) -> bool {
         // What is wrong is something else, is over soon, or is known for good.
         Class::Denied
         | Class::Throttled
+        | Class::Unsettled
         | Class::Credentials
         | Class::WrongAccount
         | Class::PolicyRefused

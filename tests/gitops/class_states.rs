@@ -161,6 +161,7 @@ fn every_failure_of_a_class_is_here() {
         | FailureClass::WrongAccount
         | FailureClass::Denied => true,
         FailureClass::Invalid
+        | FailureClass::Unsettled
         | FailureClass::PolicyRefused
         | FailureClass::Limit
         | FailureClass::Kms

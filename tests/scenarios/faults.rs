@@ -361,3 +361,75 @@ async fn what_aws_says_forges_no_line() {
     // `world::plain` looks through all of it.
     world.finish_looking().await;
 }
+
+/// All words by which AWS's SDKs know that they are to slow down (the Rust SDK's are in `aws-runtime`).
+#[tokio::test]
+async fn whatever_word_asks_to_slow_down_nobody_is_asked_for_help() {
+    let world = World::quiet("throttle-words").await;
+    let words = [
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "PriorRequestNotComplete",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+        "TransactionInProgressException",
+    ];
+    let name = |word: &str| format!("of-{}", word.to_lowercase());
+    for word in words {
+        let slow = Fault::on("CreateRepository").repository(&world.in_ecr(&name(word)));
+        world.emulator.inject(slow.fail(400, word, "Rate exceeded"));
+        world.apply(&name(word), json!({})).await;
+    }
+    for word in words {
+        world.ready(&name(word)).await;
+        let versions = world.versions(&name(word)).await;
+        let mut seen = versions.iter();
+        let is_stalled = seen.any(|it| condition(it, "Stalled").is_some());
+        assert!(!is_stalled, "{word}");
+        let throttled = Some(("True", "Throttled"));
+        let mut seen = versions.iter();
+        let is_told = seen.any(|it| condition(it, "Reconciling") == throttled);
+        assert!(is_told, "{word}");
+    }
+    world.finish_looking().await;
+}
+
+#[tokio::test]
+async fn a_clock_that_goes_wrong_is_named_before_anything_else() {
+    let world = World::quiet("clock").await;
+    let expired = "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z (20260101T001500Z - 5 min.)";
+    let early = "Signature not yet current: 20260101T003000Z is still later than 20260101T002000Z (20260101T001500Z + 5 min.)";
+    for (name, code, message) in [
+        ("late", "InvalidSignatureException", expired),
+        ("early", "InvalidSignatureException", early),
+        (
+            "skewed",
+            "RequestTimeTooSkewed",
+            "The difference is too large.",
+        ),
+        ("expired", "RequestExpired", "Request has expired."),
+    ] {
+        let create = Fault::on("CreateRepository").repository(&world.in_ecr(name));
+        world.emulator.inject(create.fail(403, code, message));
+        world.apply(name, json!({})).await;
+        let said = |object: &ECRRepository| {
+            condition(object, "Reconciling") == Some(("True", "AccessDenied"))
+        };
+        let object = world.wait(name, "AccessDenied", said).await;
+        let says = crate::world::message(&object, "Reconciling");
+        let expected = format!(
+            "CreateRepository: {code}: the node's clock is minutes away from AWS's — set it"
+        );
+        assert!(says.starts_with(&expected), "{says}");
+        assert!(!says.contains("check the operator's credentials"), "{says}");
+        world.ready(name).await;
+    }
+    world.finish_looking().await;
+}

@@ -50,7 +50,7 @@ async fn what_aws_refuses_is_said_and_the_rest_is_done() {
     .await;
     assert_says(
         message(&object, "Stalled"),
-        "Correct the value that AWS names",
+        "correct the value that AWS names",
     );
     assert_says(message(&object, "Stalled"), "the moon is full");
     assert_says(
@@ -153,7 +153,7 @@ async fn a_principal_that_is_very_new_is_waited_for() {
     .await;
     assert_says(
         message(&object, "Ready"),
-        "Check that every principal exists",
+        "check that every principal exists",
     );
     assert!(
         condition(&object, "Stalled").is_none(),
@@ -186,7 +186,7 @@ async fn what_is_denied_is_tried_again_while_the_rest_is_done() {
     .await;
     assert_says(
         message(&object, "Ready"),
-        "Allow the operator's role this action",
+        "allow the operator's role this action",
     );
     assert_says(message(&object, "Ready"), "ecr:PutLifecyclePolicy");
     assert!(world.repository("api").unwrap().policy.is_some());
@@ -267,7 +267,7 @@ async fn foreign_tags_that_leave_no_room_are_named_and_not_removed() {
     let object = lacks(&world, "api", "Stalled", "LimitExceeded", "TagResource").await;
     assert_says(
         message(&object, "Stalled"),
-        "Ask AWS for a higher quota or remove",
+        "ask AWS for a higher quota or remove",
     );
     let repository = world.repository("api").unwrap();
     assert_eq!(repository.image_tag_mutability, "IMMUTABLE");

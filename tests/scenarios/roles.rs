@@ -206,7 +206,7 @@ async fn an_outage_of_sts_is_none_of_the_roles_and_heals() {
         let object = estate.says(&api, "api", down).await;
         let class = estate.says(&estate.classes(), "prod", down).await;
         for told in [message(&object, "Ready"), message(&class, "Ready")] {
-            assert_says(&told, "Nothing to do, it is tried again");
+            assert_says(&told, "nothing to do: ");
             assert_says(&told, "AssumeRole: ");
         }
         assert_eq!(condition(&object, "Stalled"), None);

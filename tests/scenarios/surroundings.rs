@@ -27,7 +27,7 @@ async fn credentials_that_aws_does_not_know_heal_by_themselves() {
     world.start_operator().await;
     world.apply("api", json!({})).await;
     let says = hindered(&world, "AccessDenied").await;
-    assert_says(&says, "Check the operator's credentials");
+    assert_says(&says, "check the operator's credentials");
     assert_says(&says, "InvalidClientTokenId");
     assert_eq!(world.operator().readyz().await.unwrap().0, 200);
     world.emulator.configure(|s| s.revoked_access_keys.clear());
@@ -54,7 +54,7 @@ async fn without_any_credentials_it_says_what_it_lacks() {
     world.start_operator_with(&none).await;
     world.apply("api", json!({})).await;
     let says = hindered(&world, "AccessDenied").await;
-    assert_says(&says, "Check the operator's credentials");
+    assert_says(&says, "check the operator's credentials");
     assert!(world.calls().is_empty());
     world.finish().await;
 }

@@ -196,7 +196,7 @@ async fn a_key_that_could_not_be_removed_stays_remembered() {
             !message(o, "Reconciling").is_empty() && !o.status.as_ref().unwrap().pending.is_empty()
         })
         .await;
-    assert_says(message(&object, "Reconciling"), "Allow the operator's role");
+    assert_says(message(&object, "Reconciling"), "allow the operator's role");
     assert!(
         tag_keys(&object).contains(&"b".to_owned()),
         "{:?}",

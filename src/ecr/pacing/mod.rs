@@ -194,7 +194,7 @@ impl std::fmt::Debug for Turn {
 fn answered(failed: Option<Class>) -> Answered {
     match failed {
         Some(Class::Throttled) => Answered::Throttled,
-        Some(Class::Unavailable | Class::NotLeading) => Answered::Unknown,
+        Some(Class::Unavailable | Class::Unsettled | Class::NotLeading) => Answered::Unknown,
         None
         | Some(
             Class::Credentials
