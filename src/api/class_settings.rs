@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Access, DeletionPolicy, EncryptionConfiguration, ImageScanningConfiguration,
     ImageTagMutability, ImageTagMutabilityExclusionFilter, LifecyclePolicy, RepositoryPolicy,
-    class_schema, rules,
+    class_schema, repository, rules,
 };
 
 /// Settings as in the spec of an ECRRepository: absent, the class says nothing of it.
@@ -46,6 +46,10 @@ pub struct ClassSettings {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub access: Option<Access>,
+    /// Statements that others write into the repository policy and that stay, as in an ECRRepository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "repository::sids")]
+    pub keep_statements: Option<Vec<String>>,
     /// Tags in AWS, at most 48, merged key by key with those of the ECRRepository. In values ${namespace}
     /// and ${name} stand for the object's, ${labels.KEY} for a label of it, which its author chooses, and
     /// ${namespaceLabels.KEY} for a label of its namespace; a label that is missing is refused.

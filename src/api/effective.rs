@@ -36,6 +36,8 @@ pub enum ClassSetting {
     LifecyclePolicy,
     /// The repository policy, `access` included.
     RepositoryPolicy,
+    /// Statements of others that stay in the repository policy; told only where some do.
+    KeepStatements,
     /// Tags.
     Tags,
     /// What becomes of the repository with its object.
@@ -52,6 +54,7 @@ impl ClassSetting {
             Self::EncryptionConfiguration => "encryptionConfiguration",
             Self::LifecyclePolicy => "lifecyclePolicy",
             Self::RepositoryPolicy => "repositoryPolicy",
+            Self::KeepStatements => "keepStatements",
             Self::Tags => "tags",
             Self::DeletionPolicy => "deletionPolicy",
         }

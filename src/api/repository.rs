@@ -143,6 +143,14 @@ pub struct ECRRepositorySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub access: Option<Access>,
+    /// Statements that others write into the repository policy, by their Sids; '*' stands for any run of
+    /// characters. Those in ECR stay as they are whenever the policy is written, and are no drift, as long as the
+    /// class permits what they grant. AWS Lambda adds LambdaECRImageRetrievalPolicy by itself. It says something
+    /// only where repositoryPolicy or access is managed. A Sid that repositoryPolicy has itself is not kept. When
+    /// absent or empty, none is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "sids")]
+    pub keep_statements: Option<Vec<String>>,
     /// Tags of the repository in AWS (ECR: TagResource, UntagResource), at most 48, with those that its
     /// class brings. They are managed
     /// key by key: the keys here are set, keys that were here before are removed, all others in AWS
@@ -177,6 +185,11 @@ pub struct ECRRepositorySpec {
     /// the object keeps the repository. The class says whether this may be. When absent, false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
+}
+
+/// The schema of `keepStatements`.
+pub(super) fn sids(_: &mut SchemaGenerator) -> Schema {
+    schema::strings(20, 128, &[rules::shown()])
 }
 
 /// The schema of `tags`; refusals name the key.

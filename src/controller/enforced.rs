@@ -10,7 +10,7 @@ use super::{
 use crate::{
     api::{Aspect, DeletionPolicy},
     domain::{
-        class::Class,
+        class::{Class, effective},
         desired::{Desired, Refusal},
         identity::{Identity, RepositoryName},
         observed::{Observed, Reading},
@@ -95,9 +95,13 @@ impl<C: Clients> Pass<'_, C> {
         let at = &bound.identity;
         let desired = self
             .as_subject(|subject| class.enforced_alone(self.owner(), subject, at, own_tag_keys));
-        let Some(desired) = desired else {
+        let Some(mut desired) = desired else {
             return Ok(());
         };
+        let spec = &self.object.spec;
+        desired.keep = self
+            .as_subject(|subject| effective(spec, class, subject))
+            .keep();
         match self.aws.registry().await {
             Ok(registry) if registry == at.registry => self.ctx.pace(&registry),
             Ok(_) => return Ok(()),

@@ -15,12 +15,12 @@ use crate::{
         answer::{Answer, altered},
         desired::is_reserved,
         drift::Verdict,
-        event::Done,
+        event::{self, Done},
         failure::{Class, Failure},
         identity::Identity,
         observed::Described,
         plan::{Plan, Step},
-        retry::Slot,
+        retry::{Call, Slot},
         status::Problem,
     },
     ecr::{Clients, Ecr, Proof, Turn},
@@ -72,6 +72,7 @@ impl<C: Clients> Pass<'_, C> {
         let turns = self.turns(at, due.iter().map(|it| &it.step.action)).await?;
         let mut steps = due.into_iter().zip(turns);
         while let Some((due, turn)) = steps.next() {
+            self.warn(&due).await;
             let proof = self.proof(at, (right, known), &due.step.action);
             let proof = match proof.await? {
                 Ok(proof) => proof,
@@ -115,6 +116,18 @@ impl<C: Clients> Pass<'_, C> {
             }
         }
         Ok(executed)
+    }
+
+    /// Tells what somebody loses by a write, before it is made; once, however often it is tried.
+    async fn warn(&self, due: &Due) {
+        let (slot, operation) = (due.slot, due.step.action.operation());
+        let Some(warning) = &due.step.warning else {
+            return;
+        };
+        if !self.memory.attempts.has_failed(Call { slot, operation }) {
+            let event = event::statement_removed(operation, warning);
+            self.ctx.events.publish(&self.object, vec![event]).await;
+        }
     }
 
     /// The steps whose time it is. What is held back stays a problem.

@@ -50,10 +50,14 @@ impl<C: Clients> Pass<'_, C> {
 }
 
 fn planned(step: &Step) -> Problem {
-    let message = match step.before.as_str() {
+    let mut message = match step.before.as_str() {
         "" => format!("{}; ECR holds none", step.action),
         before => format!("{}; ECR holds {before}", step.action),
     };
+    if let Some(warning) = &step.warning {
+        // What somebody loses comes first: the rest may be long.
+        message = format!("{warning}; {message}");
+    }
     Problem {
         aspect: step.action.aspect(),
         action: step.action.operation(),

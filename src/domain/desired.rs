@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
+    class::Keep,
     digest::digest,
     identity::{Identity, Owner, Registry, RepositoryName},
     lifecycle::{self, Lifecycle},
@@ -108,6 +109,8 @@ pub struct Desired {
     pub lifecycle: Wanted<Lifecycle>,
     /// The repository policy, access included.
     pub policy: Wanted<Document>,
+    /// The statements of others that stay in it.
+    pub keep: Keep,
     /// The tags that are named.
     pub tags: Result<Tags, Refusal>,
     /// Those of them that the class enforces: they hold also where the others are refused, and come
@@ -157,6 +160,7 @@ impl Desired {
                 &registry.id,
             )
             .map_err(Refusal::invalid),
+            keep: Keep::of(spec.keep_statements.as_deref()),
             tags: tags(spec.tags.as_ref()),
             enforced_tags: Tags::new(),
             own_tag_keys: BTreeSet::new(),
@@ -186,7 +190,10 @@ impl Desired {
                 Aspect::LifecyclePolicy,
                 hash(&self.lifecycle, Lifecycle::hash),
             ),
-            (Aspect::RepositoryPolicy, hash(&self.policy, Document::hash)),
+            (
+                Aspect::RepositoryPolicy,
+                hash(&self.policy, Document::hash).map(|policy| self.keep.hash(policy)),
+            ),
             (
                 Aspect::Tags,
                 self.tags

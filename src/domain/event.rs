@@ -115,6 +115,12 @@ pub fn denials(done: &[Done], warning: Option<&str>) -> Option<Event> {
 /// How much of what ECR held stands in a note: what was done about it must fit as well.
 const LONGEST_HELD: usize = 700;
 
+/// A statement of others is about to be taken out of the repository policy.
+#[must_use]
+pub fn statement_removed(operation: &'static str, warning: &str) -> Event {
+    Event::new(true, "StatementRemoved", operation, warning)
+}
+
 fn drift_repaired(done: &Done) -> Event {
     let aspect = done.action.aspect().map_or("repository", Aspect::as_str);
     let held = match done.before.as_str() {

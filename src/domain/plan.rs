@@ -25,6 +25,8 @@ pub struct Step {
     pub before: String,
     /// What is known already should ECR refuse it, for people.
     pub hint: Option<String>,
+    /// What somebody loses by it, to be told before.
+    pub warning: Option<String>,
 }
 
 impl Step {
@@ -35,6 +37,7 @@ impl Step {
             action,
             before,
             hint: None,
+            warning: None,
         }
     }
 }
@@ -112,6 +115,7 @@ pub fn plan(
             refusals: encryption(desired, observed)
                 .into_iter()
                 .chain(refusals(desired))
+                .chain(kept_refusal(desired, &observed.policy))
                 .collect(),
         },
     }
@@ -124,7 +128,9 @@ pub fn documents_match(
     held: &Reading<Lifecycle>,
     policy_held: &Reading<Document>,
 ) -> bool {
-    lifecycle(desired, held).is_none() && policy(desired, policy_held).is_none()
+    lifecycle(desired, held).is_none()
+        && policy(desired, policy_held).is_none()
+        && kept_refusal(desired, policy_held).is_none()
 }
 
 fn steps(
@@ -186,23 +192,39 @@ fn lifecycle(desired: &Desired, held: &Reading<Lifecycle>) -> Option<Step> {
     Some(Step::new(action, before))
 }
 
+/// The repository policy that is to be in ECR, with the statements of others that stay.
+fn whole_policy(
+    desired: &Desired,
+    held: &Reading<Document>,
+) -> Option<Result<Setting<Document>, Refusal>> {
+    let wanted = desired.policy.as_ref().ok()?;
+    let own = &desired.identity.registry.id;
+    Some(desired.keep.with(wanted, held, own))
+}
+
+/// Why the repository policy can't be written without losing what is to stay.
+fn kept_refusal(desired: &Desired, held: &Reading<Document>) -> Option<(Option<Aspect>, Refusal)> {
+    let refusal = whole_policy(desired, held)?.err()?;
+    Some((Some(Aspect::RepositoryPolicy), refusal))
+}
+
 fn policy(desired: &Desired, held: &Reading<Document>) -> Option<Step> {
+    let whole = whole_policy(desired, held)?.ok()?;
     let action = document(
-        desired.policy.as_ref().ok()?,
+        &whole,
         held,
         Action::SetRepositoryPolicy,
         Action::DeleteRepositoryPolicy,
     )?;
     let deleted = match held {
-        Reading::Stored(held) => {
-            present(&desired.policy).and_then(|it| it.deleted_principals(held))
-        }
+        Reading::Stored(held) => whole.value().and_then(|it| it.deleted_principals(held)),
         Reading::NotRead | Reading::Absent => None,
     };
     Some(Step {
         action,
         before: before(held, Document::text),
         hint: deleted.map(|deleted| deleted.to_string()),
+        warning: desired.keep.warning(held, whole.value()),
     })
 }
 

@@ -8,6 +8,7 @@ use super::{
     observed::Observed,
     plan::{Plan, Step},
     reason::Reason,
+    setting::Setting,
 };
 use crate::api::{Aspect, ECRRepositorySpec};
 
@@ -32,7 +33,10 @@ fn ask(desired: &mut Desired, aspect: Aspect, other: &Desired) {
         Aspect::ImageTagMutability => desired.mutability = other.mutability.clone(),
         Aspect::ImageScanningConfiguration => desired.scan_on_push = other.scan_on_push.clone(),
         Aspect::LifecyclePolicy => desired.lifecycle = other.lifecycle.clone(),
-        Aspect::RepositoryPolicy => desired.policy = other.policy.clone(),
+        Aspect::RepositoryPolicy => {
+            desired.policy = other.policy.clone();
+            desired.keep = other.keep.clone();
+        }
         Aspect::Tags => desired.tags = other.tags.clone(),
     }
 }
@@ -125,7 +129,10 @@ proptest! {
                 Aspect::ImageTagMutability => one.mutability == other.mutability,
                 Aspect::ImageScanningConfiguration => one.scan_on_push == other.scan_on_push,
                 Aspect::LifecyclePolicy => one.lifecycle == other.lifecycle,
-                Aspect::RepositoryPolicy => one.policy == other.policy,
+                Aspect::RepositoryPolicy => {
+                    let managed = !matches!(one.policy, Ok(Setting::Unmanaged));
+                    one.policy == other.policy && (!managed || one.keep == other.keep)
+                }
                 Aspect::Tags => one.tags == other.tags,
             };
             let refused = [&one, &other].iter().any(|it| it.refusals().any(|(at, _)| at == aspect));

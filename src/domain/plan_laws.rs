@@ -62,10 +62,12 @@ fn is_as_asked(desired: &Desired, held: &Observed) -> bool {
             .lifecycle
             .as_ref()
             .map_or(true, |wanted| holds(wanted, &held.lifecycle))
-        && desired
-            .policy
-            .as_ref()
-            .map_or(true, |wanted| holds(wanted, &held.policy))
+        && desired.policy.as_ref().map_or(true, |wanted| {
+            let own = &desired.identity.registry.id;
+            let whole = desired.keep.with(wanted, &held.policy, own);
+            // What can't be kept is not overwritten.
+            whole.map_or(true, |whole| holds(&whole, &held.policy))
+        })
         && desired.tags.as_ref().map_or(true, has)
         && has(&stamps())
 }

@@ -13,6 +13,7 @@ use super::{
     observed::{Reading, Tags},
     ownership::{Conflict, Rights},
     plan::{Plan, Step, plan, plan_creation},
+    policy::Document,
     reason::Reason,
     setting::Setting,
 };
@@ -92,6 +93,27 @@ proptest! {
             prop_assert!(same, "{aspect:?}");
         }
         prop_assert_eq!(&then.described.encryption, &now.described.encryption);
+    }
+
+    #[test]
+    fn statements_that_are_kept_survive(at in owned()) {
+        let own = &at.desired.identity.registry.id;
+        let kept = |held: &Reading<Document>| {
+            let kept = at.desired.keep.with(&Setting::Absent, held, own).ok();
+            kept.as_ref().and_then(Setting::value).cloned()
+        };
+        let asked = at.desired.policy.as_ref().ok().and_then(Setting::value);
+        let asked = asked.map(Document::sids).unwrap_or_default();
+        let before = kept(&at.observed.policy);
+        let before = before.filter(|it| it.sids().is_disjoint(&asked));
+        if let Some(before) = before {
+            let after = run(&at.observed, &at.plan().steps);
+            let sids = before.sids();
+            let Reading::Stored(after) = &after.policy else {
+                return Err(TestCaseError::fail("all of it is gone"));
+            };
+            prop_assert_eq!(after.only(|sid, _| sids.contains(sid)), Some(before));
+        }
     }
 
     #[test]

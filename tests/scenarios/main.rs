@@ -78,6 +78,7 @@ mod identity;
 mod image;
 mod installation;
 mod invalid;
+mod kept;
 mod kubernetes;
 mod lag;
 mod large;

@@ -126,6 +126,13 @@ fn access() -> impl Strategy<Value = Access> {
     (option::of(who()), option::of(who())).prop_map(|(pull, push)| Access { pull, push })
 }
 
+/// Statements of others that stay.
+fn keep() -> impl Strategy<Value = Option<Vec<String>>> {
+    let sids = select(vec![vec![], vec!["a"], vec!["*"]]);
+    let sids = sids.prop_map(|sids| sids.into_iter().map(str::to_owned).collect());
+    option::of(sids).boxed()
+}
+
 prop_compose! {
     fn rule()(
         any in any::<bool>(),
@@ -177,7 +184,8 @@ prop_compose! {
         scanning in option::of(option::of(any::<bool>())),
         encryption_configuration in option::of(encryption()),
         lifecycle_policy in option::of(lifecycle()),
-        (repository_policy, access) in (option::of(repository_policy()), option::of(access())),
+        (repository_policy, access, keep_statements) in
+            (option::of(repository_policy()).boxed(), option::of(access()).boxed(), keep()),
         tags in option::of(tags()),
         adoption in option::of(adoption()),
         deletion in select(vec![None, Some(DeletionPolicy::Delete), Some(DeletionPolicy::DeleteWithImages)]),
@@ -196,6 +204,7 @@ prop_compose! {
             lifecycle_policy,
             repository_policy,
             access,
+            keep_statements,
             tags,
             deletion_policy: deletion,
             adoption,

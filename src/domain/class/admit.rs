@@ -206,6 +206,16 @@ impl Class {
         })
     }
 
+    /// The name of the repository that an object leads to, where it has one that the class permits.
+    #[must_use]
+    pub fn leads_to(
+        &self,
+        subject: &Subject<'_>,
+        spec: &ECRRepositorySpec,
+    ) -> Option<RepositoryName> {
+        self.repository_name(subject, spec).ok()
+    }
+
     /// The name of the object's repository.
     fn repository_name(
         &self,

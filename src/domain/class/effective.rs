@@ -5,9 +5,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Class;
 use super::pattern::Subject;
 use super::tags::{Unfit, made};
+use super::{Class, Keep};
 use crate::api::{Aspect, ClassSetting, ClassSettings, ECRRepositorySpec, SettingSource};
 
 /// A spec in which the class has had its say, and where each setting comes from.
@@ -19,9 +19,17 @@ pub struct Effective {
     tags: BTreeMap<String, SettingSource>,
     unfit: Vec<Unfit>,
     overridden: Vec<ClassSetting>,
+    /// Which statements of others stay in the repository policy.
+    keep: Keep,
 }
 
 impl Effective {
+    /// Which statements of others stay in the repository policy, as far as the class permits them.
+    #[must_use]
+    pub fn keep(&self) -> Keep {
+        self.keep.clone()
+    }
+
     /// Where a setting comes from. Tags come from several places: see [`Self::tag_source`].
     #[must_use]
     pub fn source(&self, setting: ClassSetting) -> SettingSource {
@@ -126,6 +134,7 @@ pub fn effective(spec: &ECRRepositorySpec, class: &Class, subject: &Subject<'_>)
             tags: BTreeMap::new(),
             unfit: Vec::new(),
             overridden: Vec::new(),
+            keep: Keep::default(),
         },
         layers,
     };
@@ -133,8 +142,10 @@ pub fn effective(spec: &ECRRepositorySpec, class: &Class, subject: &Subject<'_>)
     merging.policies();
     merging.tags(subject);
     merging.deletion();
-    merging.out.overridden.sort_unstable();
-    merging.out
+    let mut out = merging.out;
+    out.overridden.sort_unstable();
+    out.keep = Keep::of(out.spec.keep_statements.as_deref()).within(&class.grantable);
+    out
 }
 
 struct Merging<'a> {
@@ -176,6 +187,9 @@ impl Merging<'_> {
             .unwrap_or_default();
         self.out.spec.repository_policy = policy;
         self.out.spec.access = access;
+        self.out.spec.keep_statements = self.choose(ClassSetting::KeepStatements, |it| {
+            it.keep_statements.clone()
+        });
     }
 
     fn deletion(&mut self) {
@@ -256,6 +270,7 @@ pub(super) fn settings_of(spec: &ECRRepositorySpec) -> ClassSettings {
         lifecycle_policy: spec.lifecycle_policy.clone(),
         repository_policy: spec.repository_policy.clone(),
         access: spec.access.clone(),
+        keep_statements: spec.keep_statements.clone(),
         tags: spec.tags.clone(),
         deletion_policy: spec.deletion_policy,
     }
@@ -272,6 +287,7 @@ pub(super) fn spec_of(settings: &ClassSettings) -> ECRRepositorySpec {
         lifecycle_policy: settings.lifecycle_policy,
         repository_policy: settings.repository_policy,
         access: settings.access,
+        keep_statements: settings.keep_statements,
         tags: settings.tags,
         deletion_policy: settings.deletion_policy,
         ..ECRRepositorySpec::default()

@@ -26,6 +26,17 @@ impl Effective {
             source: self.source(setting),
             value: short(setting, &self.spec).map(cut),
         });
+        let kept = self.spec.keep_statements.as_ref();
+        let kept = kept.map(|sids| EffectiveSetting {
+            setting: ClassSetting::KeepStatements,
+            source: self.source(ClassSetting::KeepStatements),
+            value: Some(if sids.is_empty() {
+                "none".to_owned()
+            } else {
+                cut(sids.join(", "))
+            }),
+        });
+        let whole = whole.chain(kept);
         let mut records: Vec<_> = whole.chain(self.tag_records()).collect();
         records.sort_by_key(|record| (record.setting, record.source));
         records
@@ -69,7 +80,7 @@ fn short(setting: ClassSetting, spec: &ECRRepositorySpec) -> Option<String> {
             Some(counted(rules, "rule"))
         }
         ClassSetting::RepositoryPolicy => policy(spec),
-        ClassSetting::Tags => None,
+        ClassSetting::KeepStatements | ClassSetting::Tags => None,
         ClassSetting::DeletionPolicy => spec.deletion_policy.map(|policy| format!("{policy:?}")),
     }
 }

@@ -144,6 +144,7 @@ impl Effective {
         registry: Registry,
     ) -> Result<Desired, Refusal> {
         let mut desired = Desired::parse(owner, registry, &self.spec)?;
+        desired.keep = self.keep();
         if let Some(refusal) = self.clash().or_else(|| self.untagged(class)) {
             desired.tags = desired.tags.and(Err(refusal));
         }
@@ -205,6 +206,8 @@ impl Class {
             // These count when the repository is created and when it goes.
             encryption_configuration: None,
             deletion_policy: None,
+            // It says something of a policy alone.
+            keep_statements: None,
             ..spec_of(&self.enforced)
         };
         // One that has no value for the object stays as it is in ECR.

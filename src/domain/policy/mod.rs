@@ -60,6 +60,7 @@ mod document;
 mod error;
 mod grammar;
 mod grants;
+mod keep;
 mod part;
 mod unique_id;
 mod word;

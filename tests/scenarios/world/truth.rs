@@ -56,7 +56,10 @@ pub(crate) fn differences(object: &ECRRepository, repository: &Repository) -> Ve
         );
     }
     if spec.get("repositoryPolicy").is_some() || spec.get("access").is_some() {
-        let held = repository.policy.as_deref().map(parse);
+        let mut held = repository.policy.as_deref().map(parse);
+        if let Some(held) = &mut held {
+            without_kept(held, &spec);
+        }
         compare(
             "policy",
             wanted_statements(&spec, &repository.registry_id),
@@ -78,6 +81,25 @@ pub(crate) fn differences(object: &ECRRepository, repository: &Repository) -> Ve
         compare(&key, json!(value), json!(repository.tags.get(&key)));
     }
     differences
+}
+
+/// Leaves out the statements of others that stay: those whose Sids are named, to the letter or by how they begin.
+fn without_kept(policy: &mut Value, spec: &Value) {
+    let named = spec["keepStatements"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    let named: Vec<_> = named.iter().filter_map(Value::as_str).collect();
+    let is_named = |sid: &str| {
+        let mut named = named.iter();
+        named.any(|it| match it.strip_suffix('*') {
+            Some(beginning) => sid.starts_with(beginning),
+            None => *it == sid,
+        })
+    };
+    if let Some(statements) = policy["Statement"].as_array_mut() {
+        statements.retain(|it| !it["Sid"].as_str().is_some_and(is_named));
+    }
 }
 
 fn parse(text: &str) -> Value {

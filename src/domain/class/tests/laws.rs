@@ -37,12 +37,13 @@ prop_compose! {
     }
 }
 
-const WHOLE: [ClassSetting; 6] = [
+const WHOLE: [ClassSetting; 7] = [
     ClassSetting::ImageTagMutability,
     ClassSetting::ImageScanningConfiguration,
     ClassSetting::EncryptionConfiguration,
     ClassSetting::LifecyclePolicy,
     ClassSetting::RepositoryPolicy,
+    ClassSetting::KeepStatements,
     ClassSetting::DeletionPolicy,
 ];
 
@@ -56,6 +57,7 @@ fn fields(setting: ClassSetting) -> &'static [&'static str] {
         ClassSetting::EncryptionConfiguration => &["encryptionConfiguration"],
         ClassSetting::LifecyclePolicy => &["lifecyclePolicy"],
         ClassSetting::RepositoryPolicy => &["repositoryPolicy", "access"],
+        ClassSetting::KeepStatements => &["keepStatements"],
         ClassSetting::Tags => &["tags"],
         ClassSetting::DeletionPolicy => &["deletionPolicy"],
     }
@@ -196,7 +198,7 @@ proptest! {
     fn the_record_tells_all((spec, class) in world()) {
         let effective = effective(&spec, &class, &SUBJECT);
         let records = effective.records();
-        prop_assert!((7..=9).contains(&records.len()), "{:?}", records);
+        prop_assert!((7..=10).contains(&records.len()), "{:?}", records);
         prop_assert!(records.windows(2).all(|two| (two[0].setting, two[0].source) < (two[1].setting, two[1].source)));
         for record in &records {
             let most = usize::try_from(MAX_WORD).unwrap();

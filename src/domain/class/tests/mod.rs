@@ -4,6 +4,7 @@ mod choice;
 mod denials;
 mod evaluator;
 mod guardrails;
+mod keep;
 mod laws;
 mod lifecycle_guard;
 mod names;
