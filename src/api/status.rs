@@ -46,6 +46,12 @@ pub struct ECRRepositoryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_WORD))]
     pub class_name: Option<String>,
+    /// Object that this status is of, as <cluster>/<namespace>/<name>: the value of the repository's tag
+    /// ecr-operator.dev/owner. A status that is another object's, as after a restore into another namespace,
+    /// is not relied on. When absent, not yet bound, or written by an older version.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD))]
+    pub owner: Option<String>,
     /// AWS account that the repository is bound to. Bound before anything is written to ECR, and never
     /// changed afterwards.
     #[serde(default, skip_serializing_if = "Option::is_none")]

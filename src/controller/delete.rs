@@ -10,12 +10,13 @@ use super::{
     prove::Right,
 };
 use crate::{
-    api::{DeletionPolicy, FINALIZER},
+    api::{DeletionPolicy, FINALIZER, OWNER_TAG},
     domain::{
         action::Action,
         desired::Adoption,
+        event::{self, Kept},
         failure::{Class, Failure},
-        identity::Identity,
+        identity::{Identity, Owner, RepositoryName},
         observed::Tags,
         ownership::{Conflict, Rights},
         plan::{Plan, Step},
@@ -60,7 +61,8 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Option<Dur
         Left::Contested => return pass.adopting().await.map(Some),
         Left::Waits => {
             tell_way_out(pass);
-            enforce_meanwhile(pass).await?;
+            let enforced = enforce_meanwhile(pass).await;
+            return pass.finish_after(enforced).await.map(Some);
         }
         Left::WaitsAlone => tell_way_out(pass),
     }
@@ -96,28 +98,55 @@ fn with_way_out(mut problem: Problem, enforced: bool) -> Problem {
 
 async fn remove_repository<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Left, Error> {
     // Retain, Observe and suspend ask nothing of AWS, which may be down.
-    let Some(bound) = binding(&pass.before).filter(|_| pass.is_enforced()) else {
+    if !pass.is_enforced() {
         return Ok(Left::Nothing);
+    }
+    let bound = binding(&pass.before).map(|it| it.identity);
+    let name = match &bound {
+        Some(bound) => bound.name.clone(),
+        None => match unbound(pass).await {
+            Ok(name) => name,
+            Err(left) => return Ok(left),
+        },
     };
-    let Some(policy) = policy(pass, &bound.identity).await else {
+    let Some(policy) = policy(pass, &name).await else {
         return Ok(Left::Waits);
     };
     if !pass.wants_finalizer(policy) {
         return Ok(Left::Nothing);
     }
-    let at = bound.identity;
-    match pass.aws.registry().await {
-        Ok(registry) if registry == at.registry => pass.ctx.pace(&registry),
-        Ok(_) => {
-            pass.problems.push(elsewhere(&at));
-            return Ok(Left::WaitsAlone);
-        }
+    let registry = match pass.aws.registry().await {
+        Ok(registry) => registry,
         Err(failure) => {
             pass.failed(Slot::Look, "", "GetCallerIdentity", failure);
             return Ok(Left::WaitsAlone);
         }
+    };
+    pass.ctx.pace(&registry);
+    if let Some(at) = bound.filter(|it| it.registry != registry) {
+        pass.problems.push(elsewhere(&at));
+        return Ok(Left::WaitsAlone);
     }
-    in_turn(pass, &at, policy).await
+    in_turn(pass, &Identity { registry, name }, policy).await
+}
+
+/// The name of the repository of an object whose status does not say where it is bound, or is another object's, as
+/// after a restore: what its spec and class make of it now. That it is its own its owner tag must say, as ever.
+async fn unbound<C: Clients>(pass: &mut Pass<'_, C>) -> Result<RepositoryName, Left> {
+    let asked = pass.object.spec.deletion_policy;
+    match pass.assign(Course::Ends).await {
+        Ok(class) => {
+            let spec = &pass.object.spec;
+            let name = pass.as_subject(|subject| class.leads_to(subject, spec));
+            // No repository was ever made of one that the class does not permit.
+            name.ok_or(Left::Nothing)
+        }
+        Err(_) if asked == Some(DeletionPolicy::Retain) => Err(Left::Nothing),
+        Err(refusal) => {
+            pass.refused(None, "DeleteRepository", refusal);
+            Err(Left::Waits)
+        }
+    }
 }
 
 /// Deletes the repository once it is its turn, by what is true then.
@@ -134,7 +163,7 @@ async fn in_turn<C: Clients>(
     let turn = pass.turn(at, &action).await?;
     // The class may permit something else by now, or be another, which leads elsewhere.
     let access = pass.access.clone();
-    match policy(pass, at).await {
+    match policy(pass, &at.name).await {
         Some(policy) if policy == asked && pass.access == access => {}
         Some(_) => return Err(Error::Superseded),
         None => return Ok(Left::Waits),
@@ -152,7 +181,7 @@ async fn in_turn<C: Clients>(
         Rights::Ours { .. } if pass.is_adopting(&Adoption::Never) => return Ok(Left::Contested),
         Rights::Ours { stamps } if stamps.is_empty() => {}
         Rights::Ours { stamps } => return claim(pass, at, stamps, (known, &tagged.tags)).await,
-        Rights::Refused(conflict) => return Ok(not_ours(pass, conflict, &tagged.tags)),
+        Rights::Refused(conflict) => return Ok(not_ours(pass, at, conflict, &tagged.tags)),
         Rights::MayAdopt { .. } | Rights::LookUp(_) => return Ok(Left::Nothing),
     }
     let proof = pass.proof(at, (Right::Ownership, Some(known)), &action);
@@ -173,7 +202,11 @@ async fn absent<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) -> Left {
         return unread(pass, failure);
     }
     match pass.aws.describe(at).await {
-        Ok(None) => Left::Nothing,
+        Ok(None) => {
+            let name = at.name.clone();
+            pass.news.push(event::let_go(&Kept::Nothing { name }));
+            Left::Nothing
+        }
         Ok(Some(_)) => unread(pass, looks_differ()),
         Err(failure) => {
             pass.failed(Slot::Look, "", "DescribeRepositories", failure);
@@ -183,7 +216,12 @@ async fn absent<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) -> Left {
 }
 
 /// What is left where tags say that the repository is not ours.
-fn not_ours<C: Clients>(pass: &mut Pass<'_, C>, conflict: Conflict, tags: &Tags) -> Left {
+fn not_ours<C: Clients>(
+    pass: &mut Pass<'_, C>,
+    at: &Identity,
+    conflict: Conflict,
+    tags: &Tags,
+) -> Left {
     if let Some(failure) = pass.may_yet_come(Some(tags)) {
         // It was looked at, and that went well.
         pass.failed(Slot::Repository, "", "ListTagsForResource", failure);
@@ -191,12 +229,39 @@ fn not_ours<C: Clients>(pass: &mut Pass<'_, C>, conflict: Conflict, tags: &Tags)
     }
     match conflict {
         Conflict::TwoClusters => {
-            pass.problems.push(two_clusters());
+            let owner = pass.owner();
+            pass.problems.push(two_clusters(&owner));
             Left::WaitsAlone
         }
         // There is nothing of ours to delete.
-        Conflict::AlreadyExists | Conflict::OtherOwner | Conflict::TakenBack => Left::Nothing,
+        Conflict::AlreadyExists
+        | Conflict::OwnerTagMissing
+        | Conflict::Replaced
+        | Conflict::OtherOwner
+        | Conflict::TakenAway
+        | Conflict::TakenBack => {
+            let had = binding(&pass.before).is_some_and(|it| it.established);
+            let kept = kept(at.name.clone(), had, tags.contains_key(OWNER_TAG));
+            pass.news.push(event::let_go(&kept));
+            Left::Nothing
+        }
     }
+}
+
+/// What stays, and why.
+fn kept(name: RepositoryName, had: bool, is_owned: bool) -> Kept {
+    let why = match (had, is_owned) {
+        (false, _) => return Kept::Others { name },
+        (true, true) => {
+            "its owner tag names another object now (AWS CloudTrail: TagResource) — delete it with that object, or by \
+             hand"
+        }
+        (true, false) => {
+            "its owner tag was taken off outside (AWS CloudTrail: UntagResource), or it was made anew there — delete \
+             it by hand, or make this object again with spec.adoption.policy IfUnowned"
+        }
+    };
+    Kept::Former { name, why }
 }
 
 fn unread<C: Clients>(pass: &mut Pass<'_, C>, failure: Failure) -> Left {
@@ -207,7 +272,11 @@ fn unread<C: Clients>(pass: &mut Pass<'_, C>, failure: Failure) -> Left {
 /// What is left where AWS refuses the deletion. Where it only asks for patience that is tried again in a moment.
 async fn refused<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) -> Left {
     count_images(pass, at).await;
-    let passes = [Reason::Throttled, Reason::AwsUnavailable];
+    let passes = [
+        Reason::Throttled,
+        Reason::AwsUnavailable,
+        Reason::Progressing,
+    ];
     if pass.problems.iter().any(|it| passes.contains(&it.reason)) {
         Left::WaitsAlone
     } else {
@@ -217,11 +286,14 @@ async fn refused<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) -> Left {
 
 /// What becomes of the repository, as object and class say. None where that is not clear or not
 /// permitted: the pass's problems tell why, and the object waits. Retain needs no class.
-async fn policy<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) -> Option<DeletionPolicy> {
+async fn policy<C: Clients>(
+    pass: &mut Pass<'_, C>,
+    name: &RepositoryName,
+) -> Option<DeletionPolicy> {
     let asked = pass.object.spec.deletion_policy;
     let assigned = pass.assign(Course::Ends).await;
     let admitted = assigned.and_then(|class| {
-        let policy = pass.admit_deletion(&class, &at.name)?;
+        let policy = pass.admit_deletion(&class, name)?;
         let keeps_images = !class.permits_deletion_with_images();
         Ok((policy, class.enforces_deletion(), keeps_images))
     });
@@ -269,8 +341,8 @@ async fn count_images<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) {
         return;
     };
     let images = match pass.aws.count_images(at).await {
-        Ok(count) => format!("{count} of {}", at.name),
-        Err(_) => format!("images of {}", at.name),
+        Ok(count) => count.to_string(),
+        Err(_) => "images".to_owned(),
     };
     let otherwise = match &pass.from_class {
         FromClass { deletion: true, .. } => {
@@ -284,15 +356,25 @@ async fn count_images<C: Clients>(pass: &mut Pass<'_, C>, at: &Identity) {
         }
         FromClass { .. } => "set spec.deletionPolicy to DeleteWithImages",
     };
-    problem.message = format!("Delete the {images}, or {otherwise} to delete them with it");
+    problem.message = format!(
+        "{} still holds {images} — delete the images, or {otherwise} to delete them with it",
+        at.name
+    );
 }
 
 fn elsewhere(at: &Identity) -> Problem {
-    let message = format!("Let the operator use the account and region of {at}");
+    let message = format!(
+        "The repository is in {at}, and the class leads elsewhere now; nothing is deleted — have the class lead back, \
+         or set spec.className to one that does"
+    );
     Problem::for_a_person("DeleteRepository", Reason::IdentityChanged, message)
 }
 
-fn two_clusters() -> Problem {
+fn two_clusters(owner: &Owner) -> Problem {
     let conflict = Conflict::TwoClusters;
-    Problem::for_a_person("DeleteRepository", conflict.reason(), conflict.message())
+    Problem::for_a_person(
+        "DeleteRepository",
+        conflict.reason(),
+        conflict.message(owner),
+    )
 }

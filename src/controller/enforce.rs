@@ -69,8 +69,8 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
     }
     pass.hold(Some(&class), Some(&desired.identity)).await?;
     if !bound(pass, &desired).await {
-        pass.enforce_class(&class).await?;
-        return pass.finish().await;
+        let enforced = pass.enforce_class(&class).await;
+        return pass.finish_after(enforced).await;
     }
     pass.review_approval(&desired);
     converge(pass, &desired).await
@@ -101,10 +101,11 @@ async fn not_accepted<C: Clients>(
 ) -> Result<Duration, Error> {
     pass.hold(class, None).await?;
     pass.refused(None, "CreateRepository", refusal);
-    if let Some(class) = class {
-        pass.enforce_class(class).await?;
-    }
-    pass.finish().await
+    let enforced = match class {
+        Some(class) => pass.enforce_class(class).await,
+        None => Ok(()),
+    };
+    pass.finish_after(enforced).await
 }
 
 async fn suspended<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, Error> {
@@ -160,6 +161,7 @@ async fn bound<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> bool {
         return false;
     }
     record_binding(&mut pass.status, &desired.identity);
+    pass.status.owner = Some(desired.owner.to_string());
     pass.bound_takeover();
     // What was settled was so of the former name.
     pass.memory.left_since = None;
@@ -168,8 +170,8 @@ async fn bound<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> bool {
 
 fn identity_changed(bound: &Identity, derived: &Identity) -> Problem {
     let message = format!(
-        "Set spec.repositoryName, its class, and the account and region back, or make a new \
-             object: this one is bound to {bound} and now leads to {derived}; nothing is written"
+        "This object is bound to {bound} and now leads to {derived}; nothing is written — set \
+             spec.repositoryName, its class, and the account and region back, or make a new object"
     );
     Problem::for_a_person("CreateRepository", Reason::IdentityChanged, message)
 }
@@ -237,6 +239,7 @@ fn looks_first<C: Clients>(pass: &Pass<'_, C>, desired: &Desired) -> bool {
         matches!(condition.type_.as_str(), "Stalled" | "Reconciling")
             && [
                 Conflict::AlreadyExists,
+                Conflict::OwnerTagMissing,
                 Conflict::OtherOwner,
                 Conflict::TwoClusters,
             ]
@@ -344,15 +347,21 @@ async fn manage<C: Clients>(
     if pass.awaits_its_tag(&rights, &desired.adoption) {
         return pass.adopting().await;
     }
+    let is_refused = matches!(rights, Rights::Refused(_));
+    if let Some(failure) = pass.lags_behind(Some(&tags)).filter(|_| is_refused) {
+        pass.failed(Slot::Repository, "", "ListTagsForResource", failure);
+        return pass.blind().await;
+    }
+    let is_replaced = pass.is_replaced(&described);
+    if is_replaced {
+        pass.note_replaced(matches!(rights, Rights::Ours { .. }));
+    }
     let rights = match rights {
-        Rights::Refused(conflict) => match pass.lags_behind(Some(&tags)) {
-            Some(failure) => {
-                pass.failed(Slot::Repository, "", "ListTagsForResource", failure);
-                return pass.blind().await;
-            }
-            None => return pass.contested(conflict).await,
-        },
-        rights => rights,
+        Rights::Refused(conflict) if is_established(pass) => {
+            return pass.contested(conflict.of_former(&tags, is_replaced)).await;
+        }
+        Rights::Refused(conflict) => return pass.contested(conflict).await,
+        rights @ (Rights::Ours { .. } | Rights::MayAdopt { .. } | Rights::LookUp(_)) => rights,
     };
     let desired = &pass.of_existing(desired);
     let only_looks = desired.management == ManagementPolicy::Observe;

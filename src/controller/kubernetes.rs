@@ -224,10 +224,11 @@ fn merging() -> PatchParams {
 }
 
 /// All fields of status.
-const STATUS: [&str; 20] = [
+const STATUS: [&str; 21] = [
     "observedGeneration",
     "conditions",
     "className",
+    "owner",
     "registryId",
     "region",
     "repositoryName",

@@ -7,9 +7,11 @@ use super::pass::Pass;
 use crate::{
     api::{APPROVE_RECREATE_ANNOTATION, Loss},
     domain::{
+        event,
         failure::Failure,
         identity::Identity,
         loss::Lost,
+        observed::Described,
         reason::Reason,
         status::{Problem, is_lost},
     },
@@ -60,6 +62,26 @@ impl<C: Clients> Pass<'_, C> {
                 // A time to come would approve what nobody has seen.
                 until <= Timestamp::now() && time(&loss.at).is_some_and(|at| at <= until)
             })
+    }
+
+    /// Whether the repository that is there is a later one than the object had, as far as status says.
+    pub(super) fn is_replaced(&self, described: &Described) -> bool {
+        let time = |text: &str| text.parse::<Timestamp>().ok();
+        let had = self.before.created_at.as_deref().and_then(time);
+        let there = time(&described.created_at);
+        // A read that lags behind shows an earlier one.
+        had.zip(there).is_some_and(|(had, there)| had < there)
+    }
+
+    /// Notes that the object's repository was deleted outside and another made: nothing of what was in force
+    /// there is. Where that is not the object's, it is told now, and otherwise with what is made of it.
+    pub(super) fn note_replaced(&mut self, is_ours: bool) {
+        let is_news = !is_lost(&self.before);
+        self.note_loss();
+        self.status.applied.clear();
+        if is_news && !is_ours {
+            self.news.push(event::replaced());
+        }
     }
 
     /// Status keeps the first sight of a loss: its time is what a person approves.

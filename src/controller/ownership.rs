@@ -104,10 +104,10 @@ impl<C: Clients> Pass<'_, C> {
         let leave = self.from_class.adoption.as_ref();
         let message = match leave.filter(|_| conflict == Conflict::AlreadyExists) {
             Some(leave) => leave.already_exists(),
-            None => conflict.message().to_owned(),
+            None => conflict.message(&self.owner()),
         };
         self.problems.push(Problem::for_a_person(
-            "CreateRepository",
+            conflict.action(),
             conflict.reason(),
             message,
         ));
@@ -157,7 +157,12 @@ impl<C: Clients> Pass<'_, C> {
                 says_adopting(&self.before) && self.is_adopting(adoption)
             }
             Rights::Refused(
-                Conflict::AlreadyExists | Conflict::OtherOwner | Conflict::TwoClusters,
+                Conflict::AlreadyExists
+                | Conflict::OwnerTagMissing
+                | Conflict::Replaced
+                | Conflict::OtherOwner
+                | Conflict::TakenAway
+                | Conflict::TwoClusters,
             )
             | Rights::MayAdopt { .. }
             | Rights::LookUp(_) => false,
@@ -184,8 +189,8 @@ fn says_adopting(status: &Status) -> bool {
 }
 
 fn adopting() -> Problem {
-    let message = "Nothing to do: the repository is tagged as this object's, and the rest follows \
-                   once the tag is read back";
+    let message = "The repository is tagged as this object's, and the rest follows once the tag is read \
+                   back — nothing to do";
     Problem {
         aspect: None,
         action: "TagResource",

@@ -35,7 +35,10 @@ use crate::{
         ownership::Claim,
         reason::Reason,
         retry::{Attempt, Call, Moment, Slot, comes_back},
-        status::{Problem, Standing, conclude, fit, keep_untried, note_overridden, note_since},
+        status::{
+            Problem, Standing, conclude, fit, is_anothers, keep_untried, note_overridden,
+            note_since,
+        },
     },
     ecr::{Access, Clients},
     telemetry::Place,
@@ -70,6 +73,8 @@ pub(super) struct Pass<'a, C: Clients> {
     pub(super) previewed: Option<Moment>,
     /// What to tell where the repository policy is written: it could deny the operator its work.
     pub(super) denials: Option<String>,
+    /// What else is to be told.
+    pub(super) news: Vec<Event>,
     /// Of what failed in this pass: what is tried again, and what waits for a person.
     pub(super) failures: Failures,
     /// Up to when the class approves that what was lost is created anew.
@@ -142,6 +147,14 @@ impl<'a, C: Clients> Pass<'a, C> {
         changed: CancellationToken,
     ) -> Self {
         let before = object.status.clone().unwrap_or_default();
+        let namespace = object.namespace().unwrap_or_default();
+        let is_anothers = is_anothers(&before, &namespace, &object.name_any());
+        // What another object is bound to, and had in force, is no knowledge of this one.
+        let before = if is_anothers {
+            Status::default()
+        } else {
+            before
+        };
         let mut pass = Self {
             ctx,
             aws,
@@ -159,6 +172,10 @@ impl<'a, C: Clients> Pass<'a, C> {
             permission: None,
             previewed: None,
             denials: None,
+            news: is_anothers
+                .then(event::status_of_another)
+                .into_iter()
+                .collect(),
             failures: Failures::default(),
             class_approval: None,
             seen_to: SeenTo::ByItself,
@@ -337,6 +354,22 @@ impl<'a, C: Clients> Pass<'a, C> {
         self.conclude(Standing::Enforced(problems)).await
     }
 
+    /// The same after what the class enforces was carried out, or was not: what stands against the object is said
+    /// also where that ended because something was no longer as it was.
+    pub(super) async fn finish_after(
+        &mut self,
+        enforced: Result<(), Error>,
+    ) -> Result<Duration, Error> {
+        match enforced {
+            Ok(()) => self.finish().await,
+            Err(Error::Superseded) => {
+                self.finish().await?;
+                Err(Error::Superseded)
+            }
+            Err(other) => Err(other),
+        }
+    }
+
     /// What a pass did not try that tried all is no longer to be tried.
     pub(super) fn forget_what_is_over(&mut self) {
         match self.reach {
@@ -349,6 +382,7 @@ impl<'a, C: Clients> Pass<'a, C> {
     pub(super) async fn tell(&mut self, problems: &[Problem]) {
         let mut events = event::of_pass(&self.before, &self.status, &self.done, problems);
         events.extend(event::denials(&self.done, self.denials.as_deref()));
+        events.append(&mut self.news);
         shown::count(&self.ctx.metrics, &self.place(), &events, &self.done);
         self.done.clear();
         self.ctx.events.publish(&self.object, events).await;

@@ -159,8 +159,8 @@ async fn one_pass<C: Clients>(
     } else {
         enforce::run(&mut pass).await.map(Some)
     };
-    if !pass.done.is_empty() {
-        // The pass ended early; what it wrote is told all the same.
+    if !pass.done.is_empty() || !pass.news.is_empty() {
+        // The pass ended early; what it wrote and found is told all the same.
         pass.tell(&[]).await;
     }
     if next.is_ok() {

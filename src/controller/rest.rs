@@ -241,6 +241,7 @@ impl<C: Clients> Pass<'_, C> {
 fn is_contested(status: &Status) -> bool {
     let conflicts = [
         Conflict::AlreadyExists,
+        Conflict::OwnerTagMissing,
         Conflict::OtherOwner,
         Conflict::TwoClusters,
     ];

@@ -26,8 +26,9 @@ use crate::{
 };
 
 /// The reasons of conflicts, and of losses.
-const CONFLICTS: [Reason; 3] = [
+const CONFLICTS: [Reason; 4] = [
     Conflict::AlreadyExists.reason(),
+    Conflict::OwnerTagMissing.reason(),
     Conflict::OtherOwner.reason(),
     Conflict::TwoClusters.reason(),
 ];

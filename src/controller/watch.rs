@@ -225,5 +225,7 @@ fn asked(object: &Watched) -> u64 {
         object.labels(),
         // It is to be made shorter.
         object.excess().status,
+        // It is to be written anew.
+        object.is_from_elsewhere(),
     ))
 }

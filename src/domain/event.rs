@@ -4,8 +4,11 @@
 
 use std::collections::BTreeSet;
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+
 use super::{
     action::Action,
+    identity::RepositoryName,
     reason::Reason,
     status::{LONGEST_MESSAGE, Problem, fit, released},
 };
@@ -112,14 +115,14 @@ pub fn denials(done: &[Done], warning: Option<&str>) -> Option<Event> {
     Some(Event::new(true, "OperatorMayBeDenied", action, warning))
 }
 
-/// How much of what ECR held stands in a note: what was done about it must fit as well.
-const LONGEST_HELD: usize = 700;
-
 /// A statement of others is about to be taken out of the repository policy.
 #[must_use]
 pub fn statement_removed(operation: &'static str, warning: &str) -> Event {
     Event::new(true, "StatementRemoved", operation, warning)
 }
+
+/// How much of what ECR held stands in a note: what was done about it must fit as well.
+const LONGEST_HELD: usize = 700;
 
 fn drift_repaired(done: &Done) -> Event {
     let aspect = done.action.aspect().map_or("repository", Aspect::as_str);
@@ -135,8 +138,71 @@ fn drift_repaired(done: &Done) -> Event {
     Event::new(true, "DriftRepaired", done.action.operation(), &note)
 }
 
+/// The object's repository was deleted outside, and another was made, which is not the object's.
+#[must_use]
+pub fn replaced() -> Event {
+    let note = "The repository was deleted outside and another was made in its place: its images are gone — find out \
+                by whom (AWS CloudTrail: DeleteRepository, CreateRepository), and push the images again";
+    Event::new(
+        true,
+        Reason::RepositoryLost.as_str(),
+        "DescribeRepositories",
+        note,
+    )
+}
+
+/// What the deletion of an object left as it is in ECR, though it was to go.
+#[must_use]
+pub fn let_go(kept: &Kept) -> Event {
+    let warning = match kept {
+        Kept::Former { .. } => true,
+        Kept::Others { .. } | Kept::Nothing { .. } => false,
+    };
+    let reason = match kept {
+        Kept::Former { .. } | Kept::Others { .. } => "RepositoryKept",
+        Kept::Nothing { .. } => "NothingToDelete",
+    };
+    Event::new(warning, reason, "DeleteRepository", &kept.to_string())
+}
+
+/// Why a deletion deletes nothing.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Kept {
+    /// The object had the repository, and it is no longer the object's.
+    #[error("{name} stays in ECR with its images, though this object had it: {why}")]
+    Former {
+        /// The repository.
+        name: RepositoryName,
+        /// What became of it, and what to do.
+        why: &'static str,
+    },
+    /// The repository was never the object's.
+    #[error("{name} stays in ECR: it was never this object's — nothing to do")]
+    Others {
+        /// The repository.
+        name: RepositoryName,
+    },
+    /// There is none.
+    #[error("{name} is not in ECR: nothing was deleted — nothing to do")]
+    Nothing {
+        /// The repository.
+        name: RepositoryName,
+    },
+}
+
+/// The status was another object's, and counts for nothing.
+#[must_use]
+pub fn status_of_another() -> Event {
+    let note = "The status was another object's, as after a restore into another namespace, and was written anew — \
+                restore ECRRepositories without their status";
+    Event::new(true, "StatusOfAnother", "Read", note)
+}
+
 fn loss(before: &Status, after: &Status) -> Option<Event> {
-    let recreated = after.last_loss.is_some()
+    // What was adopted in its place was told of before.
+    let adopts = |c: &Condition| c.type_ == "Reconciling" && c.reason == Reason::Adopting.as_str();
+    let recreated = !before.conditions.iter().any(adopts)
+        && after.last_loss.is_some()
         && after.created_at.is_some()
         && after.created_at != before.created_at;
     let note = "The repository was deleted outside and was created anew: its images are gone";

@@ -197,6 +197,14 @@ fn a_loss_is_told_once_it_was_made_good() {
         assert_eq!(told, expected, "{what}: {events:?}");
         assert_eq!(events.is_empty(), !expected, "{what}: {events:?}");
     }
+    // Before it was adopted it was told that another repository stands in its place.
+    let standing = Standing::Enforced(vec![problem(Reason::Adopting, false)]);
+    let adopting = Status {
+        conditions: after(standing).conditions,
+        ..status(Some("dawn"), true)
+    };
+    let adopted = status(Some("dusk"), true);
+    assert_eq!(told(&of_pass(&adopting, &adopted, &[], &[])), NONE);
 }
 
 #[test]

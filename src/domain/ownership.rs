@@ -62,8 +62,14 @@ pub enum Rights {
 pub enum Conflict {
     /// It exists and has no owner.
     AlreadyExists,
+    /// It was the object's, and its owner tag is gone.
+    OwnerTagMissing,
+    /// The object's was deleted outside, and this one was made in its place, without an owner.
+    Replaced,
     /// It has another owner.
     OtherOwner,
+    /// It was the object's and has another owner.
+    TakenAway,
     /// The owner that it was taken over from has it again.
     TakenBack,
     /// Another cluster that goes by our name writes its uid whenever we write ours.
@@ -75,24 +81,73 @@ impl Conflict {
     #[must_use]
     pub const fn reason(self) -> Reason {
         match self {
-            Self::AlreadyExists => Reason::AlreadyExists,
-            Self::OtherOwner | Self::TakenBack => Reason::NameConflict,
+            Self::AlreadyExists | Self::Replaced => Reason::AlreadyExists,
+            Self::OwnerTagMissing => Reason::OwnerTagMissing,
+            Self::OtherOwner | Self::TakenAway | Self::TakenBack => Reason::NameConflict,
             Self::TwoClusters => Reason::TwoClusters,
         }
     }
 
-    /// What to do. It never names the other owner: namespaces are not to learn of each other.
+    /// The operation that is still to be made.
     #[must_use]
-    pub const fn message(self) -> &'static str {
+    pub const fn action(self) -> &'static str {
         match self {
+            Self::OwnerTagMissing | Self::Replaced | Self::TakenAway => "TagResource",
+            Self::AlreadyExists | Self::OtherOwner | Self::TakenBack | Self::TwoClusters => {
+                "CreateRepository"
+            }
+        }
+    }
+
+    /// The same of an object whose status says that it had a repository there, perhaps another one.
+    #[must_use]
+    pub fn of_former(self, tags: &Tags, is_replaced: bool) -> Self {
+        match self {
+            Self::AlreadyExists if tags.contains_key(OWNER_TAG) => Self::TakenAway,
+            Self::AlreadyExists if is_replaced => Self::Replaced,
+            Self::AlreadyExists => Self::OwnerTagMissing,
+            Self::OtherOwner => Self::TakenAway,
+            other @ (Self::OwnerTagMissing
+            | Self::Replaced
+            | Self::TakenAway
+            | Self::TakenBack
+            | Self::TwoClusters) => other,
+        }
+    }
+
+    /// What happened and what to do, for the object that `owner` names. It never names another owner:
+    /// namespaces are not to learn of each other.
+    #[must_use]
+    pub fn message(self, owner: &Owner) -> String {
+        let fixed = match self {
             Self::AlreadyExists => {
-                "Set spec.adoption.policy to IfUnowned to manage the repository that exists, or \
-                 choose another spec.repositoryName: nothing was changed"
+                "A repository of this name exists and has no owner; nothing was changed — set \
+                 spec.adoption.policy to IfUnowned to manage it, where the class permits that, or choose \
+                 another spec.repositoryName"
+            }
+            Self::OwnerTagMissing => {
+                return format!(
+                    "The owner tag was taken off this object's repository outside (AWS CloudTrail: \
+                     UntagResource); nothing is written to it — put the tag {OWNER_TAG}={owner} back, or \
+                     set spec.adoption.policy to IfUnowned, where the class permits that"
+                );
+            }
+            Self::Replaced => {
+                "This object's repository was deleted outside and another was made in its place, without \
+                 an owner: the former images are gone; nothing was changed — set spec.adoption.policy to \
+                 IfUnowned to manage the new one, where the class permits that, or delete it in ECR: it is \
+                 created anew then"
             }
             Self::OtherOwner => {
-                "Choose another spec.repositoryName, or take the repository over with \
-                 spec.adoption (TakeOver, naming its owner): it belongs to another object and \
-                 nothing was changed"
+                "The repository of this name belongs to another object; nothing was changed — choose \
+                 another spec.repositoryName, or take it over with spec.adoption (TakeOver, naming its \
+                 owner), where the class permits that"
+            }
+            Self::TakenAway => {
+                "The repository that this object had belongs to another object now; nothing was changed \
+                 — take it over with spec.adoption (TakeOver, naming the owner that its tag \
+                 ecr-operator.dev/owner names), where the class permits that, or delete this object: the \
+                 repository stays"
             }
             Self::TakenBack => {
                 "Two objects ask for one repository: this one took it over, as spec.adoption says, \
@@ -101,10 +156,11 @@ impl Conflict {
                  again once status.takenOver is gone"
             }
             Self::TwoClusters => {
-                "Give each cluster its own --cluster-name: another cluster with this name \
-                 manages the same repository, and nothing more is written"
+                "Another cluster with this --cluster-name manages the same repository; nothing more is \
+                 written — give each cluster a --cluster-name of its own"
             }
-        }
+        };
+        fixed.to_owned()
     }
 }
 
@@ -151,7 +207,8 @@ fn adopt_unowned(claim: &Claim) -> Rights {
 fn judge_uid(tags: &Tags, claim: &Claim) -> Rights {
     let ours = claim.cluster_uid.as_str();
     let written = tags.get(CLUSTER_UID_TAG).map(String::as_str);
-    if written != Some(ours) && claim.written_uid == Some(ours) {
+    // Another cluster writes its own: one that is gone was taken off, and is put back.
+    if written.is_some_and(|it| it != ours) && claim.written_uid == Some(ours) {
         return Rights::Refused(Conflict::TwoClusters);
     }
     let stamps = claim
@@ -277,10 +334,56 @@ mod tests {
             assert_eq!(keys(&rights), [CLUSTER_UID_TAG]);
         }
         asking.written = Some("uid-1");
-        for uid in [None, Some("uid-2")] {
-            let rights = asking.judge(Some("prod/payments/api"), uid, NONE);
-            assert_eq!(rights, Rights::Refused(Conflict::TwoClusters));
+        let rights = asking.judge(Some("prod/payments/api"), Some("uid-2"), NONE);
+        assert_eq!(rights, Rights::Refused(Conflict::TwoClusters));
+    }
+
+    #[test]
+    fn a_uid_that_was_taken_off_is_put_back() {
+        let mut asking = Asking::new();
+        asking.written = Some("uid-1");
+        let rights = asking.judge(Some("prod/payments/api"), None, NONE);
+        assert_eq!(keys(&rights), [CLUSTER_UID_TAG]);
+    }
+
+    #[test]
+    fn who_had_the_repository_is_told_what_became_of_it() {
+        let none = Tags::new();
+        let tagged = Tags::from([(OWNER_TAG.to_owned(), "prod/a/b".to_owned())]);
+        for (conflict, tags, is_replaced, expected) in [
+            (
+                Conflict::AlreadyExists,
+                &none,
+                false,
+                Conflict::OwnerTagMissing,
+            ),
+            (Conflict::AlreadyExists, &none, true, Conflict::Replaced),
+            (Conflict::AlreadyExists, &tagged, false, Conflict::TakenAway),
+            (Conflict::OtherOwner, &tagged, true, Conflict::TakenAway),
+            (Conflict::TakenBack, &tagged, false, Conflict::TakenBack),
+            (Conflict::TwoClusters, &tagged, false, Conflict::TwoClusters),
+        ] {
+            assert_eq!(conflict.of_former(tags, is_replaced), expected);
         }
+    }
+
+    #[test]
+    fn a_name_that_can_not_be_changed_is_not_asked_to_be() {
+        let owner = Owner::parse("prod/payments/api").unwrap();
+        for conflict in [
+            Conflict::OwnerTagMissing,
+            Conflict::Replaced,
+            Conflict::TakenAway,
+            Conflict::TakenBack,
+        ] {
+            let message = conflict.message(&owner);
+            assert!(!message.contains("repositoryName"), "{message}");
+        }
+        let lost = Conflict::OwnerTagMissing.message(&owner);
+        assert!(
+            lost.contains("ecr-operator.dev/owner=prod/payments/api"),
+            "{lost}"
+        );
     }
 
     #[test]

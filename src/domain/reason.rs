@@ -68,6 +68,8 @@ reasons! {
     KmsKeyUnusable,
     /// The repository exists and has no owner.
     AlreadyExists,
+    /// The repository was the object's, and its owner tag was taken off.
+    OwnerTagMissing,
     /// The repository belongs to another object.
     NameConflict,
     /// Another cluster goes by this cluster's name.
@@ -114,6 +116,7 @@ impl Reason {
             Self::InvalidSpec
                 | Self::TooLarge
                 | Self::AlreadyExists
+                | Self::OwnerTagMissing
                 | Self::NameConflict
                 | Self::TwoClusters
                 | Self::IdentityChanged

@@ -137,6 +137,23 @@ pub fn binding(status: &Status) -> Option<Binding> {
     })
 }
 
+/// Whether a status says that it is of another object than this one. Of which cluster counts for nothing: a cluster
+/// may go by another name.
+#[must_use]
+pub fn is_anothers(status: &Status, namespace: &str, name: &str) -> bool {
+    status.owner.as_deref().is_some_and(|owner| {
+        let mut parts = owner.splitn(3, '/').skip(1);
+        (parts.next(), parts.next()) != (Some(namespace), Some(name))
+    })
+}
+
+/// Whether a status was not written by this version for this object, as far as it says where that is bound.
+#[must_use]
+pub fn is_from_elsewhere(status: &Status, namespace: &str, name: &str) -> bool {
+    let is_unnamed = status.owner.is_none() && status.repository_name.is_some();
+    is_unnamed || is_anothers(status, namespace, name)
+}
+
 /// Records the binding; what was known of another place is forgotten.
 pub fn record_binding(status: &mut Status, identity: &Identity) {
     if binding(status).is_some_and(|binding| binding.identity == *identity) {

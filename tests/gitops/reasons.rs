@@ -40,6 +40,7 @@ pub(crate) const fn of_repository(reason: Reason) -> &'static [Shown] {
         | Reason::LimitExceeded
         | Reason::KmsKeyUnusable
         | Reason::AlreadyExists
+        | Reason::OwnerTagMissing
         | Reason::NameConflict
         | Reason::TwoClusters
         | Reason::IdentityChanged

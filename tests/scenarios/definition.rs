@@ -34,7 +34,7 @@ async fn deleting_the_definition_loses_nothing_that_is_retained() {
     world.gone(&kept).await;
     // The definition waits for the object that waits for its images to go.
     let waiting = waits(&world, "full", "RepositoryNotEmpty").await;
-    assert_says(message(&waiting, "Stalled"), "Delete the 1 image");
+    assert_says(message(&waiting, "Stalled"), "still holds 1 image");
     world
         .apply("full", json!({"deletionPolicy": "Retain"}))
         .await;

@@ -114,11 +114,14 @@ async fn images_keep_the_repository_until_they_are_deleted_outside() {
         Some(("True", "RepositoryNotEmpty"))
     );
     let says = message(&waiting, "Stalled");
-    assert_says(says, &format!("Delete the 3 images of {repository}"));
+    assert_says(
+        says,
+        &format!("{repository} still holds 3 images — delete the images"),
+    );
     assert_says(says, "DeleteWithImages");
     assert_says(
         &world.event("api", "RepositoryNotEmpty").await,
-        "Delete the 3 images",
+        "still holds 3 images",
     );
     world.delete_images(&repository, &["v1", "v2", "v3"]);
     world.gone(&object).await;

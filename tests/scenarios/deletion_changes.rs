@@ -44,7 +44,7 @@ async fn a_namespace_waits_for_images_until_retain_lets_it_go() {
     let object = with_images(&world, "Delete", &["v1"]).await;
     world.delete_namespace().await;
     let waiting = waits(&world, "api", "RepositoryNotEmpty").await;
-    assert_says(message(&waiting, "Stalled"), "Delete the 1 image");
+    assert_says(message(&waiting, "Stalled"), "still holds 1 image");
     world
         .apply("api", json!({"deletionPolicy": "Retain"}))
         .await;

@@ -517,7 +517,7 @@ async fn what_is_to_be_done_about_images_is_what_the_class_leaves_open() {
         let told = message(&waits, "Stalled");
         assert_says(
             &told,
-            &format!("Delete the 1 image of team-d/{name}, {advice}"),
+            &format!("team-d/{name} still holds 1 image — delete the images, {advice}"),
         );
         assert!(!told.contains(other), "{name}: {told}");
     }

@@ -150,7 +150,7 @@ async fn what_hinders_it_is_told_after_what_the_deletion_waits_for() {
         let says = message.contains("Retain: the repository stays");
         assert_eq!(says, nth == 0, "{action}: {message}");
     }
-    assert_says(&message(&object, "Ready"), "Delete the 3 images");
+    assert_says(&message(&object, "Ready"), "still holds 3 images");
     estate
         .stalled("payments", "full", "RepositoryNotEmpty")
         .await;

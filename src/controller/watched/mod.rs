@@ -20,7 +20,7 @@ use crate::{
         ECRRepositorySpec, ECRRepositoryStatus, FINALIZER, Loss, MAX_TOKEN, ManagementPolicy,
         RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
     },
-    domain::status::fit,
+    domain::status::{fit, is_from_elsewhere},
 };
 
 /// The annotations that mean something to us; others, such as what kubectl last applied, are not kept.
@@ -63,6 +63,8 @@ struct Packed {
     stands: Stands,
     /// How it keeps the operator from its repository, if it does.
     mode: Option<&'static str>,
+    /// Whether its status is of another object, or does not say of which.
+    is_from_elsewhere: bool,
     /// Whether all is well and nobody asks for anything.
     is_at_rest: bool,
     /// What of the object is not in it.
@@ -130,6 +132,10 @@ impl Watched {
             class_name: spec.class_name.as_ref().map(name),
             last_class_name: status.and_then(|it| it.class_name.as_ref()).map(name),
             is_at_rest: is_at_rest(&meta, status),
+            is_from_elsewhere: status.is_some_and(|it| {
+                let (namespace, name) = (meta.namespace.as_deref(), meta.name.as_deref());
+                is_from_elsewhere(it, namespace.unwrap_or_default(), name.unwrap_or_default())
+            }),
             stands: status.map_or_else(Stands::default, |it| Stands::of(&it.conditions)),
             excess,
             text: text.into(),
@@ -185,6 +191,11 @@ impl Watched {
     /// How it keeps the operator from its repository, by the name of what says so.
     pub(super) fn mode(&self) -> Option<&'static str> {
         self.content.as_ref().ok()?.mode
+    }
+
+    /// Whether its status is of another object, or does not say of which: somebody else wrote it, or an older version.
+    pub(super) fn is_from_elsewhere(&self) -> bool {
+        self.content.as_ref().is_ok_and(|it| it.is_from_elsewhere)
     }
 
     /// What metrics show of its conditions; none where it can't be read.
@@ -386,7 +397,7 @@ const USUAL: &str = concat!(
     r#"{"lastTransitionTime":"2026-01-01T00:00:00Z","message":"ECR matches","observedGeneration":1,"reason":"Synced","status":"True","type":"Ready"},"#,
     r#"{"lastTransitionTime":"2026-01-01T00:00:00Z","message":"The object is well-formed","observedGeneration":1,"reason":"Accepted","status":"True","type":"Accepted"},"#,
     r#"{"lastTransitionTime":"2026-01-01T00:00:00Z","message":"ECR matches","observedGeneration":1,"reason":"Synced","status":"True","type":"Synced"}],"#,
-    r#""className":"default","registryId":"111122223333","region":"ap-southeast-1","repositoryName":"","arn":"arn:aws:ecr:us-east-1:111122223333:repository/","#,
+    r#""className":"default","owner":"prod/","registryId":"111122223333","region":"ap-southeast-1","repositoryName":"","arn":"arn:aws:ecr:us-east-1:111122223333:repository/","#,
     r#""repositoryUri":"111122223333.dkr.ecr.us-east-1.amazonaws.com/","createdAt":"2026-01-01T00:00:00.000Z","tagKeys":["team"],"clusterUid":"","#,
     r#""applied":[{"aspect":"imageTagMutability","hash":"c1c56dd6a0ca3507"},{"aspect":"imageScanningConfiguration","hash":"6baad38a3f05fe88"},{"aspect":"lifecyclePolicy","hash":""},{"aspect":"repositoryPolicy","hash":""},{"aspect":"tags","hash":""}],"#,
     r#""effective":[{"setting":"imageTagMutability","value":"IMMUTABLE","source":"spec"},{"setting":"imageScanningConfiguration","value":"scanOnPush: true","source":"spec"},"#,
