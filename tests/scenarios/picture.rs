@@ -81,7 +81,7 @@ fn number(svg: &mut String, panel: &Value, samples: &[Sample], [x, y, w, h]: [f6
     };
     rectangle(svg, [x, y, w, h], fill);
     let title = panel["title"].as_str().unwrap();
-    text(svg, [x + 10.0, y + 20.0], (ink, "start", 13.0), title);
+    text(svg, [x + 8.0, y + 20.0], (ink, "start", 12.0), title);
     let told = told(value, defaults["unit"].as_str());
     text(
         svg,
