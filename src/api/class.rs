@@ -94,7 +94,7 @@ pub struct ECRRepositoryClassSpec {
     /// namespace; a label that is missing is refused. When absent, ${namespace}/${name}.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 512))]
-    #[schemars(extend("x-kubernetes-validations" = [class_rules::name_template()]))]
+    #[schemars(extend("x-kubernetes-validations" = class_rules::name_template()))]
     pub name_template: Option<String>,
     /// Patterns of which a repository's name must match one, whether it is derived or chosen. '*' stands
     /// for any run of characters without '/', '**' for any run; ${namespace}, ${name} and

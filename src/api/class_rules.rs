@@ -63,11 +63,11 @@ pub(super) fn external_id() -> Rule {
 }
 
 /// The syntax of a name template.
-pub(super) fn name_template() -> Rule {
-    Rule::new(format!(
+pub(super) fn name_template() -> Vec<Rule> {
+    vec![super::rules::not_pasted(), Rule::new(format!(
         "self.matches('^([a-z0-9._/-]|[$][{{](namespace|name|(labels|namespaceLabels)[.]{LABEL_KEY})[}}])+$')"
     ))
-    .message("must be lower-case letters, digits, '.', '_', '-', '/' and the variables ${namespace}, ${name}, ${labels.KEY} and ${namespaceLabels.KEY}, such as ${namespace}/${name}")
+    .message("must be lower-case letters, digits, '.', '_', '-', '/' and the variables ${namespace}, ${name}, ${labels.KEY} and ${namespaceLabels.KEY}, such as ${namespace}/${name}")]
 }
 
 /// The syntax of a pattern of names. An object's own labels are left out: who writes the object

@@ -26,7 +26,7 @@ pub(super) fn rules() -> Vec<Rule> {
 
 fn all_or_no_priorities() -> Rule {
     Rule::new("self.all(r, has(r.rulePriority)) || !self.exists(r, has(r.rulePriority))")
-        .message("set rulePriority on every rule, or on none: then the order of the list counts")
+        .message("some rules have a rulePriority and others have none — set it on every rule, or on none: then the order of the list counts")
 }
 
 fn unique_priorities() -> Rule {
@@ -34,7 +34,7 @@ fn unique_priorities() -> Rule {
         "self.all(r, !has(r.rulePriority) \
         || self.exists_one(s, has(s.rulePriority) && s.rulePriority == r.rulePriority))",
     )
-    .message("two rules have the same rulePriority: give each its own")
+    .message("two rules have the same rulePriority — give each its own")
 }
 
 fn one_catch_all_per_class() -> Rule {
@@ -44,7 +44,7 @@ fn one_catch_all_per_class() -> Rule {
         archive("b"),
         archive("a")
     ))
-    .message("only one rule may have tagStatus untagged, and only one any, in each storage class (rules with countType sinceImageTransitioned are about archived images, all others about standard ones): merge them")
+    .message("only one rule may have tagStatus untagged, and only one any, in each storage class (rules with countType sinceImageTransitioned are about archived images, all others about standard ones) — merge them")
 }
 
 fn any_has_highest_priority() -> Rule {
@@ -70,10 +70,10 @@ fn any_comes_last() -> Rule {
 pub(super) fn rule() -> Vec<Rule> {
     vec![
         Rule::new("self.selection.countType != 'sinceImagePulled' || self.action.type == 'transition'")
-            .message("sinceImagePulled takes no action but transition: ECR does not delete by the last pull; use sinceImagePushed or imageCountMoreThan to expire images")
+            .message("sinceImagePulled takes no action but transition: ECR does not delete by the last pull — use sinceImagePushed or imageCountMoreThan to expire images")
             .field_path(".action.type"),
         Rule::new("self.selection.countType != 'sinceImageTransitioned' || self.action.type == 'expire'")
-            .message("sinceImageTransitioned takes no action but expire: its images are archived already")
+            .message("sinceImageTransitioned takes no action but expire: its images are archived already — set type to expire")
             .field_path(".action.type"),
     ]
 }
@@ -86,19 +86,19 @@ pub(super) fn selection() -> Vec<Rule> {
 fn tags() -> Vec<Rule> {
     vec![
         Rule::new("self.tagStatus != 'tagged' || has(self.tagPatternList) || has(self.tagPrefixList)")
-            .message("tagStatus tagged needs tagPatternList or tagPrefixList; tagPatternList [\"*\"] selects every tagged image")
+            .message("tagStatus tagged names no tags — give tagPatternList or tagPrefixList; tagPatternList [\"*\"] selects every tagged image")
             .field_path(".tagPatternList")
             .reason(Reason::FieldValueRequired),
         Rule::new("!has(self.tagPatternList) || !has(self.tagPrefixList)")
-            .message("give tagPatternList or tagPrefixList, not both; a prefix such as v1 is the pattern v1*")
+            .message("tagPatternList and tagPrefixList exclude each other — give one of them; a prefix such as v1 is the pattern v1*")
             .field_path(".tagPrefixList")
             .reason(Reason::FieldValueForbidden),
         Rule::new("self.tagStatus == 'tagged' || !has(self.tagPatternList)")
-            .message("goes with tagStatus tagged only: remove it, or set tagStatus to tagged")
+            .message("goes with tagStatus tagged only — remove it, or set tagStatus to tagged")
             .field_path(".tagPatternList")
             .reason(Reason::FieldValueForbidden),
         Rule::new("self.tagStatus == 'tagged' || !has(self.tagPrefixList)")
-            .message("goes with tagStatus tagged only: remove it, or set tagStatus to tagged")
+            .message("goes with tagStatus tagged only — remove it, or set tagStatus to tagged")
             .field_path(".tagPrefixList")
             .reason(Reason::FieldValueForbidden),
     ]
@@ -107,18 +107,18 @@ fn tags() -> Vec<Rule> {
 fn count() -> Vec<Rule> {
     vec![
         Rule::new("self.countType == 'imageCountMoreThan' || has(self.countUnit)")
-            .message("this countType counts days: set countUnit to days")
+            .message("this countType counts days — set countUnit to days")
             .field_path(".countUnit")
             .reason(Reason::FieldValueRequired),
         Rule::new("self.countType != 'imageCountMoreThan' || !has(self.countUnit)")
-            .message("imageCountMoreThan counts images: remove countUnit")
+            .message("imageCountMoreThan counts images — remove countUnit")
             .field_path(".countUnit")
             .reason(Reason::FieldValueForbidden),
         Rule::new("self.countType != 'sinceImageTransitioned' || (has(self.storageClass) && self.storageClass == 'archive')")
-            .message("sinceImageTransitioned is about archived images: set storageClass to archive")
+            .message("sinceImageTransitioned is about archived images — set storageClass to archive")
             .field_path(".storageClass"),
         Rule::new("self.countType == 'sinceImageTransitioned' || !has(self.storageClass) || self.storageClass != 'archive'")
-            .message("archive goes with countType sinceImageTransitioned only: remove storageClass, or change countType")
+            .message("archive goes with countType sinceImageTransitioned only — remove storageClass, or change countType")
             .field_path(".storageClass"),
         Rule::new("self.countType != 'sinceImageTransitioned' || self.countNumber >= 90")
             .message("must be at least 90 with sinceImageTransitioned: ECR keeps an archived image for 90 days")
@@ -130,11 +130,13 @@ fn count() -> Vec<Rule> {
 pub(super) fn action() -> Vec<Rule> {
     vec![
         Rule::new("self.type != 'transition' || has(self.targetStorageClass)")
-            .message("transition needs a target: set targetStorageClass to archive")
+            .message("transition needs a target — set targetStorageClass to archive")
             .field_path(".targetStorageClass")
             .reason(Reason::FieldValueRequired),
         Rule::new("self.type == 'transition' || !has(self.targetStorageClass)")
-            .message("expire takes no target: remove targetStorageClass, or set type to transition")
+            .message(
+                "expire takes no target — remove targetStorageClass, or set type to transition",
+            )
             .field_path(".targetStorageClass")
             .reason(Reason::FieldValueForbidden),
     ]

@@ -98,7 +98,7 @@ pub struct ECRRepositorySpec {
     /// once the repository exists (status.arn is set).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 256))]
-    #[schemars(extend("x-kubernetes-validations" = [rules::repository_name()]))]
+    #[schemars(extend("x-kubernetes-validations" = rules::repository_name()))]
     pub repository_name: Option<String>,
     /// Whether a tag may be moved to another image (ECR: PutImageTagMutability). MUTABLE: it may.
     /// IMMUTABLE: it may not, and pushing it again fails. MUTABLE_WITH_EXCLUSION: it may, unless it
@@ -113,8 +113,8 @@ pub struct ECRRepositorySpec {
     #[schemars(length(max = 5), extend("x-kubernetes-list-type" = "atomic"))]
     pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
     /// How images are scanned for vulnerabilities (ECR: PutImageScanningConfiguration). When absent,
-    /// not managed; {} means no scan on push. A scanning rule of the whole registry goes before this
-    /// setting.
+    /// not managed; {scanOnPush: false} means no scan on push. A scanning rule of the whole registry goes
+    /// before this setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub image_scanning_configuration: Option<ImageScanningConfiguration>,
@@ -133,13 +133,13 @@ pub struct ECRRepositorySpec {
     /// Repository policy: who may do what with this repository (ECR: SetRepositoryPolicy,
     /// DeleteRepositoryPolicy). It is AWS's IAM policy document as YAML, an object and not a string of
     /// JSON. When absent, there is nothing here beyond access; with access absent too, not managed.
-    /// {} means that there shall be none, beyond access. Compared by meaning: the order of statements,
+    /// {Statement: []} means that there shall be none, beyond access. Compared by meaning: the order of statements,
     /// principals and actions makes no difference.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub repository_policy: Option<RepositoryPolicy>,
     /// Who may pull and push, without writing a policy document. It becomes statements of the
     /// repository policy (ECR: SetRepositoryPolicy) beside those in repositoryPolicy. When absent,
-    /// nothing is added; {} means that nobody is granted anything here.
+    /// nothing is added; {pull: []} means that nobody is granted anything here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub access: Option<Access>,
@@ -246,9 +246,10 @@ pub enum ExclusionFilterType {
 
 /// How images are scanned.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[schemars(extend("x-kubernetes-validations" = [rules::some_scanning()]))]
 #[serde(rename_all = "camelCase")]
 pub struct ImageScanningConfiguration {
-    /// Whether ECR scans each image after it was pushed. When absent, false.
+    /// Whether ECR scans each image after it was pushed. Needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scan_on_push: Option<bool>,
 }
@@ -283,7 +284,7 @@ pub enum EncryptionType {
     KmsDsse,
 }
 
-/// An IAM policy document; `{}` asks for none.
+/// An IAM policy document; one without statements asks for none.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(transparent)]
 pub struct RepositoryPolicy(pub Map<String, Value>);
@@ -304,6 +305,7 @@ impl JsonSchema for RepositoryPolicy {
         json_schema!({
             "type": "object",
             "x-kubernetes-map-type": "atomic",
+            "x-kubernetes-validations": [rules::some_statement()],
             "properties": {
                 "Version": {
                     "type": "string",
@@ -317,7 +319,7 @@ impl JsonSchema for RepositoryPolicy {
                     "x-kubernetes-validations": [rules::shown()],
                     "description": "Identifier of the document; AWS makes nothing of it.",
                 },
-                "Statement": statement(5, "Statements as IAM knows them: Sid, Effect, Principal, Action, Condition. A repository policy \
+                "Statement": statement(5, "Statements as IAM knows them: Sid, Effect, Principal, Action, Condition. Needed; [] means none. A repository policy \
                         has no Resource. Sids that begin with EcrOperator are refused: access makes them. The whole \
                         document, access included, may have 10240 characters."),
             },
@@ -366,6 +368,7 @@ fn statement(levels: u32, description: &str) -> Value {
 
 /// Who may pull and push; merged into the repository policy.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[schemars(extend("x-kubernetes-validations" = [rules::some_access()]))]
 #[serde(rename_all = "camelCase")]
 pub struct Access {
     /// Accounts, roles, users and services that may pull (ecr:BatchCheckLayerAvailability,

@@ -70,7 +70,7 @@ const DESCRIPTION: &str = "ECRRepository is one repository of Amazon ECR with ev
     scanning, encryption, lifecycle policy, repository policy and tags. The operator makes ECR match \
     the spec and keeps it matching.\n\n\
     Each setting has three states. Absent: not managed, left as it is in ECR. Present: enforced. \
-    Present and empty ({} or []): enforced to be none. Tags are managed key by key.\n\n\
+    Present with an empty list: enforced to be none. Tags are managed key by key.\n\n\
     Deleting this object keeps the repository and its images, unless spec.deletionPolicy says otherwise.";
 
 /// Turns one schema of schemars into what the API server wants.

@@ -182,7 +182,7 @@ impl<C: Clients> Pass<'_, C> {
             }
             Err(mut failure) => {
                 if let (Class::PolicyRefused, Some(hint)) = (failure.class, &step.hint) {
-                    failure.said = format!("{}; {hint}", failure.said);
+                    failure.said = format!("{hint}; {}", failure.said);
                 }
                 self.failed(slot, &request, operation, failure.clone());
                 let ends = slot == Slot::Repository || failure.class.ends_the_pass();

@@ -104,6 +104,23 @@ impl Action {
         }
     }
 
+    /// The repository policy that it writes, if it writes one.
+    #[must_use]
+    pub const fn policy(&self) -> Option<&Document> {
+        match self {
+            Self::SetRepositoryPolicy(policy) => Some(policy),
+            Self::CreateRepository(_)
+            | Self::TagResource(_)
+            | Self::UntagResource(_)
+            | Self::PutImageTagMutability(_)
+            | Self::PutImageScanningConfiguration(_)
+            | Self::PutLifecyclePolicy(_)
+            | Self::DeleteLifecyclePolicy
+            | Self::DeleteRepositoryPolicy
+            | Self::DeleteRepository { .. } => None,
+        }
+    }
+
     /// Equal for requests that AWS would answer alike; what failed is held back by it.
     #[must_use]
     pub fn fingerprint(&self) -> String {

@@ -28,7 +28,7 @@ pub use crate::api::{EncryptionType, ImageTagMutability};
 pub struct Refusal {
     /// The reason that conditions carry.
     pub reason: Reason,
-    /// What to do, then why.
+    /// What is wrong, then what to do.
     pub message: String,
 }
 
@@ -67,18 +67,30 @@ pub struct Encryption {
 }
 
 impl Encryption {
-    /// Whether ECR holds something else. A key is compared only when it is an ARN: ECR reports
-    /// the ARN of what may have been given as an id or an alias.
+    /// Whether ECR holds something else. ECR reports the ARN of a key that may have been given as an
+    /// alias, and which key that stands for is not known here.
     #[must_use]
     pub fn contradicts(&self, held: &Self) -> bool {
         let other_key = match (&self.key, &held.key) {
-            (Some(key), Some(held)) if key.starts_with("arn:") && key.contains(":key/") => {
-                key != held
-            }
-            (Some(_) | None, _) => false,
+            (Some(key), Some(held)) => !may_be(key, held),
+            (None, _) | (Some(_), None) => false,
         };
         self.kind != held.kind || other_key
     }
+}
+
+/// Whether a key as it was written may be the one with this ARN: it is that ARN or the id in which it
+/// ends, or it is an alias.
+fn may_be(key: &str, arn: &str) -> bool {
+    let is_arn = key.starts_with("arn:");
+    if is_arn && key.contains(":key/") {
+        return key == arn;
+    }
+    if is_arn || key.starts_with("alias/") {
+        return true;
+    }
+    let id = arn.rsplit_once(":key/").map(|(_, id)| id);
+    id.is_none_or(|id| id.eq_ignore_ascii_case(key))
 }
 
 /// Whom a repository that exists already may be taken from.
@@ -239,7 +251,7 @@ fn repository_name(owner: &Owner, spec: &ECRRepositorySpec) -> Result<Repository
         None => format!("{}/{}", owner.namespace, owner.name),
     };
     RepositoryName::parse(&name)
-        .map_err(|why| Refusal::invalid(format!("Set spec.repositoryName: {why}")))
+        .map_err(|why| Refusal::invalid(format!("spec.repositoryName is no name in ECR — {why}")))
 }
 
 fn mutability(spec: &ECRRepositorySpec) -> Wanted<Mutability> {
@@ -254,36 +266,40 @@ fn mutability(spec: &ECRRepositorySpec) -> Wanted<Mutability> {
             Ok(Setting::Present(Mutability { mode, exclusions }))
         }
         Some(_) if exclusions.is_empty() => Err(Refusal::invalid(
-            "Add spec.imageTagMutabilityExclusionFilters, or set spec.imageTagMutability to \
-             MUTABLE or IMMUTABLE: a mode with exclusions needs 1 to 5 filters",
+            "spec.imageTagMutability has exclusions and no filters — add 1 to 5 to \
+             spec.imageTagMutabilityExclusionFilters, or set it to MUTABLE or IMMUTABLE",
         )),
         None | Some(_) => Err(Refusal::invalid(
-            "Set spec.imageTagMutability to MUTABLE_WITH_EXCLUSION or IMMUTABLE_WITH_EXCLUSION, \
-             or remove spec.imageTagMutabilityExclusionFilters: filters need such a mode",
+            "spec.imageTagMutabilityExclusionFilters need a mode with exclusions — set \
+             spec.imageTagMutability to MUTABLE_WITH_EXCLUSION or IMMUTABLE_WITH_EXCLUSION, or remove \
+             them",
         )),
     }
 }
 
-#[expect(
-    clippy::unnecessary_wraps,
-    reason = "every aspect is parsed to the same type"
-)]
+/// What says nothing may be what is left of a key that was misspelt: it does not switch scanning off.
 fn scan_on_push(spec: &ECRRepositorySpec) -> Wanted<bool> {
-    Ok(match &spec.image_scanning_configuration {
-        None => Setting::Unmanaged,
-        Some(scanning) => Setting::Present(scanning.scan_on_push.unwrap_or(false)),
+    let Some(scanning) = &spec.image_scanning_configuration else {
+        return Ok(Setting::Unmanaged);
+    };
+    let scan = scanning.scan_on_push.map(Setting::Present);
+    scan.ok_or_else(|| {
+        Refusal::invalid(
+            "spec.imageScanningConfiguration does not say scanOnPush — write \
+             `imageScanningConfiguration: {scanOnPush: true}`, or false for no scan on push",
+        )
     })
 }
 
 fn encryption(spec: &EncryptionConfiguration) -> Result<Encryption, Refusal> {
     match (spec.encryption_type, &spec.kms_key) {
         (EncryptionType::Aes256, Some(_)) => Err(Refusal::invalid(
-            "Remove spec.encryptionConfiguration.kmsKey or set encryptionType to KMS: AES256 \
-             takes no key",
+            "spec.encryptionConfiguration has encryptionType AES256, which takes no key — remove \
+             kmsKey, or set encryptionType to KMS or KMS_DSSE",
         )),
         (_, Some(key)) if !is_kms_key(key) => Err(Refusal::invalid(
-            "Set spec.encryptionConfiguration.kmsKey to the ARN of a key or an alias of AWS KMS \
-             (arn:aws:kms:REGION:ACCOUNT:key/ID), a key's id, or alias/NAME: it is none of them",
+            "spec.encryptionConfiguration.kmsKey names no key of AWS KMS — write the ARN of a key or an \
+             alias (arn:aws:kms:REGION:ACCOUNT:key/ID), a key's id, or alias/NAME",
         )),
         (kind, key) => Ok(Encryption {
             kind,
@@ -337,12 +353,14 @@ fn tags(spec: Option<&Tags>) -> Result<Tags, Refusal> {
     let tags = spec.cloned().unwrap_or_default();
     if let Some(key) = tags.keys().find(|key| is_reserved(key)) {
         return Err(Refusal::invalid(format!(
-            "Rename the tag {key:?}: keys that start with aws: or {RESERVED_TAG_PREFIX} are reserved"
+            "The tag {key:?} begins with aws: or {RESERVED_TAG_PREFIX}, which are reserved — rename it"
         )));
     }
     if tags.len() > MOST_TAGS {
         return Err(Refusal::invalid(format!(
-            "Remove tags until {MOST_TAGS} are left: ECR takes 50, and two are the operator's"
+            "There are {} tags, and ECR takes 50, of which two are the operator's — remove some until \
+             {MOST_TAGS} are left",
+            tags.len()
         )));
     }
     Ok(tags)
@@ -354,7 +372,9 @@ fn adoption(spec: Option<&AdoptionSpec>) -> Result<Adoption, Refusal> {
     };
     let owner = from.as_deref().map(|from| {
         Owner::parse(from).ok_or_else(|| {
-            Refusal::invalid("Set spec.adoption.from to <cluster>/<namespace>/<name>")
+            Refusal::invalid(
+                "spec.adoption.from names no owner — write it as <cluster>/<namespace>/<name>",
+            )
         })
     });
     match (policy, owner.transpose()?) {
@@ -362,10 +382,12 @@ fn adoption(spec: Option<&AdoptionSpec>) -> Result<Adoption, Refusal> {
         (AdoptionPolicy::IfUnowned, None) => Ok(Adoption::IfUnowned),
         (AdoptionPolicy::TakeOver, Some(from)) => Ok(Adoption::TakeOver(from)),
         (AdoptionPolicy::TakeOver, None) => Err(Refusal::invalid(
-            "Set spec.adoption.from to the owner that is replaced, <cluster>/<namespace>/<name>",
+            "spec.adoption has policy TakeOver and no owner — set spec.adoption.from to the one that is \
+             replaced, <cluster>/<namespace>/<name>",
         )),
         (AdoptionPolicy::Never | AdoptionPolicy::IfUnowned, Some(_)) => Err(Refusal::invalid(
-            "Remove spec.adoption.from or set policy to TakeOver: only that replaces an owner",
+            "spec.adoption.from goes with policy TakeOver alone, which replaces an owner — remove it, or \
+             set that policy",
         )),
     }
 }

@@ -38,38 +38,57 @@ fn a_refused_aspect_leaves_the_others() {
         (
             json!({"imageTagMutability": "IMMUTABLE_WITH_EXCLUSION"}),
             Aspect::ImageTagMutability,
-            "Add spec.imageTagMutabilityExclusionFilters, or set spec.imageTagMutability to MUTABLE \
-             or IMMUTABLE: a mode with exclusions needs 1 to 5 filters",
+            "spec.imageTagMutability has exclusions and no filters — add 1 to 5 to \
+             spec.imageTagMutabilityExclusionFilters, or set it to MUTABLE or IMMUTABLE",
         ),
         (
             json!({"imageTagMutabilityExclusionFilters": filters}),
             Aspect::ImageTagMutability,
-            "Set spec.imageTagMutability to MUTABLE_WITH_EXCLUSION or IMMUTABLE_WITH_EXCLUSION, or \
-             remove spec.imageTagMutabilityExclusionFilters: filters need such a mode",
+            "spec.imageTagMutabilityExclusionFilters need a mode with exclusions — set \
+             spec.imageTagMutability to MUTABLE_WITH_EXCLUSION or IMMUTABLE_WITH_EXCLUSION, or remove them",
+        ),
+        (
+            json!({"imageScanningConfiguration": {}}),
+            Aspect::ImageScanningConfiguration,
+            "spec.imageScanningConfiguration does not say scanOnPush — write \
+             `imageScanningConfiguration: {scanOnPush: true}`, or false for no scan on push",
         ),
         (
             json!({"lifecyclePolicy": {"rules": [rule(1), rule(2)]}}),
             Aspect::LifecyclePolicy,
-            "Merge the rule at spec.lifecyclePolicy.rules[1] with the one of priority 1: ECR takes \
-             one rule a storage class that selects all images",
+            "spec.lifecyclePolicy.rules[1] selects all images, as does the rule of priority 1, and ECR takes \
+             one such rule a storage class — merge the two",
         ),
         (
             json!({"repositoryPolicy": {"Statement": [
                 {"Sid": "EcrOperatorPull", "Effect": "Allow", "Principal": "*", "Action": "ecr:*"}
             ]}}),
             Aspect::RepositoryPolicy,
-            "Rename the Sid `EcrOperatorPull`: names that begin with `EcrOperator` are kept for the \
-             statements that stand for spec.access",
+            "The Sid `EcrOperatorPull` begins with `EcrOperator`, as do only the statements that stand for \
+             spec.access — rename it",
+        ),
+        (
+            json!({"repositoryPolicy": {}, "access": {"pull": ["111122223333"]}}),
+            Aspect::RepositoryPolicy,
+            "spec.repositoryPolicy has no Statement — write one, or `repositoryPolicy: {Statement: []}` \
+             where there shall be no policy",
+        ),
+        (
+            json!({"access": {}}),
+            Aspect::RepositoryPolicy,
+            "spec.access has neither pull nor push — write one of them, or `access: {pull: []}` where it \
+             shall grant nothing",
         ),
         (
             json!({"tags": {"AWS:x": ""}}),
             Aspect::Tags,
-            "Rename the tag \"AWS:x\": keys that start with aws: or ecr-operator.dev/ are reserved",
+            "The tag \"AWS:x\" begins with aws: or ecr-operator.dev/, which are reserved — rename it",
         ),
         (
             json!({"tags": many}),
             Aspect::Tags,
-            "Remove tags until 48 are left: ECR takes 50, and two are the operator's",
+            "There are 49 tags, and ECR takes 50, of which two are the operator's — remove some until 48 are \
+             left",
         ),
     ];
     for (manifest, aspect, message) in table {
@@ -89,29 +108,37 @@ fn what_concerns_the_whole_refuses_the_whole() {
     let table = [
         (
             json!({"repositoryName": "Team/web"}),
-            "Set spec.repositoryName: use 2 to 256 characters: lower case letters and digits, \
+            "spec.repositoryName is no name in ECR — use 2 to 256 characters: lower case letters and digits, \
              separated by one of '.', '_', '__', dashes or '/': \"Team/web\" is not one",
         ),
         (
             json!({"encryptionConfiguration": {"encryptionType": "AES256", "kmsKey": "alias/a"}}),
-            "Remove spec.encryptionConfiguration.kmsKey or set encryptionType to KMS: AES256 takes \
-             no key",
+            "spec.encryptionConfiguration has encryptionType AES256, which takes no key — remove kmsKey, or \
+             set encryptionType to KMS or KMS_DSSE",
+        ),
+        (
+            json!({"encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": "arn:aws:kms:key"}}),
+            "spec.encryptionConfiguration.kmsKey names no key of AWS KMS — write the ARN of a key or an alias \
+             (arn:aws:kms:REGION:ACCOUNT:key/ID), a key's id, or alias/NAME",
         ),
         (
             json!({"adoption": {"policy": "TakeOver"}}),
-            "Set spec.adoption.from to the owner that is replaced, <cluster>/<namespace>/<name>",
+            "spec.adoption has policy TakeOver and no owner — set spec.adoption.from to the one that is \
+             replaced, <cluster>/<namespace>/<name>",
         ),
         (
             json!({"adoption": {"policy": "TakeOver", "from": "somebody"}}),
-            "Set spec.adoption.from to <cluster>/<namespace>/<name>",
+            "spec.adoption.from names no owner — write it as <cluster>/<namespace>/<name>",
         ),
         (
             json!({"adoption": {"policy": "IfUnowned", "from": "a/b/c"}}),
-            "Remove spec.adoption.from or set policy to TakeOver: only that replaces an owner",
+            "spec.adoption.from goes with policy TakeOver alone, which replaces an owner — remove it, or set \
+             that policy",
         ),
         (
             json!({"adoption": {"policy": "Never", "from": "a/b/c"}}),
-            "Remove spec.adoption.from or set policy to TakeOver: only that replaces an owner",
+            "spec.adoption.from goes with policy TakeOver alone, which replaces an owner — remove it, or set \
+             that policy",
         ),
     ];
     for (manifest, message) in table {

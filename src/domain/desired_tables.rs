@@ -67,7 +67,6 @@ fn what_is_absent_is_not_ours() {
 
 #[test]
 fn every_aspect_has_three_states_of_its_own() {
-    let statement = json!({"Effect": "Deny", "Principal": "*", "Action": "ecr:PutImage"});
     let filters = json!([{"filterType": "WILDCARD", "filter": "dev-*"}]);
     let table = [
         (json!({"imageTagMutability": "IMMUTABLE"}), 0, "present"),
@@ -101,7 +100,7 @@ fn every_aspect_has_three_states_of_its_own() {
             0,
             "refused",
         ),
-        (json!({"imageScanningConfiguration": {}}), 1, "present"),
+        (json!({"imageScanningConfiguration": {}}), 1, "refused"),
         (
             json!({"imageScanningConfiguration": {"scanOnPush": false}}),
             1,
@@ -118,18 +117,43 @@ fn every_aspect_has_three_states_of_its_own() {
             2,
             "refused",
         ),
-        (json!({"repositoryPolicy": {}}), 3, "absent"),
-        (json!({"access": {}}), 3, "absent"),
+    ];
+    for (manifest, aspect, expected) in table {
+        let mut all = UNMANAGED;
+        all[aspect] = expected;
+        assert_eq!(states(&desired(manifest.clone())), all, "{manifest}");
+    }
+}
+
+#[test]
+fn the_repository_policy_has_three_states_and_nothing_at_all_is_refused() {
+    let statement = json!({"Effect": "Deny", "Principal": "*", "Action": "ecr:PutImage"});
+    let table = [
+        (json!({"repositoryPolicy": {}}), 3, "refused"),
+        (json!({"access": {}}), 3, "refused"),
+        (json!({"repositoryPolicy": {"Statement": []}}), 3, "absent"),
+        (json!({"access": {"pull": []}}), 3, "absent"),
+        (json!({"access": {"push": []}}), 3, "absent"),
         (
-            json!({"access": {"pull": [], "push": []}, "repositoryPolicy": {}}),
+            json!({"access": {"pull": [], "push": []}, "repositoryPolicy": {"Statement": []}}),
             3,
             "absent",
         ),
+        (
+            json!({"access": {"pull": []}, "repositoryPolicy": {}}),
+            3,
+            "refused",
+        ),
         (json!({"access": {"pull": ["111122223333"]}}), 3, "present"),
+        (
+            json!({"access": {"push": ["111122223333"]}, "repositoryPolicy": {"Statement": []}}),
+            3,
+            "present",
+        ),
         (
             json!({"access": {"push": ["111122223333"]}, "repositoryPolicy": {}}),
             3,
-            "present",
+            "refused",
         ),
         (
             json!({"repositoryPolicy": {"Statement": [statement]}}),
@@ -137,9 +161,14 @@ fn every_aspect_has_three_states_of_its_own() {
             "present",
         ),
         (
-            json!({"repositoryPolicy": {"Statement": statement}, "access": {}}),
+            json!({"repositoryPolicy": {"Statement": statement}, "access": {"pull": []}}),
             3,
             "present",
+        ),
+        (
+            json!({"repositoryPolicy": {"Statement": statement}, "access": {}}),
+            3,
+            "refused",
         ),
         (
             json!({"repositoryPolicy": {"Statement": [statement]}, "access": {"pull": ["nobody"]}}),
@@ -201,9 +230,47 @@ fn values_are_taken_as_they_are_written() {
 }
 
 #[test]
-fn scanning_without_a_word_is_no_scan_on_push() {
-    let desired = desired(json!({"imageScanningConfiguration": {}}));
-    assert_eq!(desired.scan_on_push, Ok(Setting::Present(false)));
+fn a_key_is_the_same_by_its_id_and_its_arn() {
+    let held = Encryption {
+        kind: EncryptionType::Kms,
+        key: Some("arn:aws:kms:ap-southeast-1:111122223333:key/1234abcd-12ab".to_owned()),
+    };
+    for (key, contradicts) in [
+        (None, false),
+        (
+            Some("arn:aws:kms:ap-southeast-1:111122223333:key/1234abcd-12ab"),
+            false,
+        ),
+        (Some("1234abcd-12ab"), false),
+        (Some("1234ABCD-12AB"), false),
+        // What an alias stands for is known to KMS alone.
+        (Some("alias/payments"), false),
+        (
+            Some("arn:aws:kms:ap-southeast-1:111122223333:alias/payments"),
+            false,
+        ),
+        (Some("12ab"), true),
+        (Some("0000abcd-12ab"), true),
+        (
+            Some("arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab"),
+            true,
+        ),
+        (
+            Some("arn:aws:kms:ap-southeast-1:444455556666:key/1234abcd-12ab"),
+            true,
+        ),
+    ] {
+        let wanted = Encryption {
+            kind: EncryptionType::Kms,
+            key: key.map(str::to_owned),
+        };
+        assert_eq!(wanted.contradicts(&held), contradicts, "{key:?}");
+        let other = Encryption {
+            kind: EncryptionType::KmsDsse,
+            ..wanted
+        };
+        assert!(other.contradicts(&held), "{key:?}");
+    }
 }
 
 #[test]
@@ -237,7 +304,7 @@ fn every_other_request_has_another_digest() {
 #[test]
 fn what_is_asked_to_be_none_is_in_force_too() {
     let hashes =
-        desired(json!({"lifecyclePolicy": {"rules": []}, "repositoryPolicy": {}})).hashes();
+        desired(json!({"lifecyclePolicy": {"rules": []}, "access": {"pull": []}})).hashes();
     assert_eq!(hashes.len(), 2);
     assert!(hashes.values().all(|hash| hash == "none"), "{hashes:?}");
 }

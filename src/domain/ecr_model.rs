@@ -125,6 +125,9 @@ fn encrypted(asked: Option<&Encryption>) -> Encryption {
     let arn = match key {
         _ if kind == EncryptionType::Aes256 => None,
         Some(key) if key.contains(":key/") => Some(key.to_owned()),
+        Some(id) if !id.contains("alias/") => {
+            Some(format!("arn:aws:kms:ap-southeast-1:111122223333:key/{id}"))
+        }
         Some(_) | None => Some("arn:aws:kms:ap-southeast-1:111122223333:key/own".to_owned()),
     };
     Encryption { kind, key: arn }

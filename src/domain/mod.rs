@@ -17,6 +17,7 @@ pub mod lifecycle;
 pub mod loss;
 mod near;
 pub mod observed;
+mod operations;
 pub mod ownership;
 pub mod plan;
 pub mod policy;
@@ -28,6 +29,7 @@ pub mod status;
 mod tag_steps;
 mod text;
 pub mod turns;
+mod wildcard;
 
 #[cfg(test)]
 pub(crate) mod arbitrary;

@@ -32,11 +32,11 @@ pub struct Step {
 impl Step {
     /// A write in the place of what ECR held.
     #[must_use]
-    pub const fn new(action: Action, before: String) -> Self {
+    pub fn new(action: Action, before: String) -> Self {
         Self {
+            hint: action.policy().and_then(Document::suspects),
             action,
             before,
-            hint: None,
             warning: None,
         }
     }
@@ -220,11 +220,11 @@ fn policy(desired: &Desired, held: &Reading<Document>) -> Option<Step> {
         Reading::Stored(held) => whole.value().and_then(|it| it.deleted_principals(held)),
         Reading::NotRead | Reading::Absent => None,
     };
+    let step = Step::new(action, before(held, Document::text));
     Some(Step {
-        action,
-        before: before(held, Document::text),
-        hint: deleted.map(|deleted| deleted.to_string()),
+        hint: deleted.map(|it| it.to_string()).or(step.hint.clone()),
         warning: desired.keep.warning(held, whole.value()),
+        ..step
     })
 }
 
@@ -266,8 +266,8 @@ fn encryption(desired: &Desired, observed: &Observed) -> Option<(Option<Aspect>,
     let refusal = Refusal {
         reason: Reason::ImmutableField,
         message: format!(
-            "Set spec.encryptionConfiguration to what the repository has, or remove it: the \
-             repository is encrypted with {held}, {wanted} is asked for, and ECR can't change it"
+            "The repository is encrypted with {held}, {wanted} is asked for, and ECR can't change it — \
+             set spec.encryptionConfiguration to what the repository has, or remove it"
         ),
     };
     Some((None, refusal))

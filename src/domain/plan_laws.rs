@@ -90,10 +90,12 @@ fn equal(desired: &Desired, others: &Observed) -> Observed {
     }
     if let Some(Encryption { kind, key }) = &desired.encryption {
         let arn = "arn:aws:kms:eu-west-1:111122223333:key/any".to_owned();
-        let key = key
-            .clone()
-            .filter(|key| key.contains(":key/"))
-            .or(Some(arn));
+        let key = key.clone().filter(|key| !key.contains("alias/"));
+        let by_arn = key.map(|key| match key.strip_prefix("arn:") {
+            Some(_) => key,
+            None => format!("arn:aws:kms:eu-west-1:111122223333:key/{key}"),
+        });
+        let key = by_arn.or(Some(arn));
         let key = key.filter(|_| *kind != EncryptionType::Aes256);
         held.described.encryption = Some(Encryption { kind: *kind, key });
     }

@@ -228,7 +228,7 @@ proptest! {
         prop_assert_eq!(refused.len(), usize::from(differs), "{:?}", plan.refusals);
         for (aspect, refusal) in refused {
             prop_assert_eq!(*aspect, None);
-            prop_assert!(refusal.message.starts_with("Set spec.encryptionConfiguration"));
+            prop_assert!(refusal.message.starts_with("The repository is encrypted with "));
         }
         prop_assert_eq!(plan.steps, without_encryption(&at).steps);
     }
@@ -265,11 +265,16 @@ fn encryptions() -> Vec<Encryption> {
     kms.into_iter().flat_map(of).chain([aes]).collect()
 }
 
-/// Only an ARN of a key tells which key it is.
+/// Only a key's ARN, and the id in which it ends, tell which key it is.
 fn other_key(wanted: &Encryption, held: &Encryption) -> bool {
-    let is_key = |key: &String| key.starts_with("arn:") && !key.contains(":alias/");
-    match (&wanted.key, &held.key) {
-        (Some(wanted), Some(held)) => is_key(wanted) && wanted != held,
-        (None, _) | (_, None) => false,
+    let (Some(wanted), Some(held)) = (&wanted.key, &held.key) else {
+        return false;
+    };
+    if wanted.contains("alias/") {
+        return false;
     }
+    if wanted.starts_with("arn:") {
+        return wanted != held;
+    }
+    held.contains(":key/") && !held.ends_with(&format!(":key/{wanted}"))
 }

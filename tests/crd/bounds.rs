@@ -164,7 +164,9 @@ fn spec(path: &str, keyword: &str, much: i64) -> Option<Value> {
         "spec.lifecyclePolicy.rules[].selection.tagPrefixList[]" => {
             tagged("tagPrefixList", &json!([text(much)]))
         }
-        "spec.repositoryPolicy.Id" => json!({"repositoryPolicy": {"Id": text(much)}}),
+        "spec.repositoryPolicy.Id" => {
+            json!({"repositoryPolicy": {"Id": text(much), "Statement": []}})
+        }
         "spec.access.pull" => {
             json!({"access": {"pull": vec!["111122223333"; usize::try_from(much).unwrap()]}})
         }

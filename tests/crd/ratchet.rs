@@ -16,6 +16,8 @@ fn wrong_spec() -> Value {
         "imageTagMutabilityExclusionFilters": [{"filterType": "WILDCARD", "filter": "a*b*c*"}],
         "encryptionConfiguration": {"encryptionType": "AES256", "kmsKey": "alias/payments"},
         "lifecyclePolicy": {"rules": [{"selection": {"tagStatus": "any", "countType": "sinceImagePulled", "countNumber": 1}, "action": {"type": "expire"}}]},
+        "repositoryPolicy": {},
+        "imageScanningConfiguration": {},
         "access": {"pull": ["*"]},
         "tags": {"aws:a": "b"},
         "adoption": {"policy": "TakeOver"},
@@ -64,8 +66,15 @@ pub(crate) async fn old_objects_are_not_locked_in(server: Arc<Server>) {
     let mended =
         json!({"imageTagMutability": "MUTABLE_WITH_EXCLUSION", "deletionPolicy": "Delete"});
     accepted(&objects, &name, json!({"spec": mended})).await;
-    let worse = json!({"spec": {"access": {"pull": ["*", "*"]}}});
-    assert!(!refusal(patch(&objects, &name, worse).await).is_empty());
+    for worse in [
+        json!({"access": {"pull": ["*", "*"]}}),
+        json!({"repositoryPolicy": {"Id": "a"}}),
+    ] {
+        let worse = json!({"spec": worse});
+        assert!(!refusal(patch(&objects, &name, worse).await).is_empty());
+    }
+    let said = json!({"repositoryPolicy": {"Statement": []}, "imageScanningConfiguration": {"scanOnPush": false}});
+    accepted(&objects, &name, json!({"spec": said})).await;
 
     objects
         .delete(&name, &DeleteParams::default())

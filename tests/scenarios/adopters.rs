@@ -211,7 +211,7 @@ async fn adopting_takes_nothing_away_that_is_not_declared() {
     }
     let adopt = json!({"policy": "IfUnowned"});
     world.apply("nothing", json!({"adoption": adopt})).await;
-    let empty = json!({"adoption": adopt, "imageScanningConfiguration": {}, "lifecyclePolicy": {"rules": []}, "tags": {}});
+    let empty = json!({"adoption": adopt, "imageScanningConfiguration": {"scanOnPush": false}, "lifecyclePolicy": {"rules": []}, "tags": {}});
     world.apply("empty", empty).await;
     for name in names {
         world.ready(name).await;

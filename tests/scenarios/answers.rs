@@ -96,7 +96,7 @@ fn updates() -> [(&'static str, &'static str, Value); 6] {
         (
             "DeleteRepositoryPolicy",
             "{}",
-            json!({"repositoryPolicy": {}}),
+            json!({"repositoryPolicy": {"Statement": []}}),
         ),
     ]
 }

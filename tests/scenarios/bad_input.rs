@@ -101,7 +101,7 @@ fn documents() -> Vec<Case> {
         case(
             "nul-key",
             statement(r#", "m4rk\u0000": "x""#),
-            Stalled("Remove"),
+            Stalled("remove"),
         ),
         case(
             "bidi-value",
@@ -111,24 +111,24 @@ fn documents() -> Vec<Case> {
         case(
             "bidi-key",
             statement(r#", "m4rk\u202e": "x""#),
-            Stalled("Remove"),
+            Stalled("remove"),
         ),
         case("long", long(11), Stalled("ECR takes 10240")),
         case("long-value", long_value(1_000_000), Refused("Too long")),
         case(
             "null",
             statement(r#", "Condition": null"#),
-            Stalled("AWS refuses null"),
+            Stalled("null, which AWS refuses"),
         ),
         case(
             "unknown-key",
             statement(r#", "Conditions": {}"#),
-            Stalled("Remove `Conditions`"),
+            Stalled("`Conditions` is no key of"),
         ),
         case(
             "lower-case",
             statement("").replace("Effect", "effect"),
-            Stalled("Remove `effect`"),
+            Stalled("did you mean `Effect`?"),
         ),
         case(
             "text",

@@ -45,8 +45,7 @@ async fn all_of_it_is_created_in_three_calls() {
 #[tokio::test]
 async fn an_empty_aspect_of_a_new_repository_costs_no_call() {
     let world = World::new("nothing").await;
-    let spec =
-        json!({"lifecyclePolicy": {"rules": []}, "repositoryPolicy": {}, "access": {}, "tags": {}});
+    let spec = json!({"lifecyclePolicy": {"rules": []}, "repositoryPolicy": {"Statement": []}, "access": {"pull": []}, "tags": {}});
     world.apply("api", spec).await;
     world.ready("api").await;
     assert_eq!(writes(&world, "api", 0), ["CreateRepository"]);
@@ -218,9 +217,9 @@ async fn every_call_names_the_account() {
     world.ready("api").await;
     let mut spec = json!({
         "imageTagMutability": "MUTABLE",
-        "imageScanningConfiguration": {},
+        "imageScanningConfiguration": {"scanOnPush": false},
         "lifecyclePolicy": {"rules": []},
-        "repositoryPolicy": {},
+        "repositoryPolicy": {"Statement": []},
         "tags": {"other": "1"},
         "deletionPolicy": "Delete",
     });

@@ -183,7 +183,7 @@ async fn a_lost_answer_to_any_write_of_an_update_is_harmless() {
         ),
         (
             "PutImageScanningConfiguration",
-            json!({"imageScanningConfiguration": {}}),
+            json!({"imageScanningConfiguration": {"scanOnPush": false}}),
         ),
         (
             "PutLifecyclePolicy",
@@ -197,7 +197,10 @@ async fn a_lost_answer_to_any_write_of_an_update_is_harmless() {
             "SetRepositoryPolicy",
             json!({"repositoryPolicy": pull_by("444455556666")}),
         ),
-        ("DeleteRepositoryPolicy", json!({"repositoryPolicy": {}})),
+        (
+            "DeleteRepositoryPolicy",
+            json!({"repositoryPolicy": {"Statement": []}}),
+        ),
         ("TagResource", json!({"tags": {"team": "other"}})),
         ("UntagResource", json!({"tags": {}})),
     ];

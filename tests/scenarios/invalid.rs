@@ -35,7 +35,7 @@ fn refused() -> [Refused; 3] {
             name: "sid",
             spec: json!({"repositoryPolicy": reserved}),
             aspect: "repositoryPolicy",
-            says: "Rename the Sid `EcrOperatorPull`",
+            says: "The Sid `EcrOperatorPull` begins with",
         },
         Refused {
             name: "long",
@@ -47,7 +47,7 @@ fn refused() -> [Refused; 3] {
             name: "resource",
             spec: json!({"repositoryPolicy": resource}),
             aspect: "repositoryPolicy",
-            says: "Remove `Resource`",
+            says: "ECR refuses `Resource` in",
         },
     ]
 }

@@ -95,6 +95,7 @@ mod ownership;
 mod pacing;
 mod process;
 mod proof;
+mod real_documents;
 mod refusals;
 mod restart;
 mod restored;

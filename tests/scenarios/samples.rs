@@ -86,7 +86,7 @@ fn scanning() -> Sample {
         first: json!({"imageScanningConfiguration": {"scanOnPush": true}}),
         second: json!({"imageScanningConfiguration": {"scanOnPush": false}}),
         none: Some((
-            json!({"imageScanningConfiguration": {}}),
+            json!({"imageScanningConfiguration": {"scanOnPush": false}}),
             "PutImageScanningConfiguration",
         )),
         outside: (
@@ -161,7 +161,10 @@ fn policy() -> Sample {
         put: "SetRepositoryPolicy",
         first: json!({"repositoryPolicy": pull_by("111122223333")}),
         second: json!({"repositoryPolicy": pull_by("444455556666")}),
-        none: Some((json!({"repositoryPolicy": {}}), "DeleteRepositoryPolicy")),
+        none: Some((
+            json!({"repositoryPolicy": {"Statement": []}}),
+            "DeleteRepositoryPolicy",
+        )),
         outside: (
             "SetRepositoryPolicy",
             json!({"policyText": long.to_string()}),
@@ -186,7 +189,7 @@ fn access() -> Sample {
         put: "SetRepositoryPolicy",
         first: json!({"access": {"pull": ["111122223333"]}}),
         second: json!({"access": {"pull": ["444455556666"]}}),
-        none: Some((json!({"access": {}}), "DeleteRepositoryPolicy")),
+        none: Some((json!({"access": {"pull": []}}), "DeleteRepositoryPolicy")),
         outside: ("DeleteRepositoryPolicy", json!({})),
         then: "it was none; repaired by SetRepositoryPolicy",
         held: |r| document(r.policy.as_deref()),

@@ -117,6 +117,53 @@ async fn an_upgrade_from_any_release_writes_nothing() {
     assert!(count > 0, "no release in tests/upgrades");
 }
 
+/// What 0.1.0 took for none may be what is left of keys that were misspelt.
+#[tokio::test]
+async fn what_an_older_definition_let_through_takes_nothing_away() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (_control_plane, mut world) = at_release(&root.join("tests/upgrades/v0.1.0")).await;
+    let before = world.make_outside(&world.in_ecr("api"), &[]);
+    world.permit_adoption("api");
+    let left = json!({
+        "adoption": {"policy": "IfUnowned"}, "imageScanningConfiguration": {}, "repositoryPolicy": {}, "access": {},
+    });
+    world.apply("api", left.clone()).await;
+    define(&world.server, &root.join("crds")).await;
+    world.start_operator().await;
+    let object = world.stalled("api", "InvalidSpec").await;
+    let said = crate::looking::pending(&object);
+    let said: Vec<_> = said
+        .iter()
+        .map(|it| it.message.as_deref().unwrap())
+        .collect();
+    for cure in ["{scanOnPush: true}", "{Statement: []}"] {
+        assert!(said.iter().any(|it| it.contains(cure)), "{said:?}");
+    }
+    // All else goes on, and may change.
+    let mut spec = left;
+    spec["imageTagMutability"] = json!("MUTABLE");
+    spec["deletionPolicy"] = json!("Delete");
+    world.apply("api", spec.clone()).await;
+    world
+        .until("the rest is done", |w| {
+            w.repository("api").unwrap().image_tag_mutability == "MUTABLE"
+        })
+        .await;
+    world.looks(&world.in_ecr("api"), 2).await;
+    let now = world.repository("api").unwrap();
+    assert_eq!(now.policy, before.policy);
+    assert!(now.scan_on_push);
+    // The cure.
+    spec["imageScanningConfiguration"] = json!({"scanOnPush": false});
+    spec["repositoryPolicy"] = json!({"Statement": []});
+    spec["access"] = json!({"pull": []});
+    world.apply("api", spec).await;
+    world.ready("api").await;
+    let now = world.repository("api").unwrap();
+    assert!(now.policy.is_none() && !now.scan_on_push);
+    world.finish().await;
+}
+
 /// What a later version added to status.
 const LATER: [&str; 4] = [
     "effective",

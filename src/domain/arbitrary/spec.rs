@@ -100,13 +100,13 @@ fn statements() -> impl Strategy<Value = Vec<Value>> {
     let statement = (sid, effect, principal, actions).prop_map(|(sid, effect, principal, actions)| {
         json!({"Sid": sid, "Effect": effect, "Principal": {"AWS": principal}, "Action": actions})
     });
-    vec(statement, 1..3)
+    vec(statement, 0..3)
 }
 
 fn repository_policy() -> impl Strategy<Value = RepositoryPolicy> {
     prop_oneof![
         1 => Just(RepositoryPolicy::default()),
-        3 => statements().prop_map(|statements| {
+        9 => statements().prop_map(|statements| {
             let mut policy = Map::new();
             policy.insert("Version".into(), "2012-10-17".into());
             policy.insert("Statement".into(), statements.into());

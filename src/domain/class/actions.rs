@@ -1,8 +1,8 @@
 //! What policies of repositories may grant.
 
-use super::operations::OPERATIONS;
-use super::wildcard::{Token, action_tokens, matches};
+use crate::domain::operations::OPERATIONS;
 use crate::domain::policy::pull_and_push;
+use crate::domain::wildcard::{Token, action_tokens, matches};
 
 /// Actions of ECR, by patterns.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -1,5 +1,6 @@
 //! What a class lets an object ask for.
 
+use super::partitions::foreign;
 use super::pattern::Labels;
 use super::refusal::{Offence, Rule, Wanted, cut, refusal};
 use super::tags::Unfit;
@@ -295,6 +296,10 @@ impl Class {
         let encryption = effective.spec.encryption_configuration.as_ref();
         let key = encryption?.kms_key.as_deref()?;
         let chosen = effective.source(ClassSetting::EncryptionConfiguration) == SettingSource::Spec;
+        if chosen && let Some((what, cure)) = foreign(key, own) {
+            let what = format!("can use no spec.encryptionConfiguration.kmsKey that {what}");
+            return Some(Offence::new(what, cure).invalid());
+        }
         if !chosen || self.keys.allow(key, own) {
             return None;
         }

@@ -5,10 +5,10 @@
 //!
 //! Conditions are not looked at: one that does not hold today may hold tomorrow.
 
-use super::operations::USED;
-use super::wildcard::{action_tokens, matches};
 use crate::domain::identity::RegistryId;
+use crate::domain::operations::USED;
 use crate::domain::policy::{Denial, Document, Grantee};
+use crate::domain::wildcard::{action_tokens, matches};
 
 /// Who the operator is in AWS.
 #[derive(Clone, Debug, Eq, PartialEq)]

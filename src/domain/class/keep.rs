@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::grants::Grantable;
-use super::wildcard::{Token, matches};
+use crate::domain::wildcard::{Token, matches};
 use crate::domain::{
     desired::Refusal,
     digest::digest,

@@ -1,8 +1,8 @@
 //! Which keys of AWS KMS may be named.
 
-use super::wildcard::{matches, path_tokens};
 use crate::domain::desired::is_kms_key;
 use crate::domain::identity::{self, Registry};
+use crate::domain::wildcard::{matches, path_tokens};
 
 /// Keys of KMS, by patterns of their ARNs.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -18,14 +18,13 @@ mod keys;
 mod lifecycle_guard;
 mod names;
 mod namespaces;
-mod operations;
+mod partitions;
 mod pattern;
 mod principals;
 mod records;
 mod refusal;
 mod standing;
 mod tags;
-mod wildcard;
 
 #[cfg(test)]
 mod tests;
@@ -107,9 +106,13 @@ impl Class {
         check_settings("spec.enforced", &enforced)?;
         check_settings("spec.defaults", &defaults)?;
         tags::check_class(&enforced, &defaults)?;
+        let registry = spec.registry.as_ref().map(registry).transpose()?;
+        if let Some(registry) = &registry {
+            partitions::check(spec, registry)?;
+        }
         Ok(Self {
             name: name.to_owned(),
-            registry: spec.registry.as_ref().map(registry).transpose()?,
+            registry,
             role: spec.assume_role.as_ref().map(|role| Role {
                 arn: role.role_arn.clone(),
                 external_id: role.external_id.clone(),

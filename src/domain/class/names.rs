@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::pattern::{Kind, PatternError, Piece, Subject, ValueError, Variable, pieces};
-use super::wildcard::{Token, matches, path_tokens};
 use crate::domain::identity::{InvalidName, RepositoryName};
+use crate::domain::wildcard::{Token, matches, path_tokens};
 
 /// What makes a name of an object.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -2,20 +2,20 @@
 
 use super::{MAX_CHARACTERS, MAX_RULES};
 
-/// A lifecycle policy that we refuse; the message says first what to do.
+/// A lifecycle policy that we refuse; the message says what is wrong, then what to do.
 ///
 /// `at` is the path of the offending part within `spec`.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum LifecycleError {
     /// More rules than ECR takes.
-    #[error("Merge rules of spec.lifecyclePolicy: there are {count}, and ECR takes {MAX_RULES}")]
+    #[error("spec.lifecyclePolicy has {count} rules, and ECR takes {MAX_RULES} — merge some")]
     TooManyRules {
         /// How many there are.
         count: usize,
     },
     /// A document over AWS's limit.
     #[error(
-        "Shorten spec.lifecyclePolicy: it is a document of {characters} characters, and ECR takes {MAX_CHARACTERS}"
+        "spec.lifecyclePolicy is a document of {characters} characters, and ECR takes {MAX_CHARACTERS} — shorten it"
     )]
     TooLong {
         /// The length of the document.
@@ -23,16 +23,14 @@ pub enum LifecycleError {
     },
     /// A priority on some rules only.
     #[error(
-        "Set rulePriority also at {at}, or on no rule at all: then the order of the list counts"
+        "{at} has no rulePriority, and other rules have one — set it there too, or on no rule at all: then the order of the list counts"
     )]
     PriorityMissing {
         /// Where.
         at: String,
     },
     /// One priority on two rules.
-    #[error(
-        "Change the rulePriority at {at}: another rule has {priority} too, and each needs its own"
-    )]
+    #[error("{at} has rulePriority {priority}, as another rule does — give each its own")]
     PriorityTwice {
         /// Where.
         at: String,
@@ -40,7 +38,7 @@ pub enum LifecycleError {
         priority: u32,
     },
     /// A number that ECR does not take.
-    #[error("Write a whole number from {least} to {greatest} at {at}", greatest = i32::MAX)]
+    #[error("{at} is no number that ECR takes — write a whole one from {least} to {greatest}", greatest = i32::MAX)]
     Number {
         /// Where.
         at: String,
@@ -48,7 +46,7 @@ pub enum LifecycleError {
         least: u32,
     },
     /// A field that is needed beside another.
-    #[error("Set {field} at {at}: {because} needs it")]
+    #[error("{because} lacks what it needs at {at} — set {field}")]
     Missing {
         /// Where.
         at: String,
@@ -58,7 +56,7 @@ pub enum LifecycleError {
         because: &'static str,
     },
     /// A field that another excludes.
-    #[error("Remove {field} at {at}: it does not go with {because}")]
+    #[error("{field} does not go with {because} at {at} — remove it")]
     Excluded {
         /// Where.
         at: String,
@@ -68,7 +66,7 @@ pub enum LifecycleError {
         because: &'static str,
     },
     /// A list of tags with an empty word.
-    #[error("Remove the empty string from {field} at {at}: it names no tag")]
+    #[error("{field} at {at} has an empty string, which names no tag — remove it")]
     EmptyTag {
         /// Where.
         at: String,
@@ -76,19 +74,19 @@ pub enum LifecycleError {
         field: &'static str,
     },
     /// A character that does not show.
-    #[error("Remove the control characters and direction overrides at {at}: they do not show")]
+    #[error("{at} has control characters or direction overrides, which do not show — remove them")]
     Hidden {
         /// Where.
         at: String,
     },
     /// A pattern with too many wildcards.
-    #[error("Write the patterns in tagPatternList at {at} with at most four `*` each")]
+    #[error("A pattern in tagPatternList at {at} has more than four `*` — write it with fewer")]
     Wildcards {
         /// Where.
         at: String,
     },
     /// An action that does not go with what the rule counts.
-    #[error("Set action.type to {action} at {at}: {count_type} takes no other")]
+    #[error("{count_type} takes no other action than {action} at {at} — set action.type to it")]
     Action {
         /// Where.
         at: String,
@@ -99,7 +97,7 @@ pub enum LifecycleError {
     },
     /// Two rules of which ECR takes but one.
     #[error(
-        "Merge the rule at {at} with the one of priority {priority}: ECR takes one rule a storage class that selects {images}"
+        "{at} selects {images}, as does the rule of priority {priority}, and ECR takes one such rule a storage class — merge the two"
     )]
     SelectedTwice {
         /// Where.
@@ -111,7 +109,7 @@ pub enum LifecycleError {
     },
     /// A rule for all images that is not the last.
     #[error(
-        "Give the rule with tagStatus any the highest rulePriority of its storage class: it is at {priority}, and {later} comes after it"
+        "The rule with tagStatus any is at rulePriority {priority}, and {later} comes after it — give it the highest of its storage class"
     )]
     AnyNotLast {
         /// Its priority.

@@ -322,23 +322,23 @@ fn refusals_of_numbers_say_what_to_do() {
     assert_refused([
         (
             of(0),
-            "Write a whole number from 1 to 2147483647 at {}.rulePriority",
+            "{}.rulePriority is no number that ECR takes — write a whole one from 1 to 2147483647",
         ),
         (
             of(2_147_483_648),
-            "Write a whole number from 1 to 2147483647 at {}.rulePriority",
+            "{}.rulePriority is no number that ECR takes — write a whole one from 1 to 2147483647",
         ),
         (
             with(json!({"countNumber": 0})),
-            "Write a whole number from 1 to 2147483647 at {}.selection.countNumber",
+            "{}.selection.countNumber is no number that ECR takes — write a whole one from 1 to 2147483647",
         ),
         (
             with(json!({"countNumber": -5})),
-            "Write a whole number from 1 to 2147483647 at {}.selection.countNumber",
+            "{}.selection.countNumber is no number that ECR takes — write a whole one from 1 to 2147483647",
         ),
         (
             with(json!({"countType": ARCHIVED, "storageClass": "archive", "countNumber": 89})),
-            "Write a whole number from 90 to 2147483647 at {}.selection.countNumber",
+            "{}.selection.countNumber is no number that ECR takes — write a whole one from 90 to 2147483647",
         ),
     ]);
 }
@@ -349,31 +349,31 @@ fn refusals_of_tags_say_what_to_do() {
     assert_refused([
         (
             tagged(&json!({})),
-            "Set tagPatternList (or tagPrefixList) at {}.selection: tagStatus tagged needs it",
+            "tagStatus tagged lacks what it needs at {}.selection — set tagPatternList (or tagPrefixList)",
         ),
         (
             tagged(&json!({"tagPatternList": []})),
-            "Set tagPatternList (or tagPrefixList) at {}.selection",
+            "tagStatus tagged lacks what it needs at {}.selection",
         ),
         (
             tagged(&json!({"tagPatternList": ["a"], "tagPrefixList": ["a"]})),
-            "Remove tagPrefixList at {}.selection: it does not go with tagPatternList",
+            "tagPrefixList does not go with tagPatternList at {}.selection — remove it",
         ),
         (
             tagged(&json!({"tagPatternList": ["a*b*c*d*e*"]})),
-            "Write the patterns in tagPatternList at {}.selection with at most four `*` each",
+            "A pattern in tagPatternList at {}.selection has more than four `*` — write it with fewer",
         ),
         (
             tagged(&json!({"tagPrefixList": ["a", ""]})),
-            "Remove the empty string from tagPrefixList at {}.selection",
+            "tagPrefixList at {}.selection has an empty string, which names no tag — remove it",
         ),
         (
             with(json!({"tagPatternList": ["a"]})),
-            "Remove tagPatternList at {}.selection: it does not go with tagStatus untagged",
+            "tagPatternList does not go with tagStatus untagged at {}.selection — remove it",
         ),
         (
             with(json!({"tagStatus": "any", "tagPrefixList": ["a"]})),
-            "Remove tagPrefixList at {}.selection: it does not go with tagStatus any",
+            "tagPrefixList does not go with tagStatus any at {}.selection — remove it",
         ),
     ]);
 }
@@ -385,35 +385,35 @@ fn refusals_of_counts_and_actions_say_what_to_do() {
     assert_refused([
         (
             with(json!({"countUnit": null})),
-            "Set countUnit to days at {}.selection: countType sinceImagePushed needs it",
+            "countType sinceImagePushed lacks what it needs at {}.selection — set countUnit to days",
         ),
         (
             with(json!({"countType": "imageCountMoreThan"})),
-            "Remove countUnit at {}.selection: it does not go with countType imageCountMoreThan",
+            "countUnit does not go with countType imageCountMoreThan at {}.selection — remove it",
         ),
         (
             with(json!({"countType": ARCHIVED})),
-            "Set storageClass to archive at {}.selection: countType sinceImageTransitioned needs it",
+            "countType sinceImageTransitioned lacks what it needs at {}.selection — set storageClass to archive",
         ),
         (
             with(json!({"storageClass": "archive"})),
-            "Remove storageClass archive at {}.selection: it does not go with countType sinceImagePushed",
+            "storageClass archive does not go with countType sinceImagePushed at {}.selection — remove it",
         ),
         (
             rule(archived, to_archive()),
-            "Set action.type to expire at {}: countType sinceImageTransitioned takes no other",
+            "countType sinceImageTransitioned takes no other action than expire at {} — set action.type to it",
         ),
         (
             with(json!({"countType": "sinceImagePulled"})),
-            "Set action.type to transition at {}: countType sinceImagePulled takes no other",
+            "countType sinceImagePulled takes no other action than transition at {} — set action.type to it",
         ),
         (
             rule(json!({}), json!({"action": {"type": "transition"}})),
-            "Set targetStorageClass to archive at {}.action: type transition needs it",
+            "type transition lacks what it needs at {}.action — set targetStorageClass to archive",
         ),
         (
             rule(json!({}), both),
-            "Remove targetStorageClass at {}.action: it does not go with type expire",
+            "targetStorageClass does not go with type expire at {}.action — remove it",
         ),
     ]);
 }
@@ -426,14 +426,14 @@ fn refusals_of_rules_together_say_what_to_do() {
     let prefixes = |list: Value| json!({"tagStatus": "tagged", "tagPrefixList": list});
     let archived = |status: &str| json!({"tagStatus": status, "countType": ARCHIVED, "storageClass": "archive", "countNumber": 90});
     for (rules, message) in [
-        (vec![of(json!(1), json!({})), of(json!(null), any())], format!("Set rulePriority also at {at}")),
-        (vec![of(json!(1), json!({})), of(json!(1), any())], format!("Change the rulePriority at {at}: another rule has 1 too")),
-        (vec![of(json!(1), json!({})), of(json!(2), json!({}))], format!("Merge the rule at {at} with the one of priority 1: ECR takes one rule a storage class that selects untagged images")),
-        (vec![of(json!(5), any()), of(json!(4), any())], format!("Merge the rule at {at} with the one of priority 5: ECR takes one rule a storage class that selects all images")),
-        (vec![of(json!(1), archived("any")), of(json!(2), archived("any"))], format!("Merge the rule at {at}")),
-        (vec![of(json!(1), prefixes(json!(["a", "b"]))), of(json!(2), prefixes(json!(["b", "a"])))], format!("Merge the rule at {at} with the one of priority 1: ECR takes one rule a storage class that selects the same tagPrefixList")),
-        (vec![of(json!(1), any()), of(json!(2), json!({}))], "Give the rule with tagStatus any the highest rulePriority of its storage class: it is at 1, and 2 comes after it".to_owned()),
-        (vec![of(json!(null), any()), of(json!(null), json!({}))], "Give the rule with tagStatus any the highest rulePriority".to_owned()),
+        (vec![of(json!(1), json!({})), of(json!(null), any())], format!("{at} has no rulePriority, and other rules have one — set it there too")),
+        (vec![of(json!(1), json!({})), of(json!(1), any())], format!("{at} has rulePriority 1, as another rule does — give each its own")),
+        (vec![of(json!(1), json!({})), of(json!(2), json!({}))], format!("{at} selects untagged images, as does the rule of priority 1, and ECR takes one such rule a storage class — merge the two")),
+        (vec![of(json!(5), any()), of(json!(4), any())], format!("{at} selects all images, as does the rule of priority 5, and ECR takes one such rule a storage class — merge the two")),
+        (vec![of(json!(1), archived("any")), of(json!(2), archived("any"))], format!("{at} selects all images, as does the rule of priority 1")),
+        (vec![of(json!(1), prefixes(json!(["a", "b"]))), of(json!(2), prefixes(json!(["b", "a"])))], format!("{at} selects the same tagPrefixList, as does the rule of priority 1")),
+        (vec![of(json!(1), any()), of(json!(2), json!({}))], "The rule with tagStatus any is at rulePriority 1, and 2 comes after it — give it the highest of its storage class".to_owned()),
+        (vec![of(json!(null), any()), of(json!(null), json!({}))], "The rule with tagStatus any is at rulePriority 1, and 2 comes after it".to_owned()),
     ] {
         let refusal = asked(&policy(&rules)).unwrap_err().to_string();
         assert!(refusal.starts_with(&message), "{rules:?}\n  says  {refusal}\n  not   {message}");

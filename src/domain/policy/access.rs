@@ -83,11 +83,15 @@ impl fmt::Display for Level {
 ///
 /// # Errors
 ///
-/// [`PolicyError::Access`] for an entry that names no principal.
+/// [`PolicyError::Access`] for an entry that names no principal, and [`PolicyError::NoAccess`] where neither
+/// list is there.
 pub(super) fn statements(
     access: &Access,
     own: &RegistryId,
 ) -> Result<BTreeSet<Statement>, PolicyError> {
+    if access.pull.is_none() && access.push.is_none() {
+        return Err(PolicyError::NoAccess);
+    }
     let mut statements = BTreeSet::new();
     for level in [Level::Pull, Level::Push] {
         let mut principals = principals(level, access)?;
@@ -141,15 +145,7 @@ fn principal(entry: &str) -> Option<(PrincipalKind, Word)> {
 }
 
 fn is_principal_arn(entry: &str) -> bool {
-    let Some(arn) = arn::parse(entry).filter(|_| !entry.contains(['*', '?'])) else {
-        return false;
-    };
-    match (arn.service, arn.resource.split_once('/')) {
-        ("iam", None) => arn.resource == "root",
-        ("iam", Some(("role" | "user", name)))
-        | ("sts", Some(("assumed-role" | "federated-user", name))) => !name.is_empty(),
-        _ => false,
-    }
+    arn::names_a_principal(entry) && !entry.contains(['*', '?'])
 }
 
 fn is_service(entry: &str) -> bool {

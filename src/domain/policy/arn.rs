@@ -48,6 +48,40 @@ pub(super) fn account_of_root(text: &str) -> Option<&str> {
         .map(|arn| arn.account)
 }
 
+/// Whether this is the ARN of somebody: an account's root, a role, a user, or a session of one.
+pub(super) fn names_a_principal(text: &str) -> bool {
+    let Some(arn) = parse(text) else {
+        return false;
+    };
+    match (arn.service, arn.resource.split_once('/')) {
+        ("iam", None) => arn.resource == "root",
+        ("iam", Some(("role" | "user", name)))
+        | ("sts", Some(("assumed-role" | "federated-user", name))) => !name.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether this may be a unique id of IAM or a canonical user id. AWS shows them for principals that are
+/// gone; whether it takes one, of somebody who is there, is documented nowhere.
+pub(super) fn may_be_an_id(text: &str) -> bool {
+    let is_unique = text.len() >= 16
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+        && text.bytes().any(|byte| byte.is_ascii_uppercase());
+    let is_canonical = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_unique || is_canonical
+}
+
+/// Whether this is an origin access identity, whose ARN has a word for an account, and spaces ("Restrict
+/// access to an Amazon S3 origin", Amazon `CloudFront` Developer Guide).
+pub(super) fn is_of_cloudfront(text: &str) -> bool {
+    let rest = text.strip_prefix("arn:").and_then(|it| it.split_once(':'));
+    rest.is_some_and(|(partition, rest)| {
+        is_partition(partition) && rest.starts_with("iam::cloudfront:user/")
+    })
+}
+
 /// The kinds of IAM identities that AWS replaces by a unique id once they are deleted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Identity {

@@ -32,7 +32,8 @@ impl Document {
     pub fn stored(text: &str) -> Self {
         let policy = serde_json::from_str::<Map<String, Value>>(text)
             .ok()
-            .and_then(|map| grammar::policy(&map).ok());
+            .and_then(|map| grammar::policy(&map).ok())
+            .filter(|policy| !policy.statements.is_empty());
         Self(policy.map_or_else(|| Content::Opaque(text.to_owned()), Content::Policy))
     }
 

@@ -3,24 +3,26 @@
 use super::access::Level;
 use super::document::MAX_CHARACTERS;
 
-/// A policy that we refuse; the message says first what to do.
+/// A policy that we refuse; the message says what is wrong, then what to do.
 ///
 /// `at` is the path of the offending part within `spec`.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum PolicyError {
     /// A key that the policy grammar does not have.
-    #[error("Remove `{key}` from {at}: only {known} are known there")]
+    #[error("`{key}` is no key of {at} — {cure}; known are {known}")]
     UnknownKey {
         /// Where.
         at: String,
         /// The key.
         key: String,
+        /// What to do.
+        cure: String,
         /// The keys that are known there.
         known: String,
     },
     /// `Resource` or `NotResource`.
     #[error(
-        "Remove `{key}` from {at}: a repository policy is about its own repository alone, and ECR refuses the key"
+        "ECR refuses `{key}` in {at}, since a repository policy is about its own repository alone — remove it"
     )]
     Resource {
         /// Where.
@@ -28,8 +30,18 @@ pub enum PolicyError {
         /// The key.
         key: String,
     },
+    /// A policy without its list of statements. A key that is misspelt is taken out by the API server.
+    #[error(
+        "spec.repositoryPolicy has no Statement — write one, or `repositoryPolicy: {{Statement: []}}` where there shall be no policy"
+    )]
+    NoStatement,
+    /// Neither list of `access`. A key that is misspelt is taken out by the API server.
+    #[error(
+        "spec.access has neither pull nor push — write one of them, or `access: {{pull: []}}` where it shall grant nothing"
+    )]
+    NoAccess,
     /// A key that must be there.
-    #[error("Add {key} to {at}")]
+    #[error("{key} is missing in {at} — add it")]
     Missing {
         /// Where.
         at: String,
@@ -37,7 +49,7 @@ pub enum PolicyError {
         key: &'static str,
     },
     /// Two keys that exclude each other.
-    #[error("Keep one of `{plain}` and `{negated}` in {at}: they exclude each other")]
+    #[error("`{plain}` and `{negated}` exclude each other in {at} — keep one of them")]
     Both {
         /// Where.
         at: String,
@@ -47,7 +59,7 @@ pub enum PolicyError {
         negated: &'static str,
     },
     /// A value of the wrong type or outside its vocabulary.
-    #[error("Write {expected} at {at}")]
+    #[error("{at} is not what AWS takes there — write {expected}")]
     Value {
         /// Where.
         at: String,
@@ -55,34 +67,32 @@ pub enum PolicyError {
         expected: &'static str,
     },
     /// A null.
-    #[error("Give {at} a value or leave it out: AWS refuses null")]
+    #[error("{at} is null, which AWS refuses — give it a value or leave it out")]
     Null {
         /// Where.
         at: String,
     },
     /// A character that does not show.
-    #[error("Remove the control characters and direction overrides at {at}: they do not show")]
+    #[error("{at} has control characters or direction overrides, which do not show — remove them")]
     Hidden {
         /// Where.
         at: String,
     },
     /// A list, map or word without content.
-    #[error(
-        "Name at least one value at {at} or leave it out: it is empty, and for no policy at all write `repositoryPolicy: {{}}`"
-    )]
+    #[error("{at} is empty — name at least one value or leave it out")]
     Empty {
         /// Where.
         at: String,
     },
     /// A Sid that is kept for generated statements.
-    #[error("Rename the Sid `{sid}`: names that begin with `{prefix}` are kept for the statements that stand for spec.access", prefix = super::RESERVED_SID_PREFIX)]
+    #[error("The Sid `{sid}` begins with `{prefix}`, as do only the statements that stand for spec.access — rename it", prefix = super::RESERVED_SID_PREFIX)]
     ReservedSid {
         /// The Sid.
         sid: String,
     },
     /// An operator or key of a condition that is written twice, differing in case.
     #[error(
-        "Write `{name}` once at {at}: case does not tell operators and keys of conditions apart"
+        "`{name}` stands twice in {at}, where case tells nothing apart — write it once, with all values"
     )]
     Twin {
         /// Where.
@@ -91,7 +101,9 @@ pub enum PolicyError {
         name: String,
     },
     /// A `*` inside a principal.
-    #[error("Name principals in full at {at}: `*` cannot stand for a part of `{principal}`")]
+    #[error(
+        "`{principal}` at {at} has a `*`, which cannot stand for a part of a principal — name principals in full"
+    )]
     PartialWildcard {
         /// Where.
         at: String,
@@ -99,16 +111,66 @@ pub enum PolicyError {
         principal: String,
     },
     /// An action without its service.
-    #[error("Write `{action}` at {at} with its service, as in `ecr:BatchGetImage`")]
+    #[error("`{action}` at {at} names no service — write it as in `ecr:BatchGetImage`")]
     Action {
         /// Where.
         at: String,
         /// The action.
         action: String,
     },
+    /// An action that ECR does not have.
+    #[error("`{action}` is no action of ECR, at {at} — {cure}")]
+    UnknownAction {
+        /// Where.
+        at: String,
+        /// The action.
+        action: String,
+        /// What to do.
+        cure: String,
+    },
+    /// A word with a space.
+    #[error("`{word}` has a space in it, at {at} — write `{without}`")]
+    Space {
+        /// Where.
+        at: String,
+        /// The word.
+        word: String,
+        /// The word without its spaces.
+        without: String,
+    },
+    /// An `AWS` principal that is nobody.
+    #[error("`{principal}` {lacks}, at {at} — {cure}")]
+    Principal {
+        /// Where.
+        at: String,
+        /// The principal.
+        principal: String,
+        /// What it is not.
+        lacks: &'static str,
+        /// What to do.
+        cure: &'static str,
+    },
+    /// A `*` for services.
+    #[error(
+        "`*` is no service, at {at} — name each, such as `codebuild.amazonaws.com`; for everybody write Principal: \"*\""
+    )]
+    EveryService {
+        /// Where.
+        at: String,
+    },
+    /// An operator that conditions do not have.
+    #[error("`{operator}` is no operator of conditions, at {at} — {cure}")]
+    Operator {
+        /// Where.
+        at: String,
+        /// The operator.
+        operator: String,
+        /// What to do.
+        cure: String,
+    },
     /// An entry of `access` that names no principal.
     #[error(
-        "Write a 12-digit account id, the ARN of a role, a user or an account's root, or a service such as `lambda.amazonaws.com` at spec.access.{level}, not `{entry}`; for anything else, such as an organisation, write a statement in spec.repositoryPolicy"
+        "`{entry}` is nobody, at spec.access.{level} — write a 12-digit account id, the ARN of a role, a user or an account's root, or a service such as `lambda.amazonaws.com`; for anything else, such as an organisation, write a statement in spec.repositoryPolicy"
     )]
     Access {
         /// Which of the two lists.
@@ -118,7 +180,7 @@ pub enum PolicyError {
     },
     /// A document over AWS's limit.
     #[error(
-        "Shorten spec.repositoryPolicy and spec.access: together they make a document of {characters} characters, and ECR takes {MAX_CHARACTERS}"
+        "spec.repositoryPolicy and spec.access make a document of {characters} characters together, and ECR takes {MAX_CHARACTERS} — shorten them"
     )]
     TooLong {
         /// The length of the document.
@@ -131,8 +193,13 @@ const SHOWN: usize = 100;
 
 /// A user's word, cut to what fits in a message.
 pub(super) fn shown(word: &str) -> String {
-    match word.char_indices().nth(SHOWN) {
-        Some((end, _)) => format!("{}…", word.get(..end).unwrap_or_default()),
-        None => word.to_owned(),
+    cut(word, SHOWN)
+}
+
+/// A text, cut to so many characters.
+pub(super) fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }

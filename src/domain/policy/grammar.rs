@@ -13,7 +13,7 @@ use super::error::shown;
 use super::part::{Members, Part};
 use super::word::Word;
 
-/// Reads a whole document.
+/// Reads a whole document, which may have no statement in its list.
 pub(super) fn policy(map: &Map<String, Value>) -> Result<Policy, PolicyError> {
     for (key, value) in map {
         let at = format!("spec.repositoryPolicy.{}", shown(key));
@@ -24,16 +24,15 @@ pub(super) fn policy(map: &Map<String, Value>) -> Result<Policy, PolicyError> {
         map,
         &["Version", "Id", "Statement"],
     )?;
-    let Some(statements) = members.get("Statement")? else {
-        return Err(PolicyError::Missing {
-            at: members.at,
-            key: "`Statement`",
-        });
-    };
+    let statements = members.get("Statement")?.ok_or(PolicyError::NoStatement)?;
     Ok(Policy {
         version: version(&members)?,
         id: label(&members, "Id")?,
-        statements: statements.collect(statement)?,
+        statements: if statements.is_empty_list() {
+            BTreeSet::new()
+        } else {
+            statements.collect(statement)?
+        },
     })
 }
 
@@ -188,7 +187,11 @@ fn action(part: Part<'_>) -> Result<Word, PolicyError> {
     Ok(Word::caseless(text))
 }
 
+/// Without an operator as if absent: so IAM itself writes a statement without conditions.
 fn conditions(part: Part<'_>) -> Result<Conditions, PolicyError> {
+    if part.is_empty_object() {
+        return Ok(Conditions::new());
+    }
     caseless(
         part,
         "an object of operators, such as {StringEquals: {…}}",

@@ -22,6 +22,7 @@
 //! | `true` and `"true"`, `10` and `"10"` as condition values | "Grammar": quotation marks are optional for numbers and Booleans |
 //! | no `Version` and `2008-10-17` | "IAM JSON policy elements: Version": the default |
 //! | no `Sid` (or `Id`) and an empty one | it names nothing; Terraform writes `"Sid": ""` |
+//! | no `Condition` and an empty one | there is nothing that must hold; IAM's own answers have `"Condition": {}` |
 //!
 //! # Different, though it may look equal
 //!
@@ -56,12 +57,15 @@
 
 mod access;
 mod arn;
+mod certain;
 mod document;
 mod error;
 mod grammar;
 mod grants;
 mod keep;
+mod operator;
 mod part;
+mod suspects;
 mod unique_id;
 mod word;
 
@@ -86,11 +90,12 @@ pub const RESERVED_SID_PREFIX: &str = "EcrOperator";
 /// The document that `spec.repositoryPolicy` and `spec.access` ask for together in a repository of the
 /// account `own`.
 ///
-/// Both absent: not ours. Nothing but emptiness in what is present: none.
+/// Both absent: not ours. Empty lists in what is present: none. What is present and has no list asks for
+/// nothing: it may be what is left of a key that was misspelt, and none would take away what is there.
 ///
 /// # Errors
 ///
-/// What AWS would refuse, or what takes the place of generated statements.
+/// What AWS would refuse, what takes the place of generated statements, and what asks for nothing.
 pub fn with_access(
     user: Option<&Map<String, Value>>,
     access: Option<&Access>,
@@ -100,9 +105,9 @@ pub fn with_access(
         return Ok(Setting::Unmanaged);
     }
     let written = user
-        .filter(|map| !map.is_empty())
         .map(users_policy)
-        .transpose()?;
+        .transpose()?
+        .filter(|policy| !policy.statements.is_empty());
     let generated = access.map_or_else(
         || Ok(BTreeSet::new()),
         |access| access::statements(access, own),
@@ -125,12 +130,13 @@ fn users_policy(map: &Map<String, Value>) -> Result<Policy, PolicyError> {
         .statements
         .iter()
         .filter_map(|statement| statement.sid.as_deref());
-    match sids.find(|sid| sid.starts_with(RESERVED_SID_PREFIX)) {
-        Some(sid) => Err(PolicyError::ReservedSid {
+    if let Some(sid) = sids.find(|sid| sid.starts_with(RESERVED_SID_PREFIX)) {
+        return Err(PolicyError::ReservedSid {
             sid: error::shown(sid),
-        }),
-        None => Ok(policy),
+        });
     }
+    certain::check(map)?;
+    Ok(policy)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::PolicyError;
 use super::error::shown;
+use crate::domain::near::nearest;
 use crate::domain::text::hides;
 
 /// A value and its path within `spec`.
@@ -20,6 +21,16 @@ impl<'a> Part<'a> {
         expected: &'static str,
     ) -> Result<Members<'a>, PolicyError> {
         Members::new(self.any_members(expected)?, known)
+    }
+
+    /// Whether this is a list with nothing in it.
+    pub(super) fn is_empty_list(&self) -> bool {
+        self.value.as_array().is_some_and(Vec::is_empty)
+    }
+
+    /// Whether this is an object with nothing in it.
+    pub(super) fn is_empty_object(&self) -> bool {
+        self.value.as_object().is_some_and(Map::is_empty)
     }
 
     /// The members of an object.
@@ -132,6 +143,10 @@ impl<'a> Members<'a> {
             Some(key) => Err(PolicyError::UnknownKey {
                 at: members.at,
                 key: shown(key),
+                cure: nearest(key, known.iter().copied()).map_or_else(
+                    || "correct or remove it".to_owned(),
+                    |meant| format!("did you mean `{meant}`?"),
+                ),
                 known: known.join(", "),
             }),
         }

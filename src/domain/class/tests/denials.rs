@@ -6,13 +6,14 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use serde_json::{Map, Value, json};
 
-use super::super::{AllowedActions, AllowedPrincipals, Grantable, operations::USED};
+use super::super::{AllowedActions, AllowedPrincipals, Grantable};
 use super::evaluator::{Caller, denies};
 use super::own;
 use super::policies::{
     CALLERS, OWN, PARTNER, STRANGER, World, action, conditions, document, one_or_list, principal,
     runner,
 };
+use crate::domain::operations::USED;
 
 /// The operator's role, where it is known, and another of its name in a path.
 const ROLE: &str = "arn:aws:iam::123456789012:role/platform/ecr-operator";

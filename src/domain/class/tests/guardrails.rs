@@ -377,7 +377,7 @@ fn a_refusal_names_nobody_elses_principals_or_keys() {
         json!({"encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": "alias/mine"}}),
         statement(json!({"Effect": "Allow", "Principal": "*", "Action": "ecr:BatchGetImage"})),
         statement(
-            json!({"Effect": "Allow", "NotPrincipal": {"AWS": "1"}, "Action": "ecr:BatchGetImage"}),
+            json!({"Effect": "Allow", "NotPrincipal": {"AWS": "123456789012"}, "Action": "ecr:BatchGetImage"}),
         ),
         statement(json!({"Effect": "Deny", "Principal": "*", "Action": "ecr:*"})),
     ] {

@@ -111,6 +111,29 @@ fn a_class_whose_settings_ecr_would_refuse_is_refused() {
             "spec.registry.region",
         ),
         (
+            json!({
+                "registry": {"accountId": "123456789012", "region": "cn-north-1"},
+                "assumeRole": {"roleArn": "arn:aws:iam::123456789012:role/a"},
+            }),
+            "spec.assumeRole.roleArn is of the partition aws, and cn-north-1 is of aws-cn — write it as \
+             arn:aws-cn:iam::123456789012:role/a",
+        ),
+        (
+            json!({
+                "registry": {"accountId": "123456789012", "region": "us-gov-west-1"},
+                "defaults": {"encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": "arn:aws:kms:us-gov-west-1:123456789012:key/1"}},
+            }),
+            "spec.defaults.encryptionConfiguration.kmsKey is of the partition aws, and us-gov-west-1 is of aws-us-gov",
+        ),
+        (
+            json!({"defaults": {"imageScanningConfiguration": {}}}),
+            "In spec.defaults: spec.imageScanningConfiguration does not say scanOnPush",
+        ),
+        (
+            json!({"enforced": {"repositoryPolicy": {}}}),
+            "In spec.enforced: spec.repositoryPolicy has no Statement",
+        ),
+        (
             json!({"enforced": {"tags": {"aws:a": "b"}}}),
             "In spec.enforced: ",
         ),
@@ -147,4 +170,22 @@ fn a_class_says_where_and_how() {
     assert_eq!(role.external_id.as_deref(), Some("x"));
     assert!(!role.session_tags);
     assert_eq!(class.budget, Budget::of(1, 5));
+}
+
+#[test]
+fn a_role_of_the_regions_partition_or_of_one_that_is_new_is_taken() {
+    for (region, partition) in [
+        ("eu-west-1", "aws"),
+        ("cn-north-1", "aws-cn"),
+        ("us-gov-east-1", "aws-us-gov"),
+        ("us-isob-east-1", "aws-iso-b"),
+        ("eusc-de-east-1", "aws-eusc"),
+        ("xx-new-east-1", "aws-new"),
+    ] {
+        class(json!({
+            "registry": {"accountId": "123456789012", "region": region},
+            "assumeRole": {"roleArn": format!("arn:{partition}:iam::123456789012:role/a")},
+            "enforced": {"encryptionConfiguration": {"encryptionType": "KMS", "kmsKey": "alias/a"}},
+        }));
+    }
 }

@@ -17,8 +17,11 @@ fn granted(access: Value) -> Result<Setting<Document>, PolicyError> {
 
 #[test]
 fn three_states() {
-    let empty = Map::new();
-    let none = Access::default();
+    let empty = map(json!({"Statement": []}));
+    let none = Access {
+        pull: None,
+        push: Some(vec![]),
+    };
     let empty_lists = Access {
         pull: Some(vec![]),
         push: Some(vec![]),
@@ -43,6 +46,16 @@ fn three_states() {
         with_access(Some(&empty), Some(&some), &own()),
         with_access(None, Some(&some), &own())
     );
+    for nothing in [
+        with_access(Some(&Map::new()), None, &own()),
+        with_access(Some(&Map::new()), Some(&some), &own()),
+    ] {
+        assert_eq!(nothing, Err(PolicyError::NoStatement));
+    }
+    for user in [None, Some(&policy), Some(&empty)] {
+        let nothing = with_access(user, Some(&Access::default()), &own());
+        assert_eq!(nothing, Err(PolicyError::NoAccess));
+    }
     assert_eq!(
         document(with_access(Some(&policy), Some(&some), &own()))
             .policy()
@@ -128,7 +141,7 @@ fn access_takes_principals_only() {
             .unwrap_err()
             .to_string();
         assert!(
-            refusal.contains(&format!("at spec.access.pull, not `{entry}`")),
+            refusal.starts_with(&format!("`{entry}` is nobody, at spec.access.pull — write")),
             "{refusal}"
         );
     }

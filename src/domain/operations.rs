@@ -1,9 +1,12 @@
 //! The actions of ECR.
 
-/// Every operation of ECR's API (version 2015-09-21), and the two actions that are permissions alone
-/// (Amazon ECR User Guide, "Private registry permissions"). What AWS adds later is not here: a
-/// wildcard is judged by what it means today.
-pub(super) const OPERATIONS: [&str; 64] = [
+use super::wildcard::{action_tokens, matches};
+
+/// Every operation of ECR's API (version 2015-09-21), and the actions that are permissions alone:
+/// `BatchImportUpstreamImage`, `GetImageCopyStatus` and `ReplicateImage` (Service Authorization Reference,
+/// "Amazon Elastic Container Registry"). What AWS adds later is not here: a wildcard is judged by what it
+/// means today.
+pub(super) const OPERATIONS: [&str; 65] = [
     "BatchCheckLayerAvailability",
     "BatchDeleteImage",
     "BatchGetImage",
@@ -33,6 +36,7 @@ pub(super) const OPERATIONS: [&str; 64] = [
     "GetAccountSetting",
     "GetAuthorizationToken",
     "GetDownloadUrlForLayer",
+    "GetImageCopyStatus",
     "GetLifecyclePolicy",
     "GetLifecyclePolicyPreview",
     "GetRegistryPolicy",
@@ -90,3 +94,16 @@ pub(super) const USED: [&str; 17] = [
     "TagResource",
     "UntagResource",
 ];
+
+/// Whether this is ECR's prefix of actions: case makes no difference ("IAM JSON policy elements: Action").
+pub(super) fn is_ecr(service: &str) -> bool {
+    service.eq_ignore_ascii_case("ecr")
+}
+
+/// Whether a name, which may have wildcards, stands for any of the operations.
+pub(super) fn stands_for_some(name: &str) -> bool {
+    let pattern = action_tokens(name);
+    OPERATIONS
+        .iter()
+        .any(|operation| matches(&pattern, &operation.to_ascii_lowercase()))
+}
