@@ -42,6 +42,7 @@ pub(super) fn failed(operation: &str, error: &(dyn StdError + 'static)) -> Optio
             said: format!("{operation}: {said}"),
         },
         own,
+        kms: None,
     })
 }
 

@@ -42,6 +42,8 @@ pub(super) struct Error {
     pub(super) failure: Failure,
     /// What it says of the operator's own credentials, also where a role's are used.
     pub(super) own: OfOwn,
+    /// What KMS said, where ECR passes that on.
+    pub(super) kms: Option<String>,
 }
 
 /// What an error says of the operator's own credentials.
@@ -74,6 +76,7 @@ impl Error {
             label: class.label(),
             failure: Failure { class, said },
             own: OfOwn::Nothing,
+            kms: None,
         }
     }
 
@@ -90,6 +93,7 @@ impl Error {
             label,
             failure: Failure::unavailable(said),
             own: OfOwn::Nothing,
+            kms: None,
         }
     }
 }
@@ -109,7 +113,11 @@ where
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             let code = answer.err().code().filter(|code| !code.is_empty());
-            refused(operation, status, code, answer.err().message())
+            let error = refused(operation, status, code, answer.err().message());
+            Error {
+                kms: kms_error(answer.raw()).filter(|_| error.failure.class == Class::Kms),
+                ..error
+            }
         }
         SdkError::TimeoutError(_) => {
             Error::unavailable("Timeout", format!("{operation}: no answer in time"))
@@ -148,7 +156,14 @@ pub(super) fn refused(
         label: label(code, status),
         failure: Failure { class, said },
         own: OfOwn::Nothing,
+        kms: None,
     }
+}
+
+/// KMS's own error in an answer of ECR.
+fn kms_error(answer: &HttpResponse) -> Option<String> {
+    let body: serde_json::Value = serde_json::from_slice(answer.body().bytes()?).ok()?;
+    body.get("kmsError")?.as_str().map(ToOwned::to_owned)
 }
 
 /// What is said of an answer with a code.

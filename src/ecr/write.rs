@@ -14,9 +14,10 @@ use super::{
 use crate::domain::{
     action::{Action, NewRepository},
     answer::Answer,
-    desired::Mutability,
+    desired::{Encryption, Mutability},
     failure::{Class, Failure},
     identity::Identity,
+    kms,
     lifecycle::Lifecycle,
     observed::Described,
     policy::Document,
@@ -116,8 +117,14 @@ pub(super) async fn send(
     match answer {
         Ok(answered) => is_about(at, operation, answered.as_deref()).map(|()| Answer::Done),
         Err(error) if is_removed(action, &error) => Ok(Answer::Done),
-        Err(error) => Err(error.failure),
+        Err(error) => Err(of_key(at, None, error)),
     }
+}
+
+/// The failure, with the key and what is wrong with it where it is about that.
+fn of_key(at: &Identity, encryption: Option<&Encryption>, error: Error) -> Failure {
+    let said = error.kms.as_deref();
+    kms::failed(encryption, &at.registry.region, said, error.failure)
 }
 
 /// Whether the error says that there is nothing left to remove.
@@ -157,7 +164,8 @@ async fn create(
     let call = call.customize().interceptor(fresh).send();
     let answer = aws
         .write_in_turn(&at.registry, "CreateRepository", turn, call)
-        .await?;
+        .await
+        .map_err(|error| of_key(at, new.encryption.as_ref(), error))?;
     let created = answer.repository();
     let name = created.and_then(Repository::repository_name);
     is_about(at, "CreateRepository", name)?;
