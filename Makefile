@@ -9,9 +9,9 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# The demo and the local stack are shown by programs that compile fast, the benches by those that run fast.
-XTASK := $(TARGET)/debug/xtask
-BENCH := $(TARGET)/release/xtask
+# The demo is shown by programs that compile fast; the local stack and the benches have those that ship.
+DEMO := $(TARGET)/debug/xtask
+XTASK := $(TARGET)/release/xtask
 # Builds what a target needs and shows how far it is, in one line; the whole output is in $(TARGET)/logs.
 SETUP := xtask/setup/setup.py
 
@@ -61,7 +61,7 @@ help: ## list these targets
 .PHONY: demo
 demo: tools ## show the main job on a real API server and the ECR emulator
 	@$(SETUP) programs $(CONTROL_PLANE)
-	@$(XTASK) demo
+	@$(DEMO) demo
 
 .PHONY: test
 test: tools ## run every test
@@ -117,7 +117,7 @@ gitops: tools ## deliver by Flux's own controllers (PART=argocd, PART=all: by Ar
 
 .PHONY: up
 up: tools ## start the local stack in the background (OPERATOR=0: without the operator)
-	@$(SETUP) programs $(CONTROL_PLANE)
+	@$(SETUP) $(if $(filter 0,$(OPERATOR)),release-without-operator,release) $(CONTROL_PLANE)
 	@$(XTASK) up $(if $(filter 0,$(OPERATOR)),--no-operator)
 
 .PHONY: down
@@ -127,12 +127,12 @@ down: ## stop the local stack
 .PHONY: bench
 bench: tools ## measure, print each number beside its limit, fail if one is over it (PART=name)
 	@$(SETUP) release $(CONTROL_PLANE)
-	@$(BENCH) bench $(PART)
+	@$(XTASK) bench $(PART)
 
 .PHONY: bench-long
 bench-long: tools ## the same with 10,000 objects and an hour of changes, some three hours
 	@$(SETUP) release $(CONTROL_PLANE)
-	@$(BENCH) bench --long
+	@$(XTASK) bench --long
 
 .PHONY: image
 image: tools ## make an archive of the image without a container engine: target/image/ecr-operator-VERSION-oci.tar
@@ -158,6 +158,10 @@ tests: tools
 .PHONY: release
 release: tools ## build the operator, the emulator and the local stack's tool, optimised
 	cargo build --release --locked -p ecr-operator -p ecr-emulator -p xtask
+
+.PHONY: release-without-operator
+release-without-operator: tools
+	cargo build --release --locked -p ecr-emulator -p xtask
 
 .PHONY: release-operator
 release-operator: tools

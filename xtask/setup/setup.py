@@ -95,6 +95,7 @@ def parts():
     known = [
         Part("programs", "operator and demo", "rust", 330),
         Part("release", "release build", "rust", 700, last=0.55),
+        Part("release-without-operator", "release build", "rust", 300, last=0.3),
         Part("release-operator", "operator, optimised", "rust", 450, last=0.45),
         Part("tests", "tests", "rust", 520, last=0.2),
         Part(os.path.join(TARGET_NAME, "control-plane/control-plane"), "Kubernetes", "go", 640),
