@@ -25,6 +25,10 @@ use super::{ClassSettings, DeletionPolicy, class_rules, class_schema, status};
     derive = "PartialEq",
     schema = "manual",
     doc = "Account, region, naming, defaults and guardrails of repositories.",
+    selectable = ".spec.registry.accountId",
+    selectable = ".spec.registry.region",
+    selectable = ".status.registryId",
+    selectable = ".status.region",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -60,6 +64,13 @@ use super::{ClassSettings, DeletionPolicy, class_rules, class_schema, status};
         type_ = "string",
         json_path = r".metadata.annotations.ecr-operator\.dev/is-default-class",
         description = "Whether it is the class of those that name none"
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        description = "What happened, and what to do",
+        priority = 1
     ),
     printcolumn(
         name = "Age",

@@ -12,9 +12,11 @@ pub struct EffectiveSetting {
     /// Setting: a field of spec, such as lifecyclePolicy. Tags have one entry for each source.
     pub setting: ClassSetting,
     /// Where it comes from. enforced: the class, whatever spec says. spec: this object. default: the
-    /// class, because spec says nothing. unmanaged: nobody asks for it, and it stays as it is in ECR.
+    /// class, because spec says nothing. unmanaged: nobody asks for it, and it stays as it is in ECR;
+    /// value then says what holds all the same, where that is known.
     pub source: SettingSource,
-    /// In short, what it is. When absent, nothing is asked for.
+    /// In short, what it is. (built in): the operator's own default, Retain. (read from ECR): how the
+    /// repository is encrypted, which ECR cannot change. When absent, nothing is asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_WORD))]
     pub value: Option<String>,

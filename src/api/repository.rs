@@ -26,6 +26,14 @@ use super::{Aspect, ECRRepositoryStatus, LifecyclePolicy, rules, schema};
     derive = "PartialEq",
     schema = "manual",
     doc = "One repository of Amazon ECR and everything about it.",
+    selectable = ".spec.className",
+    selectable = ".spec.repositoryName",
+    selectable = ".spec.deletionPolicy",
+    selectable = ".spec.managementPolicy",
+    selectable = ".spec.suspend",
+    selectable = ".status.className",
+    selectable = ".status.repositoryName",
+    selectable = ".status.registryId",
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -45,12 +53,6 @@ use super::{Aspect, ECRRepositoryStatus, LifecyclePolicy, rules, schema};
         description = "What docker pull and docker push take, without a tag"
     ),
     printcolumn(
-        name = "Age",
-        type_ = "date",
-        json_path = ".metadata.creationTimestamp",
-        description = "When this object was created"
-    ),
-    printcolumn(
         name = "Class",
         type_ = "string",
         json_path = ".status.className",
@@ -60,23 +62,36 @@ use super::{Aspect, ECRRepositoryStatus, LifecyclePolicy, rules, schema};
     printcolumn(
         name = "Mutability",
         type_ = "string",
-        json_path = ".spec.imageTagMutability",
-        description = "Whether a tag may be moved to another image",
+        json_path = r#".status.effective[?(@.setting=="imageTagMutability")].value"#,
+        description = "Whether a tag may be moved to another image, where somebody says so",
         priority = 1
     ),
     printcolumn(
         name = "Scan",
-        type_ = "boolean",
-        json_path = ".spec.imageScanningConfiguration.scanOnPush",
-        description = "Whether images are scanned when they are pushed",
+        type_ = "string",
+        json_path = r#".status.effective[?(@.setting=="imageScanningConfiguration")].value"#,
+        description = "Whether images are scanned when they are pushed, where somebody says so",
         priority = 1
     ),
     printcolumn(
         name = "Deletion",
         type_ = "string",
-        json_path = ".spec.deletionPolicy",
+        json_path = r#".status.effective[?(@.setting=="deletionPolicy")].value"#,
         description = "What becomes of the repository when this object is deleted",
         priority = 1
+    ),
+    printcolumn(
+        name = "Message",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Ready")].message"#,
+        description = "What happened, and what to do",
+        priority = 1
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp",
+        description = "When this object was created"
     )
 )]
 #[allow(
@@ -113,8 +128,8 @@ pub struct ECRRepositorySpec {
     #[schemars(length(max = 5), extend("x-kubernetes-list-type" = "atomic"))]
     pub image_tag_mutability_exclusion_filters: Option<Vec<ImageTagMutabilityExclusionFilter>>,
     /// How images are scanned for vulnerabilities (ECR: PutImageScanningConfiguration). When absent,
-    /// not managed; {scanOnPush: false} means no scan on push. A scanning rule of the whole registry goes
-    /// before this setting.
+    /// not managed; {scanOnPush: false} means no scan on push. A scanning rule of the whole registry
+    /// overrides this setting.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub image_scanning_configuration: Option<ImageScanningConfiguration>,
@@ -177,12 +192,12 @@ pub struct ECRRepositorySpec {
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     #[schemars(extend("x-kubernetes-validations" = rules::adoption()))]
     pub adoption: Option<Adoption>,
-    /// Whether the operator writes to AWS. Enforce: ECR is made to match. Observe: nothing is written;
-    /// what would be stands in status.pending. The class says whether this may be. When absent, Enforce.
+    /// Whether the operator writes to AWS. Enforce: ECR is made to match. Observe: nothing is written,
+    /// and no adoption is needed; what would be written stands in status.pending. The class says whether this may be. When absent, Enforce.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub management_policy: Option<ManagementPolicy>,
     /// Stops all work on this object while true: nothing is read from or written to AWS, and deleting
-    /// the object keeps the repository. The class says whether this may be. When absent, false.
+    /// the object keeps the repository. Ready says Suspended, and since when. The class says whether this may be. When absent, false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub suspend: Option<bool>,
 }
@@ -317,7 +332,7 @@ impl JsonSchema for RepositoryPolicy {
                     "type": "string",
                     "maxLength": 512,
                     "x-kubernetes-validations": [rules::shown()],
-                    "description": "Identifier of the document; AWS makes nothing of it.",
+                    "description": "Identifier of the document; AWS ignores it.",
                 },
                 "Statement": statement(5, "Statements as IAM knows them: Sid, Effect, Principal, Action, Condition. Needed; [] means none. A repository policy \
                         has no Resource. Sids that begin with EcrOperator are refused: access makes them. The whole \

@@ -20,8 +20,10 @@ const PASTED: &str = "^([a-z]+://)?[0-9]{12}[.]dkr[.-]ecr(-fips)?[.]|^arn:";
 /// What AWS allows in the keys and values of tags.
 pub(super) const TAG_CHARACTERS: &str = r"[\p{L}\p{Z}\p{N}_.:/=+@-]";
 
-/// Whether ECR has the repository. Until then name and encryption may be corrected.
-const NOT_CREATED: &str = "!has(oldSelf.status) || !has(oldSelf.status.arn)";
+/// Whether the object has no repository in ECR: one that it only looks at is not its own. Until then name and
+/// encryption may be corrected.
+const NOT_CREATED: &str =
+    "!has(oldSelf.status) || !has(oldSelf.status.arn) || has(oldSelf.status.ownership)";
 
 /// Characters that do not show, or show the others in another order: no word of AWS has them. Tabs and
 /// line ends may stand in a text.

@@ -11,7 +11,7 @@ pub const MAX_CONDITION_MESSAGE: u32 = 32_768;
 /// The most keys in `status.tagKeys`: those in force, those to come, and room for more changes before
 /// AWS took the last one.
 pub const MAX_TAG_KEYS: u32 = 500;
-/// The longest text in `status.applied` and `status.pending`, messages apart.
+/// The longest text in `status.workingMemory` and `status.pending`, messages apart.
 pub const MAX_WORD: u32 = 256;
 /// The longest message in `status.pending`; ours are cut at 1 KiB.
 pub const MAX_PENDING_MESSAGE: u32 = 4096;
@@ -20,7 +20,7 @@ pub const MAX_PENDING_MESSAGE: u32 = 4096;
 pub const MAX_TOKEN: u32 = 1024;
 /// The longest of the other strings, which are AWS's.
 const MAX_AWS_TEXT: u32 = 2048;
-/// The most entries in `status.applied` and `status.pending`.
+/// The most entries in `status.workingMemory.applied` and `status.pending`.
 const MAX_ENTRIES: u32 = 32;
 /// The greatest integer that every reader of JSON understands exactly.
 pub(super) const MAX_INTEGER: i64 = (1 << 53) - 1;
@@ -65,8 +65,9 @@ pub struct ECRRepositoryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_WORD))]
     pub repository_name: Option<String>,
-    /// ARN of the repository, once it exists and is this object's. From then on spec.repositoryName
-    /// and spec.encryptionConfiguration are immutable.
+    /// ARN of the repository, once it exists and is this object's, or is looked at with managementPolicy Observe
+    /// (ownership says which). Once it is this object's, spec.repositoryName and
+    /// spec.encryptionConfiguration are immutable.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_AWS_TEXT))]
     pub arn: Option<String>,
@@ -78,6 +79,10 @@ pub struct ECRRepositoryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_WORD))]
     pub created_at: Option<String>,
+    /// NotOwned: the repository in arn is not this object's, and managementPolicy Observe only looks at it.
+    /// When absent, a repository in arn is this object's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ownership: Option<Ownership>,
     /// Keys of the tags that are managed here. A key that is dropped from spec.tags is removed from
     /// the repository because it stands here.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -88,15 +93,16 @@ pub struct ECRRepositoryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_WORD))]
     pub cluster_uid: Option<String>,
-    /// What was last in force in ECR, by aspect; the operator reads less after a restart because of it.
+    /// As version 0.1 wrote what now stands in workingMemory.applied.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_ENTRIES), extend("x-kubernetes-list-type" = "atomic"))]
     pub applied: Vec<AppliedAspect>,
-    /// What `pending` was last made from with managementPolicy Observe; the operator reads less because of it.
+    /// As version 0.1 wrote what now stands in workingMemory.compared.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub compared: Option<Compared>,
-    /// What is in force, and where it comes from: from this object's spec, or from its class.
+    /// What is in force, and where it comes from: from this object's spec, from its class, or from neither,
+    /// where the value that holds all the same is named as built in or as read from ECR.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = MAX_ENTRIES), extend("x-kubernetes-list-type" = "atomic"))]
     pub effective: Vec<EffectiveSetting>,
@@ -120,6 +126,11 @@ pub struct ECRRepositoryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
     pub taken_over: Option<TakenOver>,
+    /// Since when spec.suspend is in effect, in RFC 3339: ECR has not been looked at since. When absent, this
+    /// object is not suspended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = MAX_WORD))]
+    pub suspended_since: Option<String>,
     /// Last value of the annotation reconcile.fluxcd.io/requestedAt that was acted on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_TOKEN))]
@@ -128,6 +139,42 @@ pub struct ECRRepositoryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_TOKEN))]
     pub last_handled_request_at: Option<String>,
+    /// What the operator notes for itself, so that it reads less after a restart. It is not for people.
+    #[serde(default, skip_serializing_if = "WorkingMemory::is_empty")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    pub working_memory: WorkingMemory,
+}
+
+impl ECRRepositoryStatus {
+    /// Takes up what version 0.1 noted elsewhere.
+    pub fn take_up_former(&mut self) {
+        let (applied, compared) = (std::mem::take(&mut self.applied), self.compared.take());
+        if self.working_memory.is_empty() {
+            self.working_memory = WorkingMemory { applied, compared };
+        }
+    }
+}
+
+/// What the operator notes for itself. `kubectl describe` sorts by name: what is not for people comes last.
+#[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkingMemory {
+    /// What was last in force in ECR, by aspect.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = MAX_ENTRIES), extend("x-kubernetes-list-type" = "atomic"))]
+    pub applied: Vec<AppliedAspect>,
+    /// What `pending` was last made from with managementPolicy Observe.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("x-kubernetes-map-type" = "atomic"))]
+    pub compared: Option<Compared>,
+}
+
+impl WorkingMemory {
+    /// Whether nothing is noted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.applied.is_empty() && self.compared.is_none()
+    }
 }
 
 /// The schema of `tagKeys`.
@@ -156,7 +203,7 @@ pub(super) fn conditions(_: &mut SchemaGenerator) -> Schema {
                 "message": {
                     "type": "string",
                     "maxLength": MAX_CONDITION_MESSAGE,
-                    "description": "What to do first, then why.",
+                    "description": "What happened, then what to do.",
                 },
                 "observedGeneration": {
                     "type": "integer",
@@ -204,6 +251,13 @@ pub enum Aspect {
     Tags,
 }
 
+/// Whose the repository is that status tells of.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+pub enum Ownership {
+    /// Not this object's.
+    NotOwned,
+}
+
 /// What was last in force of one aspect.
 #[derive(Clone, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -228,7 +282,7 @@ pub struct PendingAction {
     /// Why the call was not made or failed, in one word.
     #[schemars(length(max = MAX_WORD))]
     pub reason: String,
-    /// What to do about it, and why. When absent, nothing is to be done.
+    /// What it is about, then what to do. When absent, nothing is to be done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = MAX_PENDING_MESSAGE))]
     pub message: Option<String>,

@@ -17,9 +17,10 @@ use super::{
 use crate::{
     api::{APPROVE_RECREATE_ANNOTATION, ClassSetting, ECRRepository, ECRRepositoryClass},
     domain::{
-        class::{Budget, Candidate, Class, Defaults, NoChoice, Subject, choose},
+        class::{Budget, Candidate, Class, Defaults, Effective, NoChoice, Subject, choose},
         desired::{Desired, Refusal},
         identity::Registry,
+        in_force::encryption_read,
         reason::Reason,
         setting::Setting,
         turns::{Errand, Lane},
@@ -325,6 +326,16 @@ impl<C: Clients> Pass<'_, C> {
     ) -> Result<Desired, Refusal> {
         let spec = &self.object.spec;
         let effective = self.as_subject(|subject| class.admit(subject, spec, &registry))?;
+        self.asked_by(class, &effective, registry)
+    }
+
+    /// The same of what holds already.
+    pub(super) fn asked_by(
+        &mut self,
+        class: &Class,
+        effective: &Effective,
+        registry: Registry,
+    ) -> Result<Desired, Refusal> {
         self.status.effective = effective.records();
         self.overridden = effective.override_message();
         let of_class = effective.is_from_class(ClassSetting::LifecyclePolicy);
@@ -332,6 +343,9 @@ impl<C: Clients> Pass<'_, C> {
         self.from_class.adoption = Some(class.adoption());
         self.from_class.encryption = effective.is_from_class(ClassSetting::EncryptionConfiguration);
         let desired = effective.desired(class, self.owner(), registry)?;
+        if let Some(held) = encryption_read(&self.before.effective) {
+            self.note_encryption(&desired, Some(&held));
+        }
         self.note_denials(class, &desired);
         Ok(desired)
     }

@@ -21,7 +21,7 @@ const MAPS: usize = 1024;
 
 /// What is left of spec and status where they are too large as a whole: what an object is held by. Each of these
 /// has a room of its own.
-const LEFT: [&str; 21] = [
+const LEFT: [&str; 25] = [
     "className",
     "repositoryName",
     // Of spec.
@@ -36,15 +36,19 @@ const LEFT: [&str; 21] = [
     "arn",
     "repositoryUri",
     "createdAt",
+    "ownership",
     "tagKeys",
+    "owner",
     "clusterUid",
     "applied",
     "compared",
     "lifecycleApproval",
     "lastLoss",
     "takenOver",
+    "suspendedSince",
     "lastHandledReconcileAt",
     "lastHandledRequestAt",
+    "workingMemory",
 ];
 
 /// A value.

@@ -128,7 +128,7 @@ impl<C> Context<C> {
     ) -> BTreeSet<String> {
         let bound = |object: &&Watched| {
             let status = object.place()?;
-            let is_known = status.arn.is_some() || status.compared.is_some();
+            let is_known = status.arn.is_some() || status.working_memory.compared.is_some();
             binding(&status).filter(|it| is_known && it.identity.registry == *registry)
         };
         let objects = self.store.state();

@@ -24,7 +24,10 @@ use crate::{
         plan::{Plan, Step, plan as plan_repository, plan_creation},
         reason::Reason,
         retry::Slot,
-        status::{Problem, Standing, binding, record_applied, record_binding, record_repository},
+        status::{
+            Problem, Standing, binding, forget_looked_at, record_applied, record_binding,
+            record_looked_at, record_repository,
+        },
     },
     ecr::{Clients, Ecr, Proof, Tagged},
 };
@@ -43,6 +46,9 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
             None => suspended(pass).await,
         };
     }
+    if pass.is_enforced() {
+        forget_looked_at(&mut pass.status);
+    }
     let class = match pass.assign(Course::GoesOn).await {
         Ok(class) => class,
         Err(refusal) => return not_accepted(pass, None, refusal).await,
@@ -58,14 +64,14 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
     if pass.awaits_first_sweep(&registry) {
         return Ok(pass.next());
     }
-    let desired = match pass.desired(&class, registry) {
+    let desired = match pass.asks_for(&class, registry) {
         Ok(desired) => desired,
         Err(refusal) => return not_accepted(pass, Some(&class), refusal).await,
     };
     let differs = differs(pass, &desired);
     pass.note_difference(differs);
     if desired.management == ManagementPolicy::Enforce {
-        pass.status.compared = None;
+        pass.status.working_memory.compared = None;
     }
     pass.hold(Some(&class), Some(&desired.identity)).await?;
     if !bound(pass, &desired).await {
@@ -80,7 +86,7 @@ pub(super) async fn run<C: Clients>(pass: &mut Pass<'_, C>) -> Result<Duration, 
 fn differs<C: Clients>(pass: &Pass<'_, C>, desired: &Desired) -> bool {
     match desired.management {
         ManagementPolicy::Observe => {
-            let compared = pass.before.compared.as_ref();
+            let compared = pass.before.working_memory.compared.as_ref();
             compared.is_some_and(|it| it.asked != pass.asked_for(desired))
         }
         ManagementPolicy::Enforce => {
@@ -250,6 +256,7 @@ fn looks_first<C: Clients>(pass: &Pass<'_, C>, desired: &Desired) -> bool {
     });
     is_established(pass)
         || contested
+        || pass.before.ownership.is_some()
         || pass.memory.adopting_until.is_some()
         || desired.management == ManagementPolicy::Observe
 }
@@ -292,7 +299,8 @@ async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result
     let stamps = pass.claim(&desired.owner, &desired.adoption).stamps();
     let plan = plan_creation(desired, stamps);
     if desired.management == ManagementPolicy::Observe {
-        return pass.observe(desired, None, plan).await;
+        forget_looked_at(&mut pass.status);
+        return pass.observe(desired, None, (plan, None)).await;
     }
     remember_tag_keys(pass, &plan);
     pass.begin().await?;
@@ -326,6 +334,7 @@ async fn create<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result
     if let Some(created) = &executed.created {
         pass.note_ownership(&desired.identity);
         record_repository(&mut pass.status, &desired.identity, created);
+        pass.note_encryption(desired, created.encryption.as_ref());
         pass.status.cluster_uid = Some(pass.ctx.cluster.uid.to_string());
         pass.memory.seen = Some(pass.ctx.now());
         pass.policies_read();
@@ -352,19 +361,18 @@ async fn manage<C: Clients>(
         pass.failed(Slot::Repository, "", "ListTagsForResource", failure);
         return pass.blind().await;
     }
-    let is_replaced = pass.is_replaced(&described);
-    if is_replaced {
-        pass.note_replaced(matches!(rights, Rights::Ours { .. }));
-    }
-    let rights = match rights {
-        Rights::Refused(conflict) if is_established(pass) => {
-            return pass.contested(conflict.of_former(&tags, is_replaced)).await;
-        }
-        Rights::Refused(conflict) => return pass.contested(conflict).await,
-        rights @ (Rights::Ours { .. } | Rights::MayAdopt { .. } | Rights::LookUp(_)) => rights,
-    };
-    let desired = &pass.of_existing(desired);
+    let conflict = conflict(pass, &rights, &described, &tags);
     let only_looks = desired.management == ManagementPolicy::Observe;
+    if let Some(conflict) = conflict {
+        // Nobody is shown what is another's.
+        if !only_looks || conflict != Conflict::AlreadyExists {
+            pass.status.working_memory.compared = None;
+            forget_looked_at(&mut pass.status);
+            return pass.contested(conflict).await;
+        }
+    }
+    pass.note_encryption(desired, described.encryption.as_ref());
+    let desired = &pass.of_existing(desired);
     let mut observed = Observed {
         described,
         tags,
@@ -378,6 +386,9 @@ async fn manage<C: Clients>(
     } else {
         // Whatever was remembered before a creation that failed: no tag here is ours.
         pass.status.tag_keys.clear();
+        if only_looks {
+            record_looked_at(&mut pass.status, &desired.identity, &observed.described);
+        }
     }
     if is_ours || only_looks {
         let documents = match documents {
@@ -405,7 +416,7 @@ async fn manage<C: Clients>(
             plan.append(plan_repository(desired, &observed, &then, &ours));
         }
         let found = (&observed.described, &observed.tags);
-        return pass.observe(desired, Some(found), plan).await;
+        return pass.observe(desired, Some(found), (plan, conflict)).await;
     }
     remember_tag_keys(pass, &plan);
     if is_ours {
@@ -439,6 +450,34 @@ async fn manage<C: Clients>(
         pass.status.cluster_uid = Some(pass.ctx.cluster.uid.to_string());
     }
     settle(pass, desired, &executed).await
+}
+
+/// What stands against managing what exists, in view of what the object had there. That it was made anew
+/// outside is noted.
+fn conflict<C: Clients>(
+    pass: &mut Pass<'_, C>,
+    rights: &Rights,
+    described: &Described,
+    tags: &Tags,
+) -> Option<Conflict> {
+    let was_ours = is_established(pass);
+    let is_replaced = was_ours && pass.is_replaced(described);
+    if is_replaced {
+        pass.note_replaced(matches!(rights, Rights::Ours { .. }));
+    }
+    let conflict = conflict_of(rights)?;
+    Some(if was_ours {
+        conflict.of_former(tags, is_replaced)
+    } else {
+        conflict
+    })
+}
+
+const fn conflict_of(rights: &Rights) -> Option<Conflict> {
+    match rights {
+        Rights::Refused(conflict) => Some(*conflict),
+        Rights::Ours { .. } | Rights::MayAdopt { .. } | Rights::LookUp(_) => None,
+    }
 }
 
 fn stamped(done: &[Done]) -> bool {

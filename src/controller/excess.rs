@@ -69,6 +69,9 @@ pub(super) fn of_status(status: ECRRepositoryStatus) -> ECRRepositoryStatus {
         pending: Vec::new(),
         tag_keys: Some(status.tag_keys).filter(short).unwrap_or_default(),
         applied: Some(status.applied).filter(is_short).unwrap_or_default(),
+        working_memory: Some(status.working_memory)
+            .filter(is_short)
+            .unwrap_or_default(),
         ..status
     }
 }

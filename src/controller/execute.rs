@@ -229,10 +229,23 @@ impl<C: Clients> Pass<'_, C> {
             let now = self.ctx.now();
             self.memory.repairs.repaired(aspect, now);
         }
+        let preview = match action {
+            Action::PutLifecyclePolicy(_) => self.takes,
+            Action::CreateRepository(_)
+            | Action::DeleteRepository { .. }
+            | Action::TagResource(_)
+            | Action::UntagResource(_)
+            | Action::PutImageTagMutability(_)
+            | Action::PutImageScanningConfiguration(_)
+            | Action::DeleteLifecyclePolicy
+            | Action::SetRepositoryPolicy(_)
+            | Action::DeleteRepositoryPolicy => None,
+        };
         self.done.push(Done {
             drift: drifted.is_some(),
             action,
             before,
+            preview,
         });
     }
 

@@ -306,11 +306,12 @@ impl<C: Clients> Pass<'_, C> {
                 && begun.is_known(policy)
                 && begun.unfinished.until(now) < PREVIEW_SERVES =>
             {
-                self.previewed = Some(begun.unfinished);
-                Ok(Looked::Counted(Counts {
+                let counts = Counts {
                     expiring,
                     archiving,
-                }))
+                };
+                (self.previewed, self.takes) = (Some(begun.unfinished), Some(counts));
+                Ok(Looked::Counted(counts))
             }
             // It may not show yet.
             Preview::Done { .. } | Preview::None if begun.began.until(now) < PREVIEW_LAGS => {
@@ -368,7 +369,7 @@ impl<C: Clients> Pass<'_, C> {
             }
             None => (
                 Reason::Progressing,
-                "Nothing to do: ECR previews what the lifecycle policy would delete".to_owned(),
+                "ECR previews what the lifecycle policy would delete — nothing to do".to_owned(),
             ),
         };
         Problem {

@@ -224,7 +224,7 @@ fn merging() -> PatchParams {
 }
 
 /// All fields of status.
-const STATUS: [&str; 21] = [
+const STATUS: [&str; 24] = [
     "observedGeneration",
     "conditions",
     "className",
@@ -235,6 +235,7 @@ const STATUS: [&str; 21] = [
     "arn",
     "repositoryUri",
     "createdAt",
+    "ownership",
     "tagKeys",
     "clusterUid",
     "applied",
@@ -244,8 +245,10 @@ const STATUS: [&str; 21] = [
     "lifecycleApproval",
     "lastLoss",
     "takenOver",
+    "suspendedSince",
     "lastHandledReconcileAt",
     "lastHandledRequestAt",
+    "workingMemory",
 ];
 
 /// Takes away what is not read of a status that is too large. What is said then is applied as ever: that would

@@ -78,7 +78,7 @@ impl<C: Clients> Pass<'_, C> {
     pub(super) fn note_replaced(&mut self, is_ours: bool) {
         let is_news = !is_lost(&self.before);
         self.note_loss();
-        self.status.applied.clear();
+        self.status.working_memory.applied.clear();
         if is_news && !is_ours {
             self.news.push(event::replaced());
         }

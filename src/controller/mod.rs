@@ -32,6 +32,7 @@ mod permission;
 mod prove;
 mod queue;
 mod reconcile;
+mod request;
 mod rest;
 mod roll_call;
 mod shown;

@@ -19,15 +19,11 @@ use super::{
     permission::Permission,
     rest::REST,
     shown,
-    watching::digest,
 };
 use crate::{
-    api::{
-        Aspect, DeletionPolicy, ECRRepository, ECRRepositoryStatus as Status, MAX_TOKEN,
-        ManagementPolicy, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
-    },
+    api::{Aspect, DeletionPolicy, ECRRepository, ECRRepositoryStatus as Status, ManagementPolicy},
     domain::{
-        class::{AdoptionLeave, Allowance},
+        class::{AdoptionLeave, Allowance, Preview, Unmet},
         desired::{Adoption, Refusal},
         event::{self, Done, Event},
         failure::{Class, Failure},
@@ -36,8 +32,7 @@ use crate::{
         reason::Reason,
         retry::{Attempt, Call, Moment, Slot, comes_back},
         status::{
-            Problem, Standing, conclude, fit, is_anothers, keep_untried, note_overridden,
-            note_since,
+            Problem, Standing, conclude, is_anothers, keep_untried, note_overridden, note_since,
         },
     },
     ecr::{Access, Clients},
@@ -67,10 +62,14 @@ pub(super) struct Pass<'a, C: Clients> {
     /// What the class overrides, for people.
     pub(super) overridden: Option<String>,
     pub(super) from_class: FromClass,
+    /// What the class says to an object that only looks.
+    pub(super) unmet: Unmet,
     /// By what class and namespace the pass goes.
     pub(super) permission: Option<Permission>,
     /// As of when ECR's preview tells what a lifecycle policy would take away, where one was needed.
     pub(super) previewed: Option<Moment>,
+    /// And what that is.
+    pub(super) takes: Option<Preview>,
     /// What to tell where the repository policy is written: it could deny the operator its work.
     pub(super) denials: Option<String>,
     /// What else is to be told.
@@ -146,7 +145,8 @@ impl<'a, C: Clients> Pass<'a, C> {
         (aws, access): (Arc<C::Ecr>, Access),
         changed: CancellationToken,
     ) -> Self {
-        let before = object.status.clone().unwrap_or_default();
+        let mut before = object.status.clone().unwrap_or_default();
+        before.take_up_former();
         let namespace = object.namespace().unwrap_or_default();
         let is_anothers = is_anothers(&before, &namespace, &object.name_any());
         // What another object is bound to, and had in force, is no knowledge of this one.
@@ -169,8 +169,10 @@ impl<'a, C: Clients> Pass<'a, C> {
             differs: false,
             overridden: None,
             from_class: FromClass::default(),
+            unmet: Unmet::default(),
             permission: None,
             previewed: None,
+            takes: None,
             denials: None,
             news: is_anothers
                 .then(event::status_of_another)
@@ -188,44 +190,6 @@ impl<'a, C: Clients> Pass<'a, C> {
         pass.memory.attempts.begins();
         pass.note_request();
         pass
-    }
-
-    /// A change of the object or a request to reconcile now cuts every wait short.
-    fn note_request(&mut self) {
-        // Flux takes away what `kubectl annotate` set: what was acted on is told all the same, and no annotation is
-        // no request.
-        let flux = self.token(RECONCILE_FLUX_ANNOTATION);
-        let flux = flux.or_else(|| self.before.last_handled_reconcile_at.clone());
-        let own = self.token(RECONCILE_ANNOTATION);
-        let own = own.or_else(|| self.before.last_handled_request_at.clone());
-        let deleting = self.object.metadata.deletion_timestamp.is_some();
-        let version = digest((self.generation(), deleting));
-        let request = digest((&flux, &own));
-        self.is_first = self.memory.version.is_none();
-        if self.memory.version != Some(version) {
-            self.memory.begin_afresh();
-        } else if self.memory.request != Some(request) {
-            self.memory.hasten();
-        }
-        self.memory.version = Some(version);
-        self.memory.request = Some(request);
-        if self.is_first && self.before.observed_generation == Some(self.generation()) {
-            let mut conditions = self.before.conditions.iter();
-            let stalled = conditions.find(|c| c.type_ == "Stalled" && c.status == "True");
-            let stalled = stalled.map(|it| (it.reason.as_str(), it.message.as_str()));
-            let attempts = &mut self.memory.attempts;
-            attempts.inherit(&self.before.pending, stalled, Timestamp::now());
-        }
-        self.asked = flux != self.before.last_handled_reconcile_at
-            || own != self.before.last_handled_request_at;
-        self.status.last_handled_reconcile_at = flux;
-        self.status.last_handled_request_at = own;
-    }
-
-    /// The value of an annotation, cut to what status can echo.
-    fn token(&self, annotation: &str) -> Option<String> {
-        let value = self.object.annotations().get(annotation)?;
-        Some(fit(value, usize::try_from(MAX_TOKEN).unwrap_or(usize::MAX)))
     }
 
     pub(super) fn generation(&self) -> i64 {
@@ -559,6 +523,7 @@ impl<'a, C: Clients> Pass<'a, C> {
 
     pub(super) fn applied(&self) -> BTreeMap<Aspect, String> {
         self.status
+            .working_memory
             .applied
             .iter()
             .map(|a| (a.aspect, a.hash.clone()))

@@ -18,6 +18,7 @@ use crate::{
         observed::{Described, Observed, Reading, Tags, held},
         ownership::{Conflict, OwnerObject, Rights, judge},
         plan::{documents_match, plan},
+        reason::Reason,
         status::{binding, is_applied},
     },
     ecr::{Clients, Ecr, Glance, Sight, Tagged},
@@ -43,16 +44,31 @@ impl<C: Clients> Pass<'_, C> {
     fn is_routine(&self) -> bool {
         let bound = binding(&self.before);
         let is_known = if self.is_enforced() {
-            bound.is_some_and(|it| it.established) && self.before.pending.is_empty()
+            let is_there = bound.is_some_and(|it| it.established);
+            is_there && self.before.pending.is_empty() && self.at_rest()
         } else {
-            bound.is_some() && self.before.compared.is_some()
+            let compared = &self.before.working_memory.compared;
+            bound.is_some() && compared.is_some() && (self.at_rest() || self.is_refused())
         };
         is_known
-            && self.at_rest()
             && !self.asked
             && self.memory.attempts.only_reads()
             && self.memory.waiting.is_none()
             && !self.is_former_owner()
+    }
+
+    /// Whether status says of this very generation that object or class are to be corrected, and nothing else.
+    fn is_refused(&self) -> bool {
+        let refusals = [
+            Reason::NotPermitted,
+            Reason::InvalidSpec,
+            Reason::ImmutableField,
+        ];
+        let is_one = |reason: &str| refusals.iter().any(|it| it.as_str() == reason);
+        let mut conditions = self.before.conditions.iter();
+        !self.differs
+            && self.before.observed_generation == Some(self.generation())
+            && conditions.any(|it| it.type_ == "Stalled" && is_one(&it.reason))
     }
 
     /// Whether there is no use in going on before the first sweep of all has ended: many objects that
@@ -125,6 +141,7 @@ impl<C: Clients> Pass<'_, C> {
                     return Ok(self.looks(desired, None));
                 }
                 self.note_ownership(&desired.identity);
+                self.note_encryption(desired, sight.described.encryption.as_ref());
                 let uid = self.object.uid().unwrap_or_default();
                 self.aws.snapshot().agree(name, &uid, &sight);
             }
@@ -143,7 +160,8 @@ impl<C: Clients> Pass<'_, C> {
     /// with nothing: that would be in the name of whoever has the repository. A plan is all that comes of it,
     /// so that what a sweep saw is enough for one.
     async fn rest_observing(&mut self, desired: &Desired) -> Result<Rest, Failure> {
-        let compared = self.before.compared.as_ref().map(|it| it.held.clone());
+        let compared = self.before.working_memory.compared.as_ref();
+        let compared = compared.map(|it| it.held.clone());
         let Some(before) = compared.filter(|_| self.is_routine()) else {
             return Ok(self.looks(desired, None));
         };

@@ -8,6 +8,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 
 use super::{
     action::Action,
+    class::Preview,
     identity::RepositoryName,
     reason::Reason,
     status::{LONGEST_MESSAGE, Problem, fit, released},
@@ -25,6 +26,8 @@ pub struct Done {
     pub before: String,
     /// Whether ECR had held what we wrote last: somebody changed it outside.
     pub drift: bool,
+    /// What ECR's preview of it took away, where it was previewed.
+    pub preview: Option<Preview>,
 }
 
 /// An event, before Kubernetes hears of it.
@@ -84,10 +87,7 @@ pub fn of_pass(before: &Status, after: &Status, done: &[Done], problems: &[Probl
 }
 
 fn writes(done: &[Done]) -> Option<Event> {
-    let (first, note) = (
-        done.first()?,
-        done.iter().map(|done| done.action.to_string()),
-    );
+    let (first, note) = (done.first()?, done.iter().map(written));
     let reason = match &first.action {
         Action::CreateRepository(_) => "Created",
         Action::DeleteRepository { .. } => "Deleted",
@@ -102,6 +102,50 @@ fn writes(done: &[Done]) -> Option<Event> {
     };
     let note = note.collect::<Vec<_>>().join("; ");
     Some(Event::new(false, reason, first.action.operation(), &note))
+}
+
+/// How much of a lifecycle policy stands in a note that has the former one as well.
+const LONGEST_POLICY: usize = 350;
+
+/// A write, and what it replaced, where that is short or decides what becomes of images.
+fn written(done: &Done) -> String {
+    let Done {
+        action,
+        before,
+        preview,
+        drift: _,
+    } = done;
+    match action {
+        // What they lead from is in the event of the drift, if there was one.
+        _ if before.is_empty() => action.to_string(),
+        Action::PutImageTagMutability(_) | Action::PutImageScanningConfiguration(_) => {
+            format!("{action} (was {before})")
+        }
+        Action::PutLifecyclePolicy(policy) => {
+            let takes = preview.map(|it| format!(", {it}")).unwrap_or_default();
+            let (was, is) = (shortened(before, LONGEST_POLICY), policy.text());
+            format!(
+                "{action}{takes} (was {was}; is {})",
+                shortened(&is, LONGEST_POLICY)
+            )
+        }
+        Action::DeleteLifecyclePolicy => {
+            format!("{action} (was {})", shortened(before, LONGEST_POLICY))
+        }
+        Action::CreateRepository(_)
+        | Action::DeleteRepository { .. }
+        | Action::TagResource(_)
+        | Action::UntagResource(_)
+        | Action::SetRepositoryPolicy(_)
+        | Action::DeleteRepositoryPolicy => action.to_string(),
+    }
+}
+
+fn shortened(text: &str, longest: usize) -> String {
+    if text.len() <= longest {
+        return text.to_owned();
+    }
+    format!("{}…", fit(text, longest))
 }
 
 /// A policy was written that could deny the operator its work.
@@ -128,8 +172,7 @@ fn drift_repaired(done: &Done) -> Event {
     let aspect = done.action.aspect().map_or("repository", Aspect::as_str);
     let held = match done.before.as_str() {
         "" => "none".to_owned(),
-        long if long.len() > LONGEST_HELD => format!("{}…", fit(long, LONGEST_HELD)),
-        held => held.to_owned(),
+        held => shortened(held, LONGEST_HELD),
     };
     let note = format!(
         "{aspect} was changed outside: it was {held}; repaired by {}",
@@ -206,7 +249,8 @@ fn loss(before: &Status, after: &Status) -> Option<Event> {
         && after.created_at.is_some()
         && after.created_at != before.created_at;
     let note = "The repository was deleted outside and was created anew: its images are gone";
-    (recreated && before.created_at.is_some()).then(|| {
+    let was_ours = before.created_at.is_some() && before.ownership.is_none();
+    (recreated && was_ours).then(|| {
         Event::new(
             true,
             Reason::RepositoryLost.as_str(),

@@ -4,7 +4,9 @@ use std::slice::from_ref;
 
 use super::{
     action::{Action, NewRepository},
+    class::Preview,
     event::{Done, Event, of_pass},
+    lifecycle::Lifecycle,
     observed::Tags,
     reason::Reason,
     status::{LONGEST_MESSAGE, Problem, RELEASED, Standing, conclude},
@@ -17,6 +19,7 @@ fn done(action: Action) -> Done {
         action,
         before: "what was before".to_owned(),
         drift: false,
+        preview: None,
     }
 }
 
@@ -93,7 +96,8 @@ fn all_writes_of_a_pass_are_one_event_and_none_is_none() {
         (
             vec![scan, delete],
             "Normal Updated PutImageScanningConfiguration",
-            "PutImageScanningConfiguration scanOnPush=true; DeleteLifecyclePolicy",
+            "PutImageScanningConfiguration scanOnPush=true (was what was before); \
+             DeleteLifecyclePolicy (was what was before)",
         ),
         (
             vec![untag, tag],
@@ -111,6 +115,52 @@ fn all_writes_of_a_pass_are_one_event_and_none_is_none() {
         assert_eq!(told(&events), [line]);
         assert_eq!(events[0].note, note);
     }
+}
+
+#[test]
+fn a_lifecycle_policy_is_told_with_what_it_replaced_and_what_it_takes() {
+    let keep = |count: u32| {
+        let rule = serde_json::json!({"rules": [{
+            "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": count},
+            "action": {"type": "expire"},
+        }]});
+        Lifecycle::stored(&rule.to_string())
+    };
+    let put = |before: &str, preview| Done {
+        before: before.to_owned(),
+        preview,
+        ..done(Action::PutLifecyclePolicy(keep(1)))
+    };
+    let counts = |expiring, archiving| {
+        Some(Preview {
+            expiring,
+            archiving,
+        })
+    };
+    for (before, preview, start) in [
+        (keep(10).text(), None, "PutLifecyclePolicy (was {"),
+        (
+            keep(10).text(),
+            counts(11, 0),
+            "PutLifecyclePolicy, which deletes 11 images, by ECR's preview (was {",
+        ),
+        (
+            "none".to_owned(),
+            counts(1, 2),
+            "PutLifecyclePolicy, which deletes 1 image and archives 2, by ECR's preview (was none; is {",
+        ),
+        ("x".repeat(5000), None, "PutLifecyclePolicy (was xxx"),
+    ] {
+        let events = of_writes(&[put(&before, preview)]);
+        let note = &events[0].note;
+        assert!(note.starts_with(start), "{note}");
+        assert!(
+            note.contains("; is {\"rules\":[{") && note.contains("\"countNumber\":1"),
+            "{note}"
+        );
+    }
+    // Of a new repository nothing is replaced.
+    assert_eq!(of_writes(&[put("", None)])[0].note, "PutLifecyclePolicy");
 }
 
 #[test]
@@ -209,12 +259,13 @@ fn a_loss_is_told_once_it_was_made_good() {
 
 #[test]
 fn letting_go_is_told_once() {
-    let applied = |hash: &str| Status {
-        applied: vec![AppliedAspect {
+    let applied = |hash: &str| {
+        let mut status = Status::default();
+        status.working_memory.applied = vec![AppliedAspect {
             aspect: Aspect::LifecyclePolicy,
             hash: hash.to_owned(),
-        }],
-        ..Status::default()
+        }];
+        status
     };
     let (held, let_go) = (applied("x"), applied(RELEASED));
     let events = of_pass(&held, &let_go, &[], &[]);

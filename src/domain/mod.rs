@@ -13,6 +13,7 @@ pub mod drift;
 pub mod event;
 pub mod failure;
 pub mod identity;
+pub mod in_force;
 pub mod kms;
 pub mod lifecycle;
 pub mod loss;

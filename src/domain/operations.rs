@@ -74,6 +74,19 @@ pub(super) const OPERATIONS: [&str; 65] = [
     "ValidatePullThroughCacheRule",
 ];
 
+/// Whether this is ECR's prefix of actions: case makes no difference ("IAM JSON policy elements: Action").
+pub(super) fn is_ecr(service: &str) -> bool {
+    service.eq_ignore_ascii_case("ecr")
+}
+
+/// Whether a name, which may have wildcards, stands for any of the operations.
+pub(super) fn stands_for_some(name: &str) -> bool {
+    let pattern = action_tokens(name);
+    OPERATIONS
+        .iter()
+        .any(|operation| matches(&pattern, &operation.to_ascii_lowercase()))
+}
+
 /// Those that the operator calls: whoever denies it one of them, stops it.
 pub(super) const USED: [&str; 17] = [
     "CreateRepository",
@@ -94,16 +107,3 @@ pub(super) const USED: [&str; 17] = [
     "TagResource",
     "UntagResource",
 ];
-
-/// Whether this is ECR's prefix of actions: case makes no difference ("IAM JSON policy elements: Action").
-pub(super) fn is_ecr(service: &str) -> bool {
-    service.eq_ignore_ascii_case("ecr")
-}
-
-/// Whether a name, which may have wildcards, stands for any of the operations.
-pub(super) fn stands_for_some(name: &str) -> bool {
-    let pattern = action_tokens(name);
-    OPERATIONS
-        .iter()
-        .any(|operation| matches(&pattern, &operation.to_ascii_lowercase()))
-}

@@ -18,7 +18,7 @@ use super::{
     reason::Reason,
 };
 use crate::api::{
-    AppliedAspect, Aspect, ConditionType, ECRRepositoryStatus as Status, PendingAction,
+    AppliedAspect, Aspect, ConditionType, ECRRepositoryStatus as Status, Ownership, PendingAction,
 };
 
 /// Something that is not as the object asks, and why.
@@ -55,9 +55,9 @@ impl Problem {
     #[must_use]
     pub fn of_fight(aspect: Aspect, action: &Action) -> Self {
         let message = format!(
-            "Find out who else changes {aspect} in ECR, as AWS CloudTrail tells, or remove it from \
-             the spec: it was repaired three times within an hour and is changed again; it is \
-             repaired once an hour until it stays for an hour",
+            "{aspect} was repaired three times within an hour and is changed again; from now on it is \
+             repaired once an hour, until it stays for an hour — find out who else changes it in ECR, as \
+             AWS CloudTrail tells, or remove it from the spec",
             aspect = aspect.as_str()
         );
         Self {
@@ -79,6 +79,8 @@ pub enum Standing {
     Enforced(Vec<Problem>),
     /// Nothing is written; these writes would be, and these problems stand against them.
     Observed {
+        /// What Enforce would need before it writes anything.
+        needed: Vec<Problem>,
         /// The plan.
         planned: Vec<Problem>,
         /// What is wrong with the object.
@@ -133,7 +135,7 @@ pub fn binding(status: &Status) -> Option<Binding> {
     };
     Some(Binding {
         identity,
-        established: status.arn.is_some(),
+        established: status.arn.is_some() && status.ownership.is_none(),
     })
 }
 
@@ -163,22 +165,45 @@ pub fn record_binding(status: &mut Status, identity: &Identity) {
     status.region = Some(identity.registry.region.to_string());
     status.repository_name = Some(identity.name.to_string());
     (status.arn, status.repository_uri, status.created_at) = (None, None, None);
+    status.ownership = None;
     // Tag keys above all: what was to be ours there may be somebody else's here.
     status.tag_keys.clear();
-    status.applied.clear();
+    status.working_memory.applied.clear();
     status.cluster_uid = None;
     status.taken_over = None;
 }
 
 /// Records that the repository exists and is ours.
 pub fn record_repository(status: &mut Status, identity: &Identity, described: &Described) {
-    status.arn = Some(identity.arn());
-    status.repository_uri = Some(described.uri.clone());
-    status.created_at = Some(described.created_at.clone());
+    record_sight(status, identity, described);
+    status.ownership = None;
     // What was thought lost and is the same as before was not.
     if is_lost(status) {
         status.last_loss = None;
     }
+}
+
+/// Records a repository that is not ours, as Observe sees it. What was ours before stays on record as such: what
+/// became of it is for another look to say.
+pub fn record_looked_at(status: &mut Status, identity: &Identity, described: &Described) {
+    let was_ours = status.arn.is_some() && status.ownership.is_none();
+    if !was_ours {
+        record_sight(status, identity, described);
+        status.ownership = Some(Ownership::NotOwned);
+    }
+}
+
+/// Forgets a repository that was looked at and is not ours.
+pub fn forget_looked_at(status: &mut Status) {
+    if status.ownership.take().is_some() {
+        (status.arn, status.repository_uri, status.created_at) = (None, None, None);
+    }
+}
+
+fn record_sight(status: &mut Status, identity: &Identity, described: &Described) {
+    status.arn = Some(identity.arn());
+    status.repository_uri = Some(described.uri.clone());
+    status.created_at = Some(described.created_at.clone());
 }
 
 /// Whether the repository vanished, and nobody has seen another one since.
@@ -199,11 +224,12 @@ pub fn record_applied(
     undone: &BTreeSet<Aspect>,
 ) {
     let before: BTreeMap<_, _> = status
+        .working_memory
         .applied
         .drain(..)
         .map(|a| (a.aspect, a.hash))
         .collect();
-    status.applied = Aspect::ALL
+    status.working_memory.applied = Aspect::ALL
         .into_iter()
         .filter_map(|aspect| {
             let before = before.get(&aspect).cloned();
@@ -225,7 +251,8 @@ pub fn record_applied(
 /// Whether exactly what is asked for was last in force.
 #[must_use]
 pub fn is_applied(status: &Status, hashes: &BTreeMap<Aspect, String>) -> bool {
-    let before = |aspect| status.applied.iter().find(|it| it.aspect == aspect);
+    let applied = &status.working_memory.applied;
+    let before = |aspect| applied.iter().find(|it| it.aspect == aspect);
     Aspect::ALL
         .into_iter()
         .all(|aspect| match (before(aspect), hashes.get(&aspect)) {
@@ -238,6 +265,7 @@ pub fn is_applied(status: &Status, hashes: &BTreeMap<Aspect, String>) -> bool {
 /// The aspects that were ours and are left as they are in ECR.
 pub fn released(status: &Status) -> impl Iterator<Item = Aspect> {
     status
+        .working_memory
         .applied
         .iter()
         .filter(|a| a.hash == RELEASED)
@@ -246,6 +274,18 @@ pub fn released(status: &Status) -> impl Iterator<Item = Aspect> {
 
 /// Closes `next`: conditions, `pending` and `observedGeneration`.
 pub fn conclude(next: &mut Status, standing: Standing, generation: i64, now: Timestamp) {
+    match standing {
+        Standing::Suspended { .. } => {
+            let since = next.suspended_since.get_or_insert_with(|| now.to_string());
+            // A forged one would be told.
+            if since.parse::<Timestamp>().is_err() {
+                *since = now.to_string();
+            }
+        }
+        Standing::Beginning | Standing::Enforced(_) | Standing::Observed { .. } => {
+            next.suspended_since = None;
+        }
+    }
     let verdict = Verdict::of(standing, next);
     next.observed_generation = Some(generation);
     if let Some(pending) = verdict.pending {
@@ -352,17 +392,14 @@ impl Verdict {
                 pending: None,
             },
             Standing::Enforced(problems) => Self::by(&problems, || settled(status)),
-            Standing::Observed { planned, problems } if problems.is_empty() => Self {
-                conditions: observed(&planned),
-                pending: Some(pending(&planned)),
+            Standing::Observed {
+                needed,
+                planned,
+                problems,
+            } => Self {
+                pending: Some(pending(problems.iter().chain(&needed).chain(&planned))),
+                ..Self::by(&problems, || observed(&needed, &planned))
             },
-            Standing::Observed { planned, problems } => {
-                let hindered = Self::by(&problems, Vec::new);
-                Self {
-                    pending: Some(pending(problems.iter().chain(&planned))),
-                    ..hindered
-                }
-            }
             Standing::Suspended { undone } => Self {
                 conditions: suspended(undone, status),
                 pending: None,
@@ -408,7 +445,7 @@ fn accepted() -> Said {
         ConditionType::Accepted,
         true,
         Reason::Accepted,
-        "The object is well-formed",
+        "Well-formed and permitted by the class, and the name is nobody else's",
     )
 }
 
@@ -463,31 +500,46 @@ fn hindered(worst: &Problem, problems: &[Problem]) -> Vec<Said> {
     ]
 }
 
-fn observed(planned: &[Problem]) -> Vec<Said> {
-    let message = match planned.len() {
-        0 => "ECR matches; nothing would be written".to_owned(),
-        n => format!("Set managementPolicy to Enforce to make the {n} writes in status.pending"),
+fn observed(needed: &[Problem], planned: &[Problem]) -> Vec<Said> {
+    let changes = match planned.len() {
+        0 => "ECR matches".to_owned(),
+        1 => "1 change pending".to_owned(),
+        n => format!("{n} changes pending"),
     };
+    let message = match (needed, planned.len()) {
+        ([], 0) => format!("{changes} — nothing would be written"),
+        ([], 1) => format!("{changes} — set spec.managementPolicy to Enforce to make it"),
+        ([], _) => format!("{changes} — set spec.managementPolicy to Enforce to make them"),
+        (needed, _) => {
+            let needed: Vec<_> = needed.iter().map(|it| it.message.as_str()).collect();
+            format!("{changes}; Enforce would first need: {}", needed.join("; "))
+        }
+    };
+    let nothing = needed.is_empty() && planned.is_empty();
     vec![
         Said::new(ConditionType::Ready, true, Reason::Observed, &message),
-        accepted(),
-        Said::new(
-            ConditionType::Synced,
-            planned.is_empty(),
-            Reason::Observed,
-            &message,
-        ),
+        if needed.is_empty() {
+            accepted()
+        } else {
+            let message = "Well-formed and permitted by the class";
+            Said::new(ConditionType::Accepted, true, Reason::Accepted, message)
+        },
+        Said::new(ConditionType::Synced, nothing, Reason::Observed, &message),
     ]
 }
 
+/// What was in force when the object was suspended counts as in force: nobody has looked since.
 fn suspended(undone: bool, status: &Status) -> Vec<Said> {
-    if !undone {
-        return settled(status);
-    }
-    let message = "Set suspend to false to go on: something is left undone";
+    let since = status.suspended_since.as_deref().unwrap_or_default();
+    let stands = if undone {
+        "and not all that the spec asks for is in force"
+    } else {
+        "when all was in force, and ECR has not been looked at since"
+    };
+    let message = format!("Suspended since {since}, {stands} — set spec.suspend to false to go on");
     vec![
-        Said::new(ConditionType::Ready, false, Reason::Suspended, message),
+        Said::new(ConditionType::Ready, !undone, Reason::Suspended, &message),
         accepted(),
-        Said::new(ConditionType::Synced, false, Reason::Suspended, message),
+        Said::new(ConditionType::Synced, !undone, Reason::Suspended, &message),
     ]
 }

@@ -5,9 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     identity::{Binding, Identity, Region, Registry, RegistryId, RepositoryName},
     observed::Described,
-    status::{RELEASED, binding, record_applied, record_binding, record_repository, released},
+    status::{
+        RELEASED, binding, forget_looked_at, record_applied, record_binding, record_looked_at,
+        record_repository, released,
+    },
 };
-use crate::api::{AppliedAspect, Aspect, ECRRepositoryStatus as Status, TakenOver};
+use crate::api::{AppliedAspect, Aspect, ECRRepositoryStatus as Status, Ownership, TakenOver};
 
 const LIFECYCLE: Aspect = Aspect::LifecyclePolicy;
 
@@ -63,7 +66,7 @@ fn the_same_binding_forgets_nothing_and_another_all_that_was_known() {
     record_binding(&mut status, &place("payments/api"));
     record_repository(&mut status, &place("payments/api"), &described());
     status.tag_keys = vec!["team".to_owned()];
-    status.applied = applied(&[(Aspect::Tags, "x")]);
+    status.working_memory.applied = applied(&[(Aspect::Tags, "x")]);
     status.cluster_uid = Some("uid".to_owned());
     status.taken_over = Some(TakenOver {
         from: "prod/payments/web".to_owned(),
@@ -84,6 +87,65 @@ fn the_same_binding_forgets_nothing_and_another_all_that_was_known() {
     assert_eq!(
         status, expected,
         "a tag key of the one may be foreign on the other"
+    );
+}
+
+#[test]
+fn what_is_only_looked_at_is_on_record_as_such_and_never_as_ours() {
+    let here = place("payments/api");
+    let mut status = Status::default();
+    record_binding(&mut status, &here);
+    record_looked_at(&mut status, &here, &described());
+    let looked_at = status.clone();
+    assert_eq!(status.ownership, Some(Ownership::NotOwned));
+    assert_eq!(status.repository_uri.as_deref(), Some("the uri"));
+    assert!(status.arn.is_some() && status.created_at.is_some());
+    let bound = binding(&status).unwrap();
+    assert!(
+        !bound.established,
+        "nobody deletes or misses it for this object"
+    );
+    // It goes, or the object is to be enforced.
+    forget_looked_at(&mut status);
+    assert_eq!(
+        (status.arn.clone(), status.created_at.clone()),
+        (None, None)
+    );
+    assert_eq!(
+        (status.repository_uri.clone(), status.ownership),
+        (None, None)
+    );
+    // It is adopted.
+    status = looked_at.clone();
+    record_repository(&mut status, &here, &described());
+    assert!(binding(&status).unwrap().established);
+    // What is ours is never taken for another's, nor forgotten.
+    let ours = status.clone();
+    record_looked_at(&mut status, &here, &described());
+    forget_looked_at(&mut status);
+    assert_eq!(status, ours);
+    // Another name.
+    status = looked_at;
+    record_binding(&mut status, &place("payments/web"));
+    assert_eq!((status.arn, status.ownership), (None, None));
+}
+
+#[test]
+fn what_the_first_release_noted_is_taken_up() {
+    let former = Status {
+        applied: applied(&[(Aspect::Tags, "x")]),
+        ..Status::default()
+    };
+    let mut status = former.clone();
+    status.take_up_former();
+    assert_eq!(status.applied, vec![]);
+    assert_eq!(status.working_memory.applied, former.applied);
+    // What was noted since counts.
+    status.applied = applied(&[(Aspect::Tags, "former")]);
+    status.take_up_former();
+    assert_eq!(
+        (status.applied, status.working_memory.applied),
+        (vec![], former.applied)
     );
 }
 
@@ -164,17 +226,15 @@ fn what_is_in_force_is_recorded_aspect_by_aspect() {
         ),
     ];
     for (what, before, hashes, undone, after) in table {
-        let mut status = Status {
-            applied: applied(before),
-            ..Status::default()
-        };
+        let mut status = Status::default();
+        status.working_memory.applied = applied(before);
         let hashes: BTreeMap<_, _> = hashes
             .iter()
             .map(|(a, hash)| (*a, (*hash).to_owned()))
             .collect();
         let undone: BTreeSet<_> = undone.iter().copied().collect();
         record_applied(&mut status, &hashes, &undone);
-        assert_eq!(status.applied, applied(after), "{what}");
+        assert_eq!(status.working_memory.applied, applied(after), "{what}");
         let said: Vec<_> = released(&status).collect();
         let expected = after
             .iter()

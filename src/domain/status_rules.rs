@@ -42,11 +42,19 @@ fn problems() -> impl Strategy<Value = Vec<Problem>> {
 }
 
 fn standing() -> impl Strategy<Value = Standing> {
-    let observed = (vec(problem(Just(false)), 0..3), problems());
+    let observed = (
+        vec(problem(Just(false)), 0..3),
+        vec(problem(Just(false)), 0..3),
+        problems(),
+    );
     prop_oneof![
         Just(Standing::Beginning),
         problems().prop_map(Standing::Enforced),
-        observed.prop_map(|(planned, problems)| Standing::Observed { planned, problems }),
+        observed.prop_map(|(needed, planned, problems)| Standing::Observed {
+            needed,
+            planned,
+            problems,
+        }),
         any::<bool>().prop_map(|undone| Standing::Suspended { undone }),
     ]
 }
@@ -191,6 +199,7 @@ fn rest(status: &Status) -> Status {
     Status {
         conditions: Vec::new(),
         pending: Vec::new(),
+        suspended_since: None,
         observed_generation: None,
         ..status.clone()
     }
@@ -206,7 +215,7 @@ proptest! {
     fn the_rules_hold_after_every_pass(passes in passes()) {
         let (mut status, mut generation, mut now) = (untouched(), 1, 0);
         status.arn = Some("arn".to_owned());
-        status.applied = vec![AppliedAspect { aspect: Aspect::Tags, hash: "x".to_owned() }];
+        status.working_memory.applied = vec![AppliedAspect { aspect: Aspect::Tags, hash: "x".to_owned() }];
         for Ended { standing, edits, seconds } in passes {
             (generation, now) = (generation + edits, now + seconds);
             let before = status.clone();

@@ -62,6 +62,7 @@ fn each_standing_says_its_own() {
         problem(Reason::Observed, false),
     );
     let observed = |planned: &[Problem], problems: &[Problem]| Standing::Observed {
+        needed: Vec::new(),
         planned: planned.to_vec(),
         problems: problems.to_vec(),
     };
@@ -100,7 +101,7 @@ fn each_standing_says_its_own() {
         ),
         (
             Standing::Suspended { undone: false },
-            "Ready=True/Synced Accepted=True/Accepted Synced=True/Synced",
+            "Ready=True/Suspended Accepted=True/Accepted Synced=True/Suspended",
         ),
         (
             Standing::Suspended { undone: true },
@@ -118,9 +119,93 @@ fn observing_shows_the_plan_also_beside_what_is_wrong() {
     let mut status = Status::default();
     let planned = vec![problem(Reason::Observed, false)];
     let problems = vec![problem(Reason::ImmutableField, true)];
-    said(&mut status, Standing::Observed { planned, problems });
+    let needed = vec![problem(Reason::AlreadyExists, false)];
+    let standing = Standing::Observed {
+        needed,
+        planned,
+        problems,
+    };
+    said(&mut status, standing);
     let reasons: Vec<_> = status.pending.iter().map(|it| it.reason.as_str()).collect();
-    assert_eq!(reasons, ["ImmutableField", "Observed"]);
+    assert_eq!(reasons, ["ImmutableField", "AlreadyExists", "Observed"]);
+}
+
+#[test]
+fn observing_says_how_many_changes_there_are_and_what_enforce_would_need() {
+    let (change, needed) = (
+        problem(Reason::Observed, false),
+        Problem {
+            message: "spec.adoption".to_owned(),
+            ..problem(Reason::AlreadyExists, false)
+        },
+    );
+    for (needed, changes, message, synced) in [
+        (vec![], 0, "ECR matches — nothing would be written", "True"),
+        (
+            vec![],
+            1,
+            "1 change pending — set spec.managementPolicy to Enforce to make it",
+            "False",
+        ),
+        (
+            vec![],
+            2,
+            "2 changes pending — set spec.managementPolicy to Enforce to make them",
+            "False",
+        ),
+        (
+            vec![needed.clone()],
+            0,
+            "ECR matches; Enforce would first need: spec.adoption",
+            "False",
+        ),
+        (
+            vec![needed.clone(), needed],
+            1,
+            "1 change pending; Enforce would first need: spec.adoption; spec.adoption",
+            "False",
+        ),
+    ] {
+        let mut status = Status::default();
+        let standing = Standing::Observed {
+            needed,
+            planned: vec![change.clone(); changes],
+            problems: vec![],
+        };
+        let conditions = said(&mut status, standing);
+        assert!(conditions.starts_with("Ready=True/Observed Accepted=True/Accepted"));
+        assert!(
+            conditions.ends_with(&format!("Synced={synced}/Observed")),
+            "{conditions}"
+        );
+        assert_eq!(status.conditions[0].message, message);
+    }
+}
+
+#[test]
+fn suspended_says_since_when_however_often_it_is_said() {
+    let mut status = Status::default();
+    let at = |seconds| Timestamp::from_second(seconds).unwrap();
+    let suspended = |undone| Standing::Suspended { undone };
+    conclude(&mut status, suspended(false), 1, at(60));
+    conclude(&mut status, suspended(false), 1, at(90));
+    let message = |status: &Status| status.conditions[0].message.clone();
+    assert_eq!(
+        message(&status),
+        "Suspended since 1970-01-01T00:01:00Z, when all was in force, and ECR has not been looked at since \
+         — set spec.suspend to false to go on"
+    );
+    conclude(&mut status, suspended(true), 2, at(120));
+    assert_eq!(
+        message(&status),
+        "Suspended since 1970-01-01T00:01:00Z, and not all that the spec asks for is in force \
+         — set spec.suspend to false to go on"
+    );
+    status.suspended_since = Some("\u{1b}forged".to_owned());
+    conclude(&mut status, suspended(true), 2, at(150));
+    assert!(message(&status).starts_with("Suspended since 1970-01-01T00:02:30Z,"));
+    conclude(&mut status, Standing::Enforced(vec![]), 3, at(180));
+    assert_eq!(status.suspended_since, None);
 }
 
 #[test]
@@ -141,13 +226,11 @@ fn work_that_begins_or_rests_leaves_what_is_pending() {
 
 #[test]
 fn what_was_let_go_is_said_while_all_is_well() {
-    let mut status = Status {
-        applied: vec![AppliedAspect {
-            aspect: LIFECYCLE,
-            hash: RELEASED.to_owned(),
-        }],
-        ..Status::default()
-    };
+    let mut status = Status::default();
+    status.working_memory.applied = vec![AppliedAspect {
+        aspect: LIFECYCLE,
+        hash: RELEASED.to_owned(),
+    }];
     said(&mut status, Standing::Enforced(vec![]));
     let ready = &status.conditions[0].message;
     assert_eq!(

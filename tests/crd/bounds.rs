@@ -133,6 +133,8 @@ fn spec(path: &str, keyword: &str, much: i64) -> Option<Value> {
             json!({"unmanaged": aspects.take(much).collect::<Vec<_>>()})
         }
         "spec.repositoryName" => json!({"repositoryName": text(much)}),
+        "spec.keepStatements" => json!({"keepStatements": words(much)}),
+        "spec.keepStatements[]" => json!({"keepStatements": [text(much)]}),
         "spec.imageTagMutabilityExclusionFilters" => filters(&words(much)),
         "spec.imageTagMutabilityExclusionFilters[].filter" => filters(&[text(much)]),
         "spec.encryptionConfiguration.kmsKey" => {

@@ -19,11 +19,14 @@ pub(crate) async fn columns(server: Arc<Server>) {
         .unwrap();
     let ready = json!({
         "type": ConditionType::Ready.as_str(), "status": "False", "reason": "AccessDenied",
-        "message": "", "observedGeneration": 1, "lastTransitionTime": "2026-11-24T00:00:00Z",
+        "message": "AWS denied it", "observedGeneration": 1, "lastTransitionTime": "2026-11-24T00:00:00Z",
     });
     let uri = "111122223333.dkr.ecr.ap-southeast-1.amazonaws.com/columns/api";
-    let status =
-        json!({"status": {"conditions": [ready], "repositoryUri": uri, "className": "prod"}});
+    let status = json!({"status": {"conditions": [ready], "repositoryUri": uri, "className": "prod", "effective": [
+        {"setting": "imageTagMutability", "source": "enforced", "value": "MUTABLE"},
+        {"setting": "imageScanningConfiguration", "source": "default", "value": "scanOnPush: false"},
+        {"setting": "deletionPolicy", "source": "unmanaged", "value": "Retain (built in)"},
+    ]}});
     objects
         .patch_status("api", &PatchParams::default(), &Patch::Merge(status))
         .await
@@ -46,14 +49,176 @@ pub(crate) async fn columns(server: Arc<Server>) {
     assert_eq!(
         get(&server, "ecrrepo", &["-o", "wide"]).await,
         format!(
-            "NAME READY STATUS URI AGE CLASS MUTABILITY SCAN DELETION\n{row} prod IMMUTABLE true Delete"
-        )
+            "NAME READY STATUS URI CLASS MUTABILITY SCAN DELETION MESSAGE AGE\n\
+             api False AccessDenied {uri} prod MUTABLE scanOnPush: false Retain (built in) AWS denied it AGE"
+        ),
+        "what is in force, and not what spec wishes"
     );
     assert_eq!(
         get(&server, "all", &[]).await,
         "",
         "must not be in category all"
     );
+}
+
+pub(crate) async fn selectors(server: Arc<Server>) {
+    let objects = server.objects("selectors").await;
+    for (name, spec) in [
+        ("plain", json!({})),
+        (
+            "prod",
+            json!({"className": "prod", "repositoryName": "a/prod", "deletionPolicy": "Delete"}),
+        ),
+        (
+            "held",
+            json!({"className": "prod", "suspend": true, "managementPolicy": "Observe"}),
+        ),
+    ] {
+        let sent = object(name, &spec);
+        objects.create(&PostParams::default(), &sent).await.unwrap();
+    }
+    let status = json!({"status": {"className": "main", "registryId": "111122223333", "repositoryName": "a/held"}});
+    objects
+        .patch_status("held", &PatchParams::default(), &Patch::Merge(status))
+        .await
+        .unwrap();
+    for (selector, names) in [
+        ("spec.className=prod", "held prod"),
+        ("spec.className!=prod", "plain"),
+        ("spec.repositoryName=a/prod", "prod"),
+        ("spec.deletionPolicy=Delete", "prod"),
+        ("spec.managementPolicy=Observe", "held"),
+        ("spec.suspend=true", "held"),
+        ("status.className=main", "held"),
+        ("status.repositoryName=a/held", "held"),
+        ("status.registryId=111122223333", "held"),
+        ("spec.className=prod,spec.suspend=true", "held"),
+    ] {
+        let args = [
+            "get",
+            "ecrrepo",
+            "-n",
+            "selectors",
+            "-o",
+            "name",
+            "--field-selector",
+            selector,
+        ];
+        let found = server.kubectl.run(&args).await.unwrap();
+        let found = found.lines().filter_map(|line| line.rsplit('/').next());
+        assert_eq!(found.collect::<Vec<_>>().join(" "), names, "{selector}");
+    }
+    let registry = json!({"registry": {"accountId": "444455556666", "region": "eu-west-1"}});
+    let classes = server.classes();
+    let sent = class("selected", &registry);
+    classes.create(&PostParams::default(), &sent).await.unwrap();
+    for selector in [
+        "spec.registry.accountId=444455556666",
+        "spec.registry.region=eu-west-1",
+    ] {
+        let args = [
+            "get",
+            "ecrclass",
+            "-o",
+            "name",
+            "--field-selector",
+            selector,
+        ];
+        let found = server.kubectl.run(&args).await.unwrap();
+        assert!(found.contains("/selected"), "{selector}: {found}");
+    }
+}
+
+/// `kubectl describe` sorts by name: what is not for people comes after all that is.
+pub(crate) async fn described(server: Arc<Server>) {
+    let objects = server.objects("described").await;
+    let sent = object("api", &json!({}));
+    objects.create(&PostParams::default(), &sent).await.unwrap();
+    let condition = json!({
+        "type": ConditionType::Ready.as_str(), "status": "True", "reason": "Synced",
+        "message": "ECR matches", "observedGeneration": 1, "lastTransitionTime": "2026-11-24T00:00:00Z",
+    });
+    let status = json!({"status": {
+        "conditions": [condition], "pending": [{"action": "TagResource", "reason": "Throttled"}],
+        "tagKeys": ["team"], "takenOver": {"from": "a/b/c"}, "suspendedSince": "2026-11-24T00:00:00Z",
+        "workingMemory": {"applied": [{"aspect": "tags", "hash": "c1c56dd6"}], "compared": {"asked": "a", "held": "b"}},
+    }});
+    objects
+        .patch_status("api", &PatchParams::default(), &Patch::Merge(status))
+        .await
+        .unwrap();
+    let shown = server
+        .kubectl
+        .run(&["describe", "ecrrepo/api", "-n", "described"])
+        .await
+        .unwrap();
+    let at = |what: &str| {
+        shown
+            .find(what)
+            .unwrap_or_else(|| panic!("{what}: {shown}"))
+    };
+    let status = at("\nStatus:");
+    assert!(at("Conditions:") < at("Working Memory:"), "{shown}");
+    for what in ["Pending:", "Tag Keys:", "Taken Over:", "Suspended Since:"] {
+        assert!(
+            (status..at("Working Memory:")).contains(&at(what)),
+            "{what}: {shown}"
+        );
+    }
+    assert!(at("Working Memory:") < at("c1c56dd6"), "{shown}");
+    assert!(at("Conditions:") - status < 60, "nearly first: {shown}");
+}
+
+/// The recipe of docs/ecrrepository.md ends at once either way.
+pub(crate) async fn waiting(server: Arc<Server>) {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ecrrepository.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let recipe = page.split("```bash\n").nth(1).unwrap();
+    let recipe = recipe.split("```").next().unwrap();
+    assert!(recipe.contains("--for=condition=Stalled"), "{recipe}");
+    let recipe = recipe.replace("-n payments", "-n waiting");
+    let objects = server.objects("waiting").await;
+    let sent = object("api", &json!({}));
+    objects.create(&PostParams::default(), &sent).await.unwrap();
+    let condition = |type_: &str, status: &str| {
+        json!({
+            "type": type_, "status": status, "reason": "AlreadyExists", "message": "It exists — adopt it",
+            "observedGeneration": 1, "lastTransitionTime": "2026-11-24T00:00:00Z",
+        })
+    };
+    let of_kubectl = server.kubectl.command::<&str>(&[]);
+    let of_kubectl = of_kubectl.as_std();
+    let programs = std::path::Path::new(of_kubectl.get_program())
+        .parent()
+        .unwrap();
+    let search = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());
+    for (conditions, succeeds, told) in [
+        (
+            vec![condition("Ready", "False"), condition("Stalled", "True")],
+            false,
+            "It exists — adopt it\n",
+        ),
+        (vec![condition("Ready", "True")], true, "condition met"),
+    ] {
+        let mut shell = tokio::process::Command::new("bash");
+        shell
+            .args(["-c", &recipe])
+            .env("PATH", &search)
+            .kill_on_drop(true);
+        for (name, value) in of_kubectl.get_envs() {
+            shell.env(name, value.unwrap());
+        }
+        let patch = Patch::Merge(json!({"status": {"conditions": conditions}}));
+        objects
+            .patch_status("api", &PatchParams::default(), &patch)
+            .await
+            .unwrap();
+        let ended = tokio::time::timeout(std::time::Duration::from_secs(45), shell.output());
+        let output = ended.await.unwrap().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.success(), succeeds, "{said}");
+        assert!(said.contains(told), "{said}");
+    }
 }
 
 pub(crate) async fn class_columns(server: Arc<Server>) {
@@ -93,10 +258,14 @@ pub(crate) async fn class_columns(server: Arc<Server>) {
 async fn get(server: &Server, kind: &str, more: &[&str]) -> String {
     let args = [&["get", kind, "-n", "columns"], more].concat();
     let table = server.kubectl.run(&args).await.unwrap();
+    // The age comes last.
     let line = |line: &str| {
-        let words = line.split_whitespace().enumerate();
-        let no_age = |(index, word)| if index == 4 { "AGE" } else { word };
-        words.map(no_age).collect::<Vec<_>>().join(" ")
+        let words: Vec<_> = line.split_whitespace().collect();
+        if words.is_empty() {
+            return String::new();
+        }
+        let but_age = &words[..words.len() - 1];
+        [but_age, &["AGE"]].concat().join(" ")
     };
     table.lines().map(line).collect::<Vec<_>>().join("\n")
 }
@@ -134,7 +303,10 @@ pub(crate) async fn explain(server: Arc<Server>) {
             "all but the youngest countNumber images",
         ),
         ("ecrrepo.status.lastLoss.at", "When it was found gone"),
-        ("ecrrepo.status.conditions.message", "What to do first"),
+        (
+            "ecrrepo.status.conditions.message",
+            "What happened, then what to do",
+        ),
     ] {
         let text = server.kubectl.run(&["explain", path]).await.unwrap();
         let text = one_line(&text);

@@ -143,7 +143,7 @@ async fn the_api_server_holds_the_rules() {
     let directory = tempfile::tempdir().unwrap();
     let control_plane = ControlPlane::start(directory.path()).await.unwrap();
     let server = Arc::new(Server::of(&control_plane).await);
-    let parts: [(&str, Part); 16] = [
+    let parts: [(&str, Part); 19] = [
         // First, because it changes the definition under the others.
         ("old objects are not locked in", |s| {
             Box::pin(ratchet::old_objects_are_not_locked_in(s))
@@ -158,6 +158,9 @@ async fn the_api_server_holds_the_rules() {
             Box::pin(three_states::are_told_apart(s))
         }),
         ("columns", |s| Box::pin(kubectl::columns(s))),
+        ("field selectors", |s| Box::pin(kubectl::selectors(s))),
+        ("describe", |s| Box::pin(kubectl::described(s))),
+        ("waiting", |s| Box::pin(kubectl::waiting(s))),
         ("explain", |s| Box::pin(kubectl::explain(s))),
         ("null", |s| Box::pin(kubectl::null(s))),
         ("unknown fields", |s| Box::pin(kubectl::unknown_fields(s))),

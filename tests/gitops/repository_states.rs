@@ -72,7 +72,11 @@ fn well() -> Vec<State> {
     note_overridden(&mut overridden, "The class enforces imageTagMutability");
     let observe = json!({"managementPolicy": "Observe"});
     let observed = |planned: Vec<Problem>, problems: Vec<Problem>| {
-        concluded(Standing::Observed { planned, problems })
+        concluded(Standing::Observed {
+            needed: Vec::new(),
+            planned,
+            problems,
+        })
     };
     let planned = || vec![problem(Reason::Observed, false)];
     let denied = || vec![problem(Reason::AccessDenied, true)];
@@ -111,6 +115,20 @@ fn well() -> Vec<State> {
             Health::Degraded,
             &observe,
             &observed(planned(), denied()),
+        ),
+        state(
+            "observed-without-adoption",
+            Health::Healthy,
+            &observe,
+            &concluded(Standing::Observed {
+                needed: vec![Problem {
+                    aspect: None,
+                    message: "spec.adoption.policy IfUnowned".to_owned(),
+                    ..problem(Reason::AlreadyExists, false)
+                }],
+                planned: planned(),
+                problems: Vec::new(),
+            }),
         ),
         suspended("suspended", false),
         suspended("suspended-and-undone", true),

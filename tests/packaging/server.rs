@@ -138,7 +138,7 @@ fn older() -> TempDir {
     let mut crd: Value = serde_yaml::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
     let schema = &mut crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
     let spec = schema["properties"]["spec"]["properties"].as_object_mut();
-    spec.unwrap().remove("suspend").unwrap();
+    spec.unwrap().remove("keepStatements").unwrap();
     fs::write(path, serde_yaml::to_string(&crd).unwrap()).unwrap();
     dir
 }
@@ -175,14 +175,14 @@ async fn has(kubectl: &Kubectl, args: &[&str]) -> bool {
     !found.is_empty()
 }
 
-async fn knows_suspend(kubectl: &Kubectl) -> bool {
+async fn knows_kept_statements(kubectl: &Kubectl) -> bool {
     let text = kubectl
         .run(&["get", "crd", CRD, "-o", "json"])
         .await
         .unwrap();
     let crd: Value = serde_json::from_str(&text).unwrap();
     let schema = &crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
-    !schema["properties"]["spec"]["properties"]["suspend"].is_null()
+    !schema["properties"]["spec"]["properties"]["keepStatements"].is_null()
 }
 
 async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind(program: &str) {
@@ -192,7 +192,7 @@ async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind(program:
     let said = run(program, &["install"], older.path(), kubeconfig);
     assert!(said.contains("It does not work yet"), "{said}");
     established(&kubectl).await;
-    assert!(!knows_suspend(&kubectl).await);
+    assert!(!knows_kept_statements(&kubectl).await);
     let pod = [
         "wait",
         "--for=create",
@@ -218,7 +218,7 @@ async fn it_installs_upgrades_its_definitions_and_leaves_objects_behind(program:
     assert!(said.contains("is being rolled out"), "{said}");
     assert!(!said.contains("first repository"), "{said}");
     assert!(
-        knows_suspend(&kubectl).await,
+        knows_kept_statements(&kubectl).await,
         "an upgrade upgrades the definitions"
     );
     let uninstall = ["uninstall", RELEASE, "-n", NAMESPACE];

@@ -10,7 +10,10 @@ use crate::{
 
 /// The aspects that status says are in force.
 fn applied(object: &ecr_operator::api::ECRRepository) -> Vec<(&'static str, String)> {
-    let applied = object.status.iter().flat_map(|status| &status.applied);
+    let applied = object
+        .status
+        .iter()
+        .flat_map(|status| &status.working_memory.applied);
     applied
         .map(|a| (a.aspect.as_str(), a.hash.clone()))
         .collect()

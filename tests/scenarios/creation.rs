@@ -152,18 +152,22 @@ async fn kubectl_and_status_tell_what_is_in_ecr() {
             "READY",
             "STATUS",
             "URI",
-            "AGE",
             "CLASS",
             "MUTABILITY",
             "SCAN",
-            "DELETION"
+            "DELETION",
+            "MESSAGE",
+            "AGE"
         ]
     );
     assert_eq!(
         rows[1][..4],
         ["api", "True", "Synced", repository.uri.as_str()]
     );
-    assert_eq!(rows[1][5..], ["local", "IMMUTABLE", "true", "Delete"]);
+    assert_eq!(
+        rows[1][4..9],
+        ["local", "IMMUTABLE", "scanOnPush:", "true", "Delete"]
+    );
     world.finish().await;
 }
 

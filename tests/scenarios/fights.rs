@@ -44,7 +44,7 @@ async fn a_fight_is_told_and_slowed_down_and_the_rest_goes_on() {
     let object = world.get("api").await;
     assert_says(
         message(&object, "Ready"),
-        "Find out who else changes imageTagMutability",
+        "imageTagMutability was repaired three times within an hour",
     );
     assert_eq!(condition(&object, "Accepted"), Some(("True", "Accepted")));
     let aspects: Vec<_> = pending(&object).iter().map(|p| p.aspect).collect();

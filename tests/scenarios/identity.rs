@@ -179,7 +179,7 @@ async fn a_status_that_is_lost_comes_back_without_harm() {
             s.arn.clone(),
             s.created_at.clone(),
             s.tag_keys.clone(),
-            s.applied.clone(),
+            s.working_memory.applied.clone(),
             s.cluster_uid.clone(),
         )
     };

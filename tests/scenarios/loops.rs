@@ -266,12 +266,16 @@ fn singly(calls: &[Call]) -> Vec<&str> {
     single.map(|it| it.operation.as_str()).collect()
 }
 
-/// Objects that only observe: what nobody owns, and what is not there.
+/// Objects that only observe: what nobody owns, and what is not there; and one that its class refuses.
 async fn observing(world: &World, names: &[&str]) {
     for name in names {
         let mut spec = whole(10);
         spec["managementPolicy"] = json!("Observe");
-        spec["adoption"] = json!({"policy": "IfUnowned"});
+        match *name {
+            "other" => spec["adoption"] = json!({"policy": "IfUnowned"}),
+            "refused" => spec["deletionPolicy"] = json!("DeleteWithImages"),
+            _ => {}
+        }
         world.apply(name, spec).await;
         let planned = |object: &ecr_operator::api::ECRRepository| {
             let status = object.status.as_ref();
@@ -287,8 +291,8 @@ async fn who_only_observes_costs_at_rest_what_others_cost() {
     let mut world = World::without_operator("observe").await;
     world.flag(NO_ROTA);
     world.start_operator().await;
-    let names = ["there", "other", "absent"];
-    for name in &names[..2] {
+    let names = ["there", "other", "refused", "absent"];
+    for name in &names[..3] {
         world.make_outside(&world.in_ecr(name), &[("team", "payments")]);
     }
     observing(&world, &names).await;

@@ -90,6 +90,7 @@ mod manifests;
 mod metrics;
 mod modes;
 mod moments;
+mod observing;
 mod older;
 mod ownership;
 mod pacing;

@@ -315,7 +315,7 @@ fn counts_hold(world: &World, scrape: &str) {
 
 #[tokio::test]
 async fn what_is_shown_is_what_the_page_dashboard_and_alerts_say() {
-    let world = eventful().await;
+    let world = Box::pin(eventful()).await;
     let scrape = shown(&world).await;
     assert_eq!(shapes(&scrape), page());
     let samples = samples(&scrape);

@@ -53,7 +53,12 @@ async fn an_object_that_begins_suspended_calls_nobody_until_it_is_lifted() {
     let spec = |suspend: bool| json!({"suspend": suspend, "imageTagMutability": "IMMUTABLE", "deletionPolicy": "Delete"});
     world.apply("api", spec(true)).await;
     let object = says(&world, "api", ("False", "Suspended")).await;
-    assert_says(message(&object, "Ready"), "Set suspend to false");
+    let since = object.status.as_ref().unwrap().suspended_since.clone();
+    let told = format!(
+        "Suspended since {}, and not all that the spec asks for is in force — set spec.suspend to false",
+        since.unwrap()
+    );
+    assert_says(message(&object, "Ready"), &told);
     a_while(&world).await;
     world.annotate("api", FLUX, "1").await;
     world.looks(&world.in_ecr("witness"), 2).await;
@@ -75,7 +80,20 @@ async fn a_settled_object_may_be_suspended_and_says_what_it_leaves_undone() {
     world.apply("api", spec(false, "IMMUTABLE")).await;
     world.ready("api").await;
     world.apply("api", spec(true, "IMMUTABLE")).await;
-    says(&world, "api", ("True", "Synced")).await;
+    let object = says(&world, "api", ("True", "Suspended")).await;
+    assert_eq!(condition(&object, "Synced"), Some(("True", "Suspended")));
+    let since = object
+        .status
+        .as_ref()
+        .unwrap()
+        .suspended_since
+        .clone()
+        .unwrap();
+    let told = format!(
+        "Suspended since {since}, when all was in force, and ECR has not been looked at since"
+    );
+    assert_says(message(&object, "Ready"), &told);
+    world.annotate("api", FLUX, "suspended").await;
     let mark = world.calls().len();
     let name = world.in_ecr("api");
     world.outside(
@@ -91,7 +109,17 @@ async fn a_settled_object_may_be_suspended_and_says_what_it_leaves_undone() {
     world.apply("api", spec(true, "MUTABLE")).await;
     says(&world, "api", ("False", "Suspended")).await;
     world.apply("api", spec(true, "IMMUTABLE")).await;
-    says(&world, "api", ("True", "Synced")).await;
+    let object = says(&world, "api", ("True", "Suspended")).await;
+    let status = object.status.as_ref().unwrap();
+    assert_eq!(
+        status.suspended_since.as_ref(),
+        Some(&since),
+        "all the while"
+    );
+    assert_eq!(
+        status.last_handled_reconcile_at.as_deref(),
+        Some("suspended")
+    );
     assert_eq!(operations(&world, "api", mark), [""; 0]);
     world.apply("api", spec(false, "IMMUTABLE")).await;
     world
@@ -101,6 +129,8 @@ async fn a_settled_object_may_be_suspended_and_says_what_it_leaves_undone() {
         .await;
     world.ready("api").await;
     assert_eq!(writes(&world, "api", mark), ["PutImageTagMutability"]);
+    let status = world.get("api").await.status.unwrap();
+    assert_eq!(status.suspended_since, None);
     world.finish().await;
 }
 
@@ -149,7 +179,7 @@ async fn observe_writes_nothing_and_shows_what_enforce_would_do() {
     let object = plans(&world, "api", &whole).await;
     assert_says(
         message(&object, "Synced"),
-        "Set managementPolicy to Enforce to make the 3 writes",
+        "3 changes pending — set spec.managementPolicy to Enforce to make them",
     );
     let shown = object.status.as_ref().unwrap().pending.first();
     let shown = shown.and_then(|it| it.message.as_deref());

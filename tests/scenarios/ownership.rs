@@ -228,7 +228,7 @@ async fn namespaces_do_not_learn_of_each_other() {
 async fn an_owner_tag_that_is_changed_outside_is_never_taken_back() {
     let world = World::new("robbed").await;
     for (name, owner, reason) in [
-        ("removed", None, "AlreadyExists"),
+        ("removed", None, "OwnerTagMissing"),
         ("changed", Some("elsewhere/web/api"), "NameConflict"),
         ("foreign", Some("terraform"), "NameConflict"),
     ] {

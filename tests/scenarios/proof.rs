@@ -301,7 +301,7 @@ async fn nothing_is_written_to_what_is_no_longer_ours_when_its_turn_comes() {
         .collect();
     assert_eq!(written, [], "written to what is not ours");
     estate.stalled(TEAM, "robbed", "NameConflict").await;
-    estate.stalled(TEAM, "freed", "AlreadyExists").await;
+    estate.stalled(TEAM, "freed", "OwnerTagMissing").await;
     estate.finish().await;
 }
 

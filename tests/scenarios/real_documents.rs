@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use crate::looking::{pending, reconcile_now, writes};
 use crate::world::{World, assert_says, condition, estate, estate::Estate, message};
 
-fn statement(members: Value) -> Value {
+fn statement(members: &Value) -> Value {
     let mut statement = json!({"Effect": "Allow", "Principal": {"AWS": "111122223333"}, "Action": "ecr:BatchGetImage"});
     let more = members.as_object().unwrap().clone();
     statement.as_object_mut().unwrap().extend(more);
     statement
 }
 
-fn policy(members: Value) -> Value {
+fn policy(members: &Value) -> Value {
     json!({"repositoryPolicy": {"Version": "2012-10-17", "Statement": [statement(members)]}})
 }
 
@@ -112,7 +112,7 @@ fn refused_for_certain() -> [(&'static str, Value, &'static str); 9] {
 async fn what_ecr_is_certain_to_refuse_is_said_at_once_and_never_sent() {
     let world = World::new("certain").await;
     for (name, members, _) in refused_for_certain() {
-        world.apply(name, policy(members)).await;
+        world.apply(name, policy(&members)).await;
     }
     for (name, _, says) in refused_for_certain() {
         let object = world.stalled(name, "InvalidSpec").await;
@@ -129,7 +129,7 @@ async fn what_ecr_is_certain_to_refuse_is_said_at_once_and_never_sent() {
 #[tokio::test]
 async fn a_word_that_may_be_refused_is_sent_and_named_once_it_is() {
     let world = World::new("suspect").await;
-    let token = policy(json!({"Action": ["ecr:BatchGetImage", "ecr:GetAuthorizationToken"]}));
+    let token = policy(&json!({"Action": ["ecr:BatchGetImage", "ecr:GetAuthorizationToken"]}));
     world.apply("api", token).await;
     let refused = |object: &ECRRepository| {
         condition(object, "Reconciling") == Some(("True", "PolicyNotYetAccepted"))
@@ -145,7 +145,7 @@ async fn a_word_that_may_be_refused_is_sent_and_named_once_it_is() {
         "Invalid repository policy provided",
     );
     assert!(writes(&world, "api", 0).contains(&"SetRepositoryPolicy".to_owned()));
-    world.apply("api", policy(json!({}))).await;
+    world.apply("api", policy(&json!({}))).await;
     world.ready("api").await;
     world.finish().await;
 }
@@ -154,7 +154,7 @@ async fn a_word_that_may_be_refused_is_sent_and_named_once_it_is() {
 async fn what_is_empty_and_harmless_is_taken_for_absent() {
     let world = World::new("empties").await;
     world
-        .apply("condition", policy(json!({"Condition": {}})))
+        .apply("condition", policy(&json!({"Condition": {}})))
         .await;
     let none = json!({"Version": "2012-10-17", "Statement": []});
     world
@@ -175,7 +175,7 @@ async fn what_is_empty_and_harmless_is_taken_for_absent() {
     );
     // IAM writes it so where there is none.
     let empty =
-        json!({"Version": "2012-10-17", "Statement": [statement(json!({"Condition": {}}))]});
+        json!({"Version": "2012-10-17", "Statement": [statement(&json!({"Condition": {}}))]});
     let repository = world.in_ecr("condition");
     world.outside(
         "SetRepositoryPolicy",
@@ -206,7 +206,7 @@ async fn a_denial_of_all_others_is_warned_of() {
         "Condition": {"StringNotEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:user/dev-user"}}});
     let describe = json!({"Sid": "a", "Effect": "Deny", "Principal": "*", "Action": "ecr:DescribeRepositories"});
     for (name, members) in [("others", others), ("describe", describe)] {
-        world.apply(name, policy(members)).await;
+        world.apply(name, policy(&members)).await;
         world.event(name, "OperatorMayBeDenied").await;
     }
     world.finish().await;

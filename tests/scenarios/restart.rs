@@ -183,12 +183,12 @@ async fn killed_while_deleting(when: Crash) {
 
 #[tokio::test]
 async fn killed_before_any_call_of_a_deletion_it_ends_the_same() {
-    killed_while_deleting(Crash::Before).await;
+    Box::pin(killed_while_deleting(Crash::Before)).await;
 }
 
 #[tokio::test]
 async fn killed_after_any_call_of_a_deletion_it_ends_the_same() {
-    killed_while_deleting(Crash::After).await;
+    Box::pin(killed_while_deleting(Crash::After)).await;
 }
 
 #[tokio::test]

@@ -26,7 +26,7 @@ async fn refused(world: &World, name: &str, spec: &Value, reason: &str) -> Strin
     let of_the_other = (status.arn, status.repository_uri, status.created_at);
     assert_eq!(of_the_other, (None, None, None), "{name}");
     assert!(
-        status.applied.is_empty() && status.tag_keys.is_empty(),
+        status.working_memory.is_empty() && status.tag_keys.is_empty(),
         "{name}"
     );
     world.looks(&status.repository_name.unwrap(), 1).await;
@@ -88,7 +88,7 @@ async fn nothing_that_a_tenant_is_told_speaks_of_another() {
         ),
     ];
     for (name, spec, reason) in &cases {
-        let told = refused(&world, name, spec, reason).await;
+        let told = Box::pin(refused(&world, name, spec, reason)).await;
         for secret in [
             "neighbour",
             "far-away",

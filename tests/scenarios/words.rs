@@ -203,8 +203,9 @@ async fn the_same_meaning_in_ten_other_wordings_is_no_drift() {
             [""; 0],
             "{lifecycle}\n{policy}"
         );
-        let applied =
-            |object: &ecr_operator::api::ECRRepository| object.status.clone().unwrap().applied;
+        let applied = |object: &ecr_operator::api::ECRRepository| {
+            object.status.clone().unwrap().working_memory.applied
+        };
         assert_eq!(applied(&object), applied(&settled));
     }
     world.finish().await;

@@ -18,7 +18,7 @@ use crate::{
     api::{
         APPROVE_LIFECYCLE_ANNOTATION, APPROVE_RECREATE_ANNOTATION, Compared, ECRRepository,
         ECRRepositorySpec, ECRRepositoryStatus, FINALIZER, Loss, MAX_TOKEN, ManagementPolicy,
-        RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION,
+        Ownership, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION, WorkingMemory,
     },
     domain::status::{fit, is_from_elsewhere},
 };
@@ -99,8 +99,11 @@ struct Place {
     region: Option<String>,
     repository_name: Option<String>,
     arn: Option<String>,
+    ownership: Option<Ownership>,
     last_loss: Option<Loss>,
     compared: Option<Compared>,
+    #[serde(default)]
+    working_memory: WorkingMemory,
 }
 
 impl Watched {
@@ -212,8 +215,12 @@ impl Watched {
             region: place.region,
             repository_name: place.repository_name,
             arn: place.arn,
+            ownership: place.ownership,
             last_loss: place.last_loss,
-            compared: place.compared,
+            working_memory: WorkingMemory {
+                applied: Vec::new(),
+                compared: place.working_memory.compared.or(place.compared),
+            },
             ..ECRRepositoryStatus::default()
         })
     }
@@ -395,15 +402,15 @@ const USUAL: &str = concat!(
     r#""tags":{"team":"deletionPolicy":"Retain"},"status":{"observedGeneration":1,"conditions":["#,
     r#"{"lastTransitionTime":"2026-01-01T00:00:00Z","message":"nothing is left to be done: ","observedGeneration":1,"reason":"Progressing","status":"False","type":"Reconciling"},"type":"Stalled"},"#,
     r#"{"lastTransitionTime":"2026-01-01T00:00:00Z","message":"ECR matches","observedGeneration":1,"reason":"Synced","status":"True","type":"Ready"},"#,
-    r#"{"lastTransitionTime":"2026-01-01T00:00:00Z","message":"The object is well-formed","observedGeneration":1,"reason":"Accepted","status":"True","type":"Accepted"},"#,
+    r#"{"lastTransitionTime":"2026-01-01T00:00:00Z","message":"Well-formed and permitted by the class, and the name is nobody else's","observedGeneration":1,"reason":"Accepted","status":"True","type":"Accepted"},"#,
     r#"{"lastTransitionTime":"2026-01-01T00:00:00Z","message":"ECR matches","observedGeneration":1,"reason":"Synced","status":"True","type":"Synced"}],"#,
     r#""className":"default","owner":"prod/","registryId":"111122223333","region":"ap-southeast-1","repositoryName":"","arn":"arn:aws:ecr:us-east-1:111122223333:repository/","#,
     r#""repositoryUri":"111122223333.dkr.ecr.us-east-1.amazonaws.com/","createdAt":"2026-01-01T00:00:00.000Z","tagKeys":["team"],"clusterUid":"","#,
-    r#""applied":[{"aspect":"imageTagMutability","hash":"c1c56dd6a0ca3507"},{"aspect":"imageScanningConfiguration","hash":"6baad38a3f05fe88"},{"aspect":"lifecyclePolicy","hash":""},{"aspect":"repositoryPolicy","hash":""},{"aspect":"tags","hash":""}],"#,
+    r#""workingMemory":{"applied":[{"aspect":"imageTagMutability","hash":"c1c56dd6a0ca3507"},{"aspect":"imageScanningConfiguration","hash":"6baad38a3f05fe88"},{"aspect":"lifecyclePolicy","hash":""},{"aspect":"repositoryPolicy","hash":""},{"aspect":"tags","hash":""}],"#,
     r#""effective":[{"setting":"imageTagMutability","value":"IMMUTABLE","source":"spec"},{"setting":"imageScanningConfiguration","value":"scanOnPush: true","source":"spec"},"#,
-    r#"{"setting":"encryptionConfiguration","source":"unmanaged"},{"setting":"lifecyclePolicy","value":"1 rule","source":"spec"},"#,
+    r#"{"setting":"encryptionConfiguration","source":"unmanaged","value":"AES256 (read from ECR)"},{"setting":"lifecyclePolicy","value":"1 rule","source":"spec"},"#,
     r#"{"setting":"repositoryPolicy","value":"1 statement, access.pull 0, access.push 0","source":"spec"},{"setting":"tags","value":"team","source":"spec"},"#,
-    r#"{"setting":"deletionPolicy","value":"Retain","source":"default"},"source":"enforced"}],"pending":[{"aspect":"","action":"CreateRepository","reason":"Throttled","message":""#,
+    r#"{"setting":"deletionPolicy","value":"Retain (built in)","source":"unmanaged"},"source":"enforced"}],"pending":[{"aspect":"","action":"CreateRepository","reason":"Throttled","message":""#,
 );
 
 #[cfg(test)]

@@ -27,6 +27,18 @@ impl Class {
         spec: &ECRRepositorySpec,
         own: &Registry,
     ) -> Result<Effective, Refusal> {
+        let (effective, offences) = self.judged(subject, spec, own);
+        refusal(&self.name, &offences)?;
+        Ok(effective)
+    }
+
+    /// What would hold for the object, and all that the class does not permit of it.
+    pub(super) fn judged(
+        &self,
+        subject: &Subject<'_>,
+        spec: &ECRRepositorySpec,
+        own: &Registry,
+    ) -> (Effective, Vec<Offence>) {
         let mut effective = effective(spec, self, subject);
         let mut offences: Vec<Offence> = self.of_namespace(subject).into_iter().collect();
         let name = match self.repository_name(subject, spec) {
@@ -44,8 +56,25 @@ impl Class {
         offences.extend(self.chosen_deletion(spec).err());
         offences.extend(self.of_key(&effective, own));
         offences.extend(self.of_policy(&effective, own));
-        refusal(&self.name, &offences)?;
-        Ok(effective)
+        (effective, offences)
+    }
+
+    /// Whether the object may look at what has its name, whatever else the class does not permit of it.
+    ///
+    /// # Errors
+    /// Where its namespace or its name is not among those of the class, or it may not observe.
+    pub(super) fn admit_sight(
+        &self,
+        subject: &Subject<'_>,
+        spec: &ECRRepositorySpec,
+    ) -> Result<(), Refusal> {
+        let offences = [
+            self.of_namespace(subject),
+            self.repository_name(subject, spec).err(),
+            self.of_management(spec),
+        ];
+        let offences: Vec<Offence> = offences.into_iter().flatten().collect();
+        refusal(&self.name, &offences)
     }
 
     /// What becomes of the repository `bound` with its object. What deletes it needs a class that, now,

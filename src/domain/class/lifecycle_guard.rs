@@ -1,6 +1,8 @@
 //! Whether a lifecycle policy may reach a repository that has images. What it would take away is shown to
 //! people, and what one of them allows is good once, for no more than was shown.
 
+use std::fmt;
+
 use crate::{
     api::{APPROVE_LIFECYCLE_ANNOTATION, ApprovalState, LifecycleApproval},
     domain::{desired::Refusal, digest::digest, reason::Reason},
@@ -15,6 +17,22 @@ pub struct Preview {
     pub expiring: u64,
     /// Images that it would move to the archive: nobody can pull them before they are had back.
     pub archiving: u64,
+}
+
+/// For people: what it takes, by ECR's preview.
+impl fmt::Display for Preview {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            expiring,
+            archiving,
+        } = self;
+        let images = if *expiring == 1 { "image" } else { "images" };
+        write!(f, "which deletes {expiring} {images}")?;
+        if *archiving > 0 {
+            write!(f, " and archives {archiving}")?;
+        }
+        f.write_str(", by ECR's preview")
+    }
 }
 
 impl Preview {

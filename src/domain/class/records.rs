@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::effective::Effective;
 use crate::api::{
-    Access, ClassSetting, ECRRepositorySpec, EffectiveSetting, EncryptionType, MAX_WORD,
-    SettingSource,
+    Access, ClassSetting, DeletionPolicy, ECRRepositorySpec, EffectiveSetting, EncryptionType,
+    MAX_WORD, SettingSource,
 };
 
 impl Effective {
@@ -81,7 +81,10 @@ fn short(setting: ClassSetting, spec: &ECRRepositorySpec) -> Option<String> {
         }
         ClassSetting::RepositoryPolicy => policy(spec),
         ClassSetting::KeepStatements | ClassSetting::Tags => None,
-        ClassSetting::DeletionPolicy => spec.deletion_policy.map(|policy| format!("{policy:?}")),
+        ClassSetting::DeletionPolicy => Some(match spec.deletion_policy {
+            Some(policy) => format!("{policy:?}"),
+            None => format!("{:?} (built in)", DeletionPolicy::default()),
+        }),
     }
 }
 

@@ -203,7 +203,10 @@ proptest! {
         for record in &records {
             let most = usize::try_from(MAX_WORD).unwrap();
             prop_assert!(record.value.as_ref().is_none_or(|it| it.chars().count() <= most));
-            prop_assert_eq!(record.value.is_none(), record.source == SettingSource::Unmanaged, "{:?}", record);
+            let is_unmanaged = record.source == SettingSource::Unmanaged;
+            let is_built_in = record.value.as_deref() == Some("Retain (built in)");
+            prop_assert_eq!(record.value.is_none(), is_unmanaged && !is_built_in, "{:?}", record);
+            prop_assert_eq!(is_built_in, is_unmanaged && record.setting == ClassSetting::DeletionPolicy);
         }
     }
 }
