@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -124,6 +124,28 @@ pub(crate) struct Inner {
     pub(crate) serial: u64,
 }
 
+/// When a request had arrived.
+#[derive(Debug, Clone, Copy)]
+struct Arrival {
+    /// In seconds since 1970, by the real clock.
+    at: f64,
+    /// The same by a clock that nobody sets, and that knows parts of a millisecond: a call never takes less than
+    /// it was held up.
+    since: Instant,
+}
+
+impl Arrival {
+    fn new() -> Self {
+        let (at, since) = (now(), Instant::now());
+        Self { at, since }
+    }
+
+    /// So long from now, in seconds since 1970.
+    fn after(self, wait: Duration) -> f64 {
+        self.at + (self.since.elapsed() + wait).as_secs_f64()
+    }
+}
+
 impl World {
     /// A panic while the lock is held leaves valid data: every operation changes the state in steps
     /// that each leave it whole.
@@ -133,7 +155,7 @@ impl World {
 
     /// Serves a request: what the faults make of it, how long it takes, then the effect.
     pub(crate) async fn serve(self: &Arc<Self>, mut request: Request) -> Reply {
-        let arrived = now();
+        let arrived = Arrival::new();
         let fate = self.lock().receive(&mut request);
         if fate.delay_millis > 0 {
             tokio::time::sleep(Duration::from_millis(fate.delay_millis)).await;
@@ -184,7 +206,7 @@ impl Inner {
     }
 
     /// Answers a request and writes it down.
-    fn settle(&mut self, request: Request, fate: &Fate, arrived: f64) -> Reply {
+    fn settle(&mut self, request: Request, fate: &Fate, arrived: Arrival) -> Reply {
         self.pass_time();
         let before = self.before(&request);
         let answer = injected(&request, fate).map_or_else(
@@ -258,7 +280,7 @@ impl Inner {
     fn write_down(
         &mut self,
         request: Request,
-        (fate, arrived): (&Fate, f64),
+        (fate, arrived): (&Fate, Arrival),
         before: Option<(BTreeMap<String, String>, usize)>,
         answer: Result<Value, Error>,
     ) {
@@ -271,9 +293,9 @@ impl Inner {
         self.log.push(Call {
             seq: self.log.len() as u64 + 1,
             time: self.clock.now(),
-            arrived,
+            arrived: arrived.at,
             // The log has it from its effect on.
-            answered: now() + Duration::from_millis(fate.answer_millis).as_secs_f64(),
+            answered: arrived.after(Duration::from_millis(fate.answer_millis)),
             account,
             region,
             access_key,
