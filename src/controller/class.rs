@@ -21,6 +21,7 @@ use crate::{
     api::{CLASS_FINALIZER, ConditionType, ECRRepositoryClass, ECRRepositoryClassStatus as Status},
     domain::{
         class::{Class, ClassStanding, conclude_class},
+        conditions::{find, find_true},
         event,
         identity::Registry,
         reason::Reason,
@@ -169,8 +170,7 @@ fn ready_again(
     let ready = || {
         let status = class.status.as_ref()?;
         let is_of_now = status.observed_generation == class.metadata.generation;
-        let mut conditions = status.conditions.iter();
-        let is_ready = conditions.any(|it| it.type_ == "Ready" && it.status == "True");
+        let is_ready = find_true(&status.conditions, ConditionType::Ready).is_some();
         (is_of_now && is_ready).then_some(ClassStanding::Ready)
     };
     standing.or_else(ready)
@@ -307,10 +307,7 @@ fn told(class: &ECRRepositoryClass) -> Option<Told> {
     if status.observed_generation != class.metadata.generation {
         return None;
     }
-    let of = |type_: ConditionType| {
-        let mut conditions = status.conditions.iter();
-        conditions.find(|it| it.type_ == type_.as_str())
-    };
+    let of = |type_| find(&status.conditions, type_);
     let stalled = of(ConditionType::Stalled);
     let condition = stalled.or_else(|| of(ConditionType::Reconciling))?;
     Some(Told {

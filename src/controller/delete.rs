@@ -240,7 +240,7 @@ fn not_ours<C: Clients>(
         | Conflict::OtherOwner
         | Conflict::TakenAway
         | Conflict::TakenBack => {
-            let had = binding(&pass.before).is_some_and(|it| it.established);
+            let had = pass.is_established();
             let kept = kept(at.name.clone(), had, tags.contains_key(OWNER_TAG));
             pass.news.push(event::let_go(&kept));
             Left::Nothing

@@ -12,9 +12,10 @@ use super::{
     rest::Rest,
 };
 use crate::{
-    api::{Aspect, CLUSTER_UID_TAG, ManagementPolicy},
+    api::{Aspect, CLUSTER_UID_TAG, ConditionType, ManagementPolicy},
     domain::{
         class::Class,
+        conditions::says,
         desired::{Desired, Refusal, is_reserved},
         event::Done,
         failure::Failure,
@@ -208,7 +209,7 @@ async fn converge<C: Clients>(
         if let Some(found) = found {
             return manage(pass, desired, found, documents).await;
         }
-        if is_established(pass) {
+        if pass.is_established() {
             match pass.may_recreate(&desired.identity).await {
                 Ok(true) => {}
                 Ok(false) => return pass.finish().await,
@@ -234,27 +235,15 @@ async fn holds<C: Clients>(pass: &mut Pass<'_, C>, desired: &Desired) -> Result<
     }
 }
 
-/// Whether the repository was created or adopted, as far as status says.
-fn is_established<C: Clients>(pass: &Pass<'_, C>) -> bool {
-    binding(&pass.before).is_some_and(|binding| binding.established)
-}
-
 /// A new object creates first and reads only if the repository exists: one call instead of three.
 fn looks_first<C: Clients>(pass: &Pass<'_, C>, desired: &Desired) -> bool {
-    let contested = pass.before.conditions.iter().any(|condition| {
-        matches!(condition.type_.as_str(), "Stalled" | "Reconciling")
-            && [
-                Conflict::AlreadyExists,
-                Conflict::OwnerTagMissing,
-                Conflict::OtherOwner,
-                Conflict::TwoClusters,
-            ]
-            .map(Conflict::reason)
-            .into_iter()
-            .chain([Reason::Adopting])
-            .any(|reason| condition.reason == reason.as_str())
-    });
-    is_established(pass)
+    let conditions = &pass.before.conditions;
+    let contested = [ConditionType::Stalled, ConditionType::Reconciling]
+        .into_iter()
+        .any(|it| {
+            says(conditions, it, &Conflict::REASONS) || says(conditions, it, &[Reason::Adopting])
+        });
+    pass.is_established()
         || contested
         || pass.before.ownership.is_some()
         || pass.memory.adopting_until.is_some()
@@ -267,7 +256,7 @@ pub(super) async fn look<C: Clients>(
 ) -> Result<Found, Failure> {
     let ecr = &pass.aws;
     let described = async {
-        if is_established(pass) {
+        if pass.is_established() {
             ecr.describe_known(at).await
         } else {
             ecr.describe(at).await
@@ -460,7 +449,7 @@ fn conflict<C: Clients>(
     described: &Described,
     tags: &Tags,
 ) -> Option<Conflict> {
-    let was_ours = is_established(pass);
+    let was_ours = pass.is_established();
     let is_replaced = was_ours && pass.is_replaced(described);
     if is_replaced {
         pass.note_replaced(matches!(rights, Rights::Ours { .. }));

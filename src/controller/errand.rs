@@ -4,8 +4,14 @@ use kube::api::ObjectMeta;
 
 use super::watched::Watched;
 use crate::{
-    api::{ECRRepository, ECRRepositoryStatus, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION},
-    domain::turns::{Errand, Lane},
+    api::{
+        ConditionType, ECRRepository, ECRRepositoryStatus, RECONCILE_ANNOTATION,
+        RECONCILE_FLUX_ANNOTATION,
+    },
+    domain::{
+        conditions::find_true,
+        turns::{Errand, Lane},
+    },
 };
 
 /// The errand of a pass under way.
@@ -42,10 +48,7 @@ pub(super) fn is_at_rest(meta: &ObjectMeta, status: Option<&ECRRepositoryStatus>
         && status.observed_generation == meta.generation
         && !asks(RECONCILE_FLUX_ANNOTATION, &status.last_handled_reconcile_at)
         && !asks(RECONCILE_ANNOTATION, &status.last_handled_request_at)
-        && status
-            .conditions
-            .iter()
-            .any(|it| it.type_ == "Ready" && it.status == "True")
+        && find_true(&status.conditions, ConditionType::Ready).is_some()
 }
 
 #[cfg(test)]

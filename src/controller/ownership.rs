@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::{error::Error, kubernetes::look_up, pass::Pass};
 use crate::{
-    api::ECRRepositoryStatus as Status,
     domain::{
+        conditions::say_adopting,
         desired::{Adoption, Desired, is_reserved},
         failure::Failure,
         observed::Tags,
         ownership::{Conflict, OwnerObject, Rights, judge},
         reason::Reason,
         retry::Moment,
-        status::{Problem, Standing, binding, is_lost},
+        status::{Problem, Standing, is_lost},
     },
     ecr::{Clients, LONGEST_WRITE},
 };
@@ -71,10 +71,10 @@ impl<C: Clients> Pass<'_, C> {
         if lags.is_some() {
             return lags;
         }
-        let is_established = binding(&self.before).is_some_and(|it| it.established);
         // One that vanished may be on its way anew.
-        let has_it = is_established && !is_lost(&self.before);
-        let adopts = || self.memory.adopting_until.is_some() || says_adopting(&self.before);
+        let has_it = self.is_established() && !is_lost(&self.before);
+        let adopts =
+            || self.memory.adopting_until.is_some() || say_adopting(&self.before.conditions);
         let is_under_way = found.is_none_or(|_| adopts());
         if has_it || !is_under_way {
             return None;
@@ -137,12 +137,12 @@ impl<C: Clients> Pass<'_, C> {
     /// status may have been tagged a moment ago, whatever the conditions say.
     pub(super) fn is_adopting(&mut self, adoption: &Adoption) -> bool {
         let now = self.ctx.now();
-        let is_established = binding(&self.before).is_some_and(|it| it.established);
         let may_be = match adoption {
             Adoption::Never => false,
-            Adoption::IfUnowned | Adoption::TakeOver(_) => !is_established,
+            Adoption::IfUnowned | Adoption::TakeOver(_) => !self.is_established(),
         };
-        if self.memory.adopting_until.is_none() && (may_be || says_adopting(&self.before)) {
+        if self.memory.adopting_until.is_none() && (may_be || say_adopting(&self.before.conditions))
+        {
             self.memory.adopting_until = Some(now.after(ADOPTION_WAIT));
         }
         self.memory.adopting_until.is_some_and(|until| until > now)
@@ -154,7 +154,7 @@ impl<C: Clients> Pass<'_, C> {
         match rights {
             Rights::Ours { .. } => self.is_adopting(adoption),
             Rights::Refused(Conflict::TakenBack) => {
-                says_adopting(&self.before) && self.is_adopting(adoption)
+                say_adopting(&self.before.conditions) && self.is_adopting(adoption)
             }
             Rights::Refused(
                 Conflict::AlreadyExists
@@ -180,12 +180,6 @@ impl<C: Clients> Pass<'_, C> {
 fn reserved(tags: &Tags) -> Tags {
     let reserved = tags.iter().filter(|(key, _)| is_reserved(key));
     reserved.map(|(k, v)| (k.clone(), v.clone())).collect()
-}
-
-/// Whether status says that an adoption is under way.
-fn says_adopting(status: &Status) -> bool {
-    let mut conditions = status.conditions.iter();
-    conditions.any(|c| c.type_ == "Reconciling" && c.reason == Reason::Adopting.as_str())
 }
 
 fn adopting() -> Problem {

@@ -21,9 +21,13 @@ use super::{
     shown,
 };
 use crate::{
-    api::{Aspect, DeletionPolicy, ECRRepository, ECRRepositoryStatus as Status, ManagementPolicy},
+    api::{
+        Aspect, ConditionType, DeletionPolicy, ECRRepository, ECRRepositoryStatus as Status,
+        ManagementPolicy,
+    },
     domain::{
         class::{AdoptionLeave, Allowance, Preview, Unmet},
+        conditions::find_true,
         desired::{Adoption, Refusal},
         event::{self, Done, Event},
         failure::{Class, Failure},
@@ -32,7 +36,8 @@ use crate::{
         reason::Reason,
         retry::{Attempt, Call, Moment, Slot, comes_back},
         status::{
-            Problem, Standing, conclude, is_anothers, keep_untried, note_overridden, note_since,
+            Problem, Standing, binding, conclude, is_anothers, keep_untried, note_overridden,
+            note_since,
         },
     },
     ecr::{Access, Clients},
@@ -216,6 +221,11 @@ impl<'a, C: Clients> Pass<'a, C> {
             adoption,
             taken_over: self.status.taken_over.as_ref().map(|it| it.from.as_str()),
         }
+    }
+
+    /// Whether the repository was created or adopted, as far as status says.
+    pub(super) fn is_established(&self) -> bool {
+        binding(&self.before).is_some_and(|it| it.established)
     }
 
     /// Whether anything is written to AWS for the object: it is neither suspended nor observed only.
@@ -499,8 +509,7 @@ impl<'a, C: Clients> Pass<'a, C> {
             Reason::ClassNotFound,
             Reason::ClassNotReady,
         ];
-        let mut conditions = self.before.conditions.iter();
-        let stalled = conditions.find(|c| c.type_ == "Stalled" && c.status == "True");
+        let stalled = find_true(&self.before.conditions, ConditionType::Stalled);
         // A reason that this version does not have is another's, and is not kept alive.
         let is_cured =
             |c: &Condition| Reason::parse(&c.reason).is_none_or(|it| classless.contains(&it));
@@ -508,17 +517,11 @@ impl<'a, C: Clients> Pass<'a, C> {
             && stalled.is_some_and(|it| !is_cured(it))
     }
 
-    /// Whether status says that a condition is true.
-    fn is_said(&self, type_: &str) -> bool {
-        let mut conditions = self.before.conditions.iter();
-        conditions.any(|c| c.type_ == type_ && c.status == "True")
-    }
-
     /// Whether status says of this very generation that all is well, and the class asks for nothing else.
     pub(super) fn at_rest(&self) -> bool {
         !self.differs
             && self.before.observed_generation == Some(self.generation())
-            && self.is_said("Ready")
+            && find_true(&self.before.conditions, ConditionType::Ready).is_some()
     }
 
     pub(super) fn applied(&self) -> BTreeMap<Aspect, String> {

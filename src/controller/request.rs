@@ -5,8 +5,8 @@ use kube::ResourceExt as _;
 
 use super::{pass::Pass, watching::digest};
 use crate::{
-    api::{MAX_TOKEN, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION},
-    domain::status::fit,
+    api::{ConditionType, MAX_TOKEN, RECONCILE_ANNOTATION, RECONCILE_FLUX_ANNOTATION},
+    domain::{conditions::find_true, status::fit},
     ecr::Clients,
 };
 
@@ -31,8 +31,7 @@ impl<C: Clients> Pass<'_, C> {
         self.memory.version = Some(version);
         self.memory.request = Some(request);
         if self.is_first && self.before.observed_generation == Some(self.generation()) {
-            let mut conditions = self.before.conditions.iter();
-            let stalled = conditions.find(|c| c.type_ == "Stalled" && c.status == "True");
+            let stalled = find_true(&self.before.conditions, ConditionType::Stalled);
             let stalled = stalled.map(|it| (it.reason.as_str(), it.message.as_str()));
             let attempts = &mut self.memory.attempts;
             attempts.inherit(&self.before.pending, stalled, Timestamp::now());

@@ -10,8 +10,9 @@ use super::{
     sweep,
 };
 use crate::{
-    api::{ECRRepositoryStatus as Status, ManagementPolicy},
+    api::{ConditionType, ECRRepositoryStatus as Status, ManagementPolicy},
     domain::{
+        conditions::says,
         desired::Desired,
         failure::Failure,
         identity::Registry,
@@ -42,13 +43,13 @@ pub(super) enum Rest {
 impl<C: Clients> Pass<'_, C> {
     /// Whether this pass has nothing to do but see that all is as it was, as far as status tells.
     fn is_routine(&self) -> bool {
-        let bound = binding(&self.before);
         let is_known = if self.is_enforced() {
-            let is_there = bound.is_some_and(|it| it.established);
-            is_there && self.before.pending.is_empty() && self.at_rest()
+            self.is_established() && self.before.pending.is_empty() && self.at_rest()
         } else {
             let compared = &self.before.working_memory.compared;
-            bound.is_some() && compared.is_some() && (self.at_rest() || self.is_refused())
+            binding(&self.before).is_some()
+                && compared.is_some()
+                && (self.at_rest() || self.is_refused())
         };
         is_known
             && !self.asked
@@ -64,11 +65,9 @@ impl<C: Clients> Pass<'_, C> {
             Reason::InvalidSpec,
             Reason::ImmutableField,
         ];
-        let is_one = |reason: &str| refusals.iter().any(|it| it.as_str() == reason);
-        let mut conditions = self.before.conditions.iter();
         !self.differs
             && self.before.observed_generation == Some(self.generation())
-            && conditions.any(|it| it.type_ == "Stalled" && is_one(&it.reason))
+            && says(&self.before.conditions, ConditionType::Stalled, &refusals)
     }
 
     /// Whether there is no use in going on before the first sweep of all has ended: many objects that
@@ -257,13 +256,9 @@ impl<C: Clients> Pass<'_, C> {
 
 /// Whether status says that the repository is another's.
 fn is_contested(status: &Status) -> bool {
-    let conflicts = [
-        Conflict::AlreadyExists,
-        Conflict::OwnerTagMissing,
-        Conflict::OtherOwner,
-        Conflict::TwoClusters,
-    ];
-    let is_one = |reason: &str| conflicts.iter().any(|it| it.reason().as_str() == reason);
-    let mut conditions = status.conditions.iter();
-    conditions.any(|it| it.type_ == "Stalled" && is_one(&it.reason))
+    says(
+        &status.conditions,
+        ConditionType::Stalled,
+        &Conflict::REASONS,
+    )
 }

@@ -15,9 +15,10 @@ use super::{
     watching::digest,
 };
 use crate::{
-    api::{Aspect, ECRRepositoryClass},
-    domain::action::Action,
+    api::{Aspect, ConditionType, ECRRepositoryClass},
     domain::{
+        action::Action,
+        conditions,
         event::{Done, Event},
         ownership::Conflict,
         reason::Reason,
@@ -25,13 +26,7 @@ use crate::{
     telemetry::{Kind, Metrics, Place, Shown},
 };
 
-/// The reasons of conflicts, and of losses.
-const CONFLICTS: [Reason; 4] = [
-    Conflict::AlreadyExists.reason(),
-    Conflict::OwnerTagMissing.reason(),
-    Conflict::OtherOwner.reason(),
-    Conflict::TwoClusters.reason(),
-];
+/// The reasons of losses.
 const LOSSES: [Reason; 2] = [Reason::RepositoryLost, Reason::ManyRepositoriesLost];
 
 /// By what work counts an object.
@@ -50,7 +45,7 @@ pub(super) fn begin<C: Send + Sync + 'static>(ctx: &Arc<Context<C>>, classes_too
     for aspect in Aspect::ALL {
         metrics.repaired(aspect.as_str(), &nowhere, 0);
     }
-    for reason in CONFLICTS {
+    for reason in Conflict::REASONS {
         metrics.conflicted(reason.as_str(), &nowhere, 0);
     }
     for reason in LOSSES {
@@ -99,14 +94,13 @@ type Ready = (&'static str, &'static str, Time);
 
 impl Stands {
     pub(super) fn of(conditions: &[Condition]) -> Self {
-        let find = |type_: &str| conditions.iter().find(|it| it.type_ == type_);
-        let ready = find("Ready").map(|it| {
+        let ready = conditions::find(conditions, ConditionType::Ready).map(|it| {
             let since = it.last_transition_time.clone();
             (word(&it.status), known(&it.reason), since)
         });
         Self {
             ready,
-            stalled: find("Stalled").is_some_and(|it| it.status == "True"),
+            stalled: conditions::find_true(conditions, ConditionType::Stalled).is_some(),
         }
     }
 }
@@ -165,7 +159,7 @@ pub(super) fn count(metrics: &Metrics, place: &Place, events: &[Event], done: &[
     }
     for event in events {
         let is = |reason: &Reason| reason.as_str() == event.reason;
-        if CONFLICTS.iter().any(is) {
+        if Conflict::REASONS.iter().any(is) {
             metrics.conflicted(event.reason, place, 1);
         }
         if LOSSES.iter().any(is) {

@@ -4,11 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
-
 use super::{
     action::Action,
     class::Preview,
+    conditions::{find, say_adopting},
     identity::RepositoryName,
     reason::Reason,
     status::{LONGEST_MESSAGE, Problem, fit, released},
@@ -67,9 +66,9 @@ pub fn status_shortened() -> Event {
 pub fn several_defaults(before: Option<&ClassStatus>, after: &ClassStatus) -> Option<Event> {
     let reason = Reason::SeveralDefaultClasses.as_str();
     let told = |status: &ClassStatus| {
-        let mut conditions = status.conditions.iter();
-        let condition = conditions.find(|it| it.type_ == "Ready" && it.reason == reason)?;
-        Some(condition.message.clone())
+        let ready = find(&status.conditions, ConditionType::Ready);
+        let ready = ready.filter(|it| it.reason == reason)?;
+        Some(ready.message.clone())
     };
     let note = told(after).filter(|note| before.and_then(told).as_ref() != Some(note))?;
     Some(Event::new(true, reason, "Choose", &note))
@@ -243,8 +242,7 @@ pub fn status_of_another() -> Event {
 
 fn loss(before: &Status, after: &Status) -> Option<Event> {
     // What was adopted in its place was told of before.
-    let adopts = |c: &Condition| c.type_ == "Reconciling" && c.reason == Reason::Adopting.as_str();
-    let recreated = !before.conditions.iter().any(adopts)
+    let recreated = !say_adopting(&before.conditions)
         && after.last_loss.is_some()
         && after.created_at.is_some()
         && after.created_at != before.created_at;

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod answer;
 pub mod class;
+pub mod conditions;
 pub mod definitions;
 pub mod desired;
 mod digest;

@@ -77,6 +77,14 @@ pub enum Conflict {
 }
 
 impl Conflict {
+    /// All reasons that conditions carry for one.
+    pub const REASONS: [Reason; 4] = [
+        Self::AlreadyExists.reason(),
+        Self::OwnerTagMissing.reason(),
+        Self::OtherOwner.reason(),
+        Self::TwoClusters.reason(),
+    ];
+
     /// The reason that conditions carry.
     #[must_use]
     pub const fn reason(self) -> Reason {

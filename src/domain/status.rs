@@ -135,8 +135,13 @@ pub fn binding(status: &Status) -> Option<Binding> {
     };
     Some(Binding {
         identity,
-        established: status.arn.is_some() && status.ownership.is_none(),
+        established: is_owned(status),
     })
+}
+
+/// Whether what a status says to be there is the object's own.
+fn is_owned(status: &Status) -> bool {
+    status.arn.is_some() && status.ownership.is_none()
 }
 
 /// Whether a status says that it is of another object than this one. Of which cluster counts for nothing: a cluster
@@ -186,8 +191,7 @@ pub fn record_repository(status: &mut Status, identity: &Identity, described: &D
 /// Records a repository that is not ours, as Observe sees it. What was ours before stays on record as such: what
 /// became of it is for another look to say.
 pub fn record_looked_at(status: &mut Status, identity: &Identity, described: &Described) {
-    let was_ours = status.arn.is_some() && status.ownership.is_none();
-    if !was_ours {
+    if !is_owned(status) {
         record_sight(status, identity, described);
         status.ownership = Some(Ownership::NotOwned);
     }
