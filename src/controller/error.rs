@@ -1,6 +1,9 @@
 //! What ends a pass early: Kubernetes said no. What AWS says never does.
 
-use crate::{ecr::Closed, telemetry::api_error};
+use crate::{
+    ecr::Closed,
+    telemetry::{api_error, numbered},
+};
 
 /// A pass that could not be finished.
 #[derive(Debug, thiserror::Error)]
@@ -46,14 +49,13 @@ impl Error {
     }
 }
 
-/// What the API server said, with the number of its answer where that is all.
+/// What the API server said.
 fn said(error: &kube::Error) -> String {
-    match error {
-        kube::Error::Api(status) if !status.message.contains(' ') => {
-            format!("{} {}", status.code, api_error(error))
-        }
-        _ => api_error(error),
-    }
+    let code = match error {
+        kube::Error::Api(status) => Some(status.code),
+        _ => None,
+    };
+    numbered(code, api_error(error))
 }
 
 /// Whether it was the fence, in the client, that said no.

@@ -164,7 +164,7 @@ fn one(object: &Watched, shown: &Shown) -> One {
             repository: bound.unwrap_or_default().into(),
             ready: shown.ready,
             reason: shown.reason,
-            stalled: if shown.stalled { "true" } else { "false" },
+            stalled: shown.waits(),
             mode: shown.mode.unwrap_or_default(),
         },
         unready_for: shown.unready_for,

@@ -7,6 +7,8 @@ use std::{collections::BTreeSet, fmt};
 
 use serde_json::Value;
 
+use super::text::some;
+
 /// How many fields are named at most.
 const NAMED: usize = 6;
 
@@ -35,14 +37,7 @@ impl Fields {
 
 impl fmt::Display for Fields {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, field) in self.0.iter().take(NAMED).enumerate() {
-            let comma = if n == 0 { "" } else { ", " };
-            write!(f, "{comma}{field}")?;
-        }
-        match self.0.len().saturating_sub(NAMED) {
-            0 => Ok(()),
-            more => write!(f, " and {more} more"),
-        }
+        f.write_str(&some(self.0.iter().cloned(), NAMED))
     }
 }
 

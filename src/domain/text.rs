@@ -13,6 +13,17 @@ pub(super) fn hides(text: &str) -> bool {
     text.chars().any(is_hidden)
 }
 
+/// The first `most` of many words, with the number of the others.
+pub(super) fn some(words: impl IntoIterator<Item = String>, most: usize) -> String {
+    let words: Vec<String> = words.into_iter().collect();
+    let named = words.iter().take(most).map(String::as_str);
+    let named = named.collect::<Vec<_>>().join(", ");
+    match words.len().saturating_sub(most) {
+        0 => named,
+        more => format!("{named} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

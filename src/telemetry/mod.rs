@@ -13,4 +13,4 @@ pub use logs::{Levels, LogFormat, init as init_logs, plain, read_levels};
 pub use metrics::{Each, Kind, Metrics, OK, One, OneLabels, Outcome, Place, Shown, Sight, Work};
 pub use requests::CountRequests;
 pub use traces::{Traces, call_span};
-pub use words::{api_error, chain, innermost};
+pub use words::{api_error, chain, innermost, numbered};

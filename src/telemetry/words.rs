@@ -30,6 +30,15 @@ pub(super) fn ended(text: &str, longest: usize) -> String {
     format!("{}…", text.get(..end).unwrap_or_default())
 }
 
+/// What was said, with the number of the answer where that is all: `401 Unauthorized`.
+#[must_use]
+pub fn numbered(code: Option<u16>, said: String) -> String {
+    match code {
+        Some(code) if !said.contains(' ') => format!("{code} {said}"),
+        Some(_) | None => said,
+    }
+}
+
 /// What the Kubernetes API said, or why it said nothing.
 #[must_use]
 pub fn api_error(error: &(dyn StdError + 'static)) -> String {

@@ -10,7 +10,7 @@ use std::{
 use kube::runtime::watcher::{self, Event};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::telemetry::{Health, Metrics, api_error};
+use crate::telemetry::{Health, Metrics, api_error, numbered};
 
 /// So many failures in a row are more than a server that restarts: with the waits between them, some 20 seconds.
 const AT_MOST: u32 = 5;
@@ -119,13 +119,9 @@ fn code(error: &watcher::Error) -> Option<u16> {
     }
 }
 
-/// What went wrong, with the number of the answer where that says more.
+/// What went wrong.
 fn said(error: &watcher::Error) -> String {
-    let said = api_error(error);
-    match code(error) {
-        Some(code) if !said.contains(' ') => format!("{code} {said}"),
-        Some(_) | None => said,
-    }
+    numbered(code(error), api_error(error))
 }
 
 /// What failures of a watch mean, and what to do.

@@ -7,6 +7,7 @@ use std::fmt;
 use crate::domain::desired::Refusal;
 use crate::domain::reason::Reason;
 use crate::domain::status::{LONGEST_MESSAGE, fit};
+use crate::domain::text;
 
 /// A guardrail, by the name of its field in the class. The order is that in which a class would have to
 /// change.
@@ -79,13 +80,8 @@ pub(super) fn cut(word: &str) -> String {
 
 /// Some of many words, with the number of the others.
 pub(super) fn some<T: AsRef<str>>(words: impl IntoIterator<Item = T>) -> String {
-    let words: Vec<T> = words.into_iter().collect();
-    let named = words.iter().take(NAMED).map(|word| cut(word.as_ref()));
-    let named = named.collect::<Vec<_>>().join(", ");
-    match words.len().saturating_sub(NAMED) {
-        0 => named,
-        more => format!("{named} and {more} more"),
-    }
+    let words = words.into_iter().map(|word| cut(word.as_ref()));
+    text::some(words, NAMED)
 }
 
 /// Something that a class does not permit.

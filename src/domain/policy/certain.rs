@@ -6,7 +6,7 @@
 
 use serde_json::{Map, Value};
 
-use super::error::shown;
+use super::error::{meant, shown};
 use super::part::Part;
 use super::{PolicyError, arn, operator};
 use crate::domain::near::nearest;
@@ -75,14 +75,11 @@ fn action(part: &Part<'_>) -> Result<(), PolicyError> {
         return Ok(());
     }
     let of_ecr = OPERATIONS.map(|name| format!("ecr:{name}"));
-    let meant = nearest(text, of_ecr.iter().map(String::as_str));
+    let near = nearest(text, of_ecr.iter().map(String::as_str));
     Err(PolicyError::UnknownAction {
         at: part.at.clone(),
         action: shown(text),
-        cure: meant.map_or_else(
-            || "correct it, or remove it".to_owned(),
-            |meant| format!("did you mean `{meant}`?"),
-        ),
+        cure: meant(near, "correct it, or remove it"),
     })
 }
 
@@ -162,13 +159,12 @@ fn conditions(part: &Part<'_>) -> Result<(), PolicyError> {
     for (operator, _) in members(part) {
         without_space(&part.at, operator)?;
         if !operator::is_known(operator) {
-            let meant = operator::nearest(operator);
             return Err(PolicyError::Operator {
                 at: part.at.clone(),
                 operator: shown(operator),
-                cure: meant.map_or_else(
-                    || "write one of IAM's, such as StringEquals".to_owned(),
-                    |meant| format!("did you mean `{meant}`?"),
+                cure: meant(
+                    operator::nearest(operator),
+                    "write one of IAM's, such as StringEquals",
                 ),
             });
         }

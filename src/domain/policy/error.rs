@@ -1,5 +1,7 @@
 //! Why a user's policy is not sent to AWS.
 
+use std::fmt;
+
 use super::access::Level;
 use super::document::MAX_CHARACTERS;
 
@@ -194,6 +196,14 @@ const SHOWN: usize = 100;
 /// A user's word, cut to what fits in a message.
 pub(super) fn shown(word: &str) -> String {
     cut(word, SHOWN)
+}
+
+/// The cure of a word that is wrong: the word that must be meant, or else something to do.
+pub(super) fn meant(word: Option<impl fmt::Display>, otherwise: &str) -> String {
+    word.map_or_else(
+        || otherwise.to_owned(),
+        |word| format!("did you mean `{word}`?"),
+    )
 }
 
 /// A text, cut to so many characters.

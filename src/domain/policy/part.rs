@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::PolicyError;
-use super::error::shown;
+use super::error::{meant, shown};
 use crate::domain::near::nearest;
 use crate::domain::text::hides;
 
@@ -143,10 +143,7 @@ impl<'a> Members<'a> {
             Some(key) => Err(PolicyError::UnknownKey {
                 at: members.at,
                 key: shown(key),
-                cure: nearest(key, known.iter().copied()).map_or_else(
-                    || "correct or remove it".to_owned(),
-                    |meant| format!("did you mean `{meant}`?"),
-                ),
+                cure: meant(nearest(key, known.iter().copied()), "correct or remove it"),
                 known: known.join(", "),
             }),
         }

@@ -4,6 +4,7 @@
 use super::document::{Document, Only, PrincipalKind, Statement};
 use super::error::{cut, shown};
 use super::{arn, word::Word};
+use crate::domain::text::some;
 
 /// The most principals that a message names: conditions have room for 1 KiB.
 const NAMED: usize = 3;
@@ -57,11 +58,6 @@ fn names_the_token(statement: &Statement) -> bool {
 
 /// Some words with what is to be said of them.
 fn named<'a>(words: impl Iterator<Item = &'a str>, what: &str) -> Option<String> {
-    let words: Vec<&str> = words.collect();
-    let first: Vec<String> = words.iter().take(NAMED).map(|it| shown(it)).collect();
-    let more = match words.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    (!first.is_empty()).then(|| format!("{}{more} ({what})", first.join(", ")))
+    let named = some(words.map(shown), NAMED);
+    (!named.is_empty()).then(|| format!("{named} ({what})"))
 }

@@ -62,6 +62,14 @@ pub struct Shown {
     pub place: Place,
 }
 
+impl Shown {
+    /// Whether it waits for a person, as a label.
+    #[must_use]
+    pub const fn waits(&self) -> &'static str {
+        if self.stalled { "true" } else { "false" }
+    }
+}
+
 /// All that is to be shown.
 #[derive(Debug, Default)]
 pub struct Sight {
@@ -182,7 +190,7 @@ fn encode_unready(encoder: &mut DescriptorEncoder<'_>, shown: &[Shown]) -> fmt::
         let of = Unready {
             kind: it.kind.as_str(),
             reason: it.reason,
-            stalled: if it.stalled { "true" } else { "false" },
+            stalled: it.waits(),
             place: it.place.clone(),
         };
         Some((of, it.unready_for?))
@@ -296,7 +304,7 @@ fn count(shown: &[Shown]) -> BTreeMap<Standing, i64> {
             kind: it.kind.as_str(),
             ready: it.ready,
             reason: it.reason,
-            stalled: if it.stalled { "true" } else { "false" },
+            stalled: it.waits(),
         };
         *counts.entry(standing).or_default() += 1;
     }
