@@ -176,6 +176,13 @@ impl Cluster {
     }
 
     /// An object.
+    /// Patches an object by hand.
+    pub(crate) async fn patch(&self, kind: &str, namespace: &str, name: &str, patch: &str) {
+        let merge = ["--type=merge", "-p", patch];
+        let at = ["patch", kind, name, "-n", namespace];
+        self.run(&[at.as_slice(), &merge].concat()).await;
+    }
+
     pub(crate) async fn get(&self, kind: &str, namespace: &str, name: &str) -> Result<Value> {
         let text = self
             .kubectl

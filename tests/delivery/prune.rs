@@ -10,7 +10,7 @@ use crate::{
     flux::{FLUX, Flux, delivery},
 };
 
-pub(crate) fn push_image(cluster: &Cluster, repository: &str) {
+fn push_image(cluster: &Cluster, repository: &str) {
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.index.v1+json",
@@ -30,11 +30,11 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     policy: Option<&'static str>,
     /// Whether its repository has an image.
-    pub(crate) image: bool,
+    image: bool,
     /// Whether the object goes.
-    pub(crate) goes: bool,
+    goes: bool,
     /// Whether the repository stays.
-    pub(crate) stays: bool,
+    stays: bool,
 }
 
 impl Case {
@@ -63,6 +63,38 @@ pub(crate) fn cases() -> [Case; 5] {
     })
 }
 
+/// Gives each repository its image that is to have one.
+pub(crate) fn push_images(cluster: &Cluster, cases: &[Case]) {
+    for case in cases.iter().filter(|it| it.image) {
+        push_image(cluster, &format!("team/{}", case.name));
+    }
+}
+
+/// Waits until each object is gone that goes, and looks at what stays in ECR.
+pub(crate) async fn are_pruned(cluster: &Cluster, cases: &[Case]) {
+    for case in cases {
+        if case.goes {
+            cluster.gone("ecrrepo", "team", case.name).await;
+        }
+        let is_there = cluster.in_ecr(&format!("team/{}", case.name));
+        assert_eq!(is_there, case.stays, "{}", case.name);
+    }
+}
+
+/// What has images and was to go without them waits, and says so.
+pub(crate) async fn full_waits(cluster: &Cluster) {
+    let waits = |it: &Value| condition(it, "Stalled") == ("True", "RepositoryNotEmpty");
+    cluster.wait("ecrrepo", "team", "full", waits).await;
+}
+
+/// Retain lets it go, and its repository stays.
+pub(crate) async fn full_is_let_go(cluster: &Cluster) {
+    let patch = r#"{"spec":{"deletionPolicy":"Retain"}}"#;
+    cluster.patch("ecrrepo", "team", "full", patch).await;
+    cluster.gone("ecrrepo", "team", "full").await;
+    assert!(cluster.in_ecr("team/full"));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prune_goes_as_the_deletion_policy_says() {
     let cluster = Cluster::installed("prune").await;
@@ -83,9 +115,7 @@ async fn a_prune_goes_as_the_deletion_policy_says() {
         ))
         .await;
     cluster.wait("kustomization", FLUX, "prune", is_ready).await;
-    for case in cases.iter().filter(|it| it.image) {
-        push_image(&cluster, &format!("team/{}", case.name));
-    }
+    push_images(&cluster, &cases);
     cluster.git.push("prune", |at| {
         for case in &cases {
             fs::write(at.join(format!("{}.yaml", case.name)), "").unwrap();
@@ -98,33 +128,8 @@ async fn a_prune_goes_as_the_deletion_policy_says() {
         "a prune that waits holds up no Kustomization: {:#}",
         it["status"]
     );
-    for case in &cases {
-        if case.goes {
-            cluster.gone("ecrrepo", "team", case.name).await;
-        }
-        assert_eq!(
-            cluster.in_ecr(&format!("team/{}", case.name)),
-            case.stays,
-            "{}",
-            case.name
-        );
-    }
+    are_pruned(&cluster, &cases).await;
     cluster.note(&format!("prune: done after {:?}", began.elapsed()));
-    let waits = |it: &Value| condition(it, "Stalled") == ("True", "RepositoryNotEmpty");
-    cluster.wait("ecrrepo", "team", "full", waits).await;
-    let patch = r#"{"spec":{"deletionPolicy":"Retain"}}"#;
-    cluster
-        .run(&[
-            "patch",
-            "ecrrepo",
-            "full",
-            "-n",
-            "team",
-            "--type=merge",
-            "-p",
-            patch,
-        ])
-        .await;
-    cluster.gone("ecrrepo", "team", "full").await;
-    assert!(cluster.in_ecr("team/full"));
+    full_waits(&cluster).await;
+    full_is_let_go(&cluster).await;
 }

@@ -102,18 +102,7 @@ async fn the_sample_becomes_healthy_in_order_and_stays_what_git_says() {
 /// What people change on the live object goes at the next reconciliation, also what Git says nothing of.
 async fn by_hand(cluster: &Cluster, flux: &Flux) {
     let patch = r#"{"spec":{"suspend":true,"tags":{"team":"other"}}}"#;
-    cluster
-        .run(&[
-            "patch",
-            "ecrrepo",
-            "web",
-            "-n",
-            "orders",
-            "--type=merge",
-            "-p",
-            patch,
-        ])
-        .await;
+    cluster.patch("ecrrepo", "orders", "web", patch).await;
     flux.reconcile(cluster, "kustomization", "ecr-team-orders")
         .await;
     let web = cluster.get("ecrrepo", "orders", "web").await.unwrap();

@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::{ARGOCD, ArgoCd, application, is_healthy};
 use crate::{
-    cluster::{Cluster, condition},
-    prune::{cases, push_image},
+    cluster::Cluster,
+    prune::{are_pruned, cases, full_is_let_go, full_waits, push_images},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -34,9 +34,7 @@ async fn a_prune_goes_as_the_deletion_policy_says() {
     cluster
         .wait("application", ARGOCD, "prune", is_healthy)
         .await;
-    for case in cases.iter().filter(|it| it.image) {
-        push_image(&cluster, &format!("team/{}", case.name));
-    }
+    push_images(&cluster, &cases);
     cluster.git.push("all", |at| {
         for case in &cases {
             fs::remove_file(at.join(format!("prune/{}.yaml", case.name))).unwrap();
@@ -44,41 +42,16 @@ async fn a_prune_goes_as_the_deletion_policy_says() {
     });
     let began = Instant::now();
     argo.refresh(&cluster, "prune", "hard").await;
-    for case in &cases {
-        if case.goes {
-            cluster.gone("ecrrepo", "team", case.name).await;
-        }
-        assert_eq!(
-            cluster.in_ecr(&format!("team/{}", case.name)),
-            case.stays,
-            "{}",
-            case.name
-        );
-    }
+    are_pruned(&cluster, &cases).await;
     cluster.note(&format!("argocd: pruned after {:?}", began.elapsed()));
-    let waits = |it: &Value| condition(it, "Stalled") == ("True", "RepositoryNotEmpty");
-    cluster.wait("ecrrepo", "team", "full", waits).await;
+    full_waits(&cluster).await;
     let waiting = |it: &Value| it["status"]["health"]["status"] == "Progressing";
     let it = cluster.wait("application", ARGOCD, "prune", waiting).await;
     cluster.note(&format!(
         "argocd: what waits: {} {}",
         it["status"]["operationState"]["phase"], it["status"]["resources"]
     ));
-    let patch = r#"{"spec":{"deletionPolicy":"Retain"}}"#;
-    cluster
-        .run(&[
-            "patch",
-            "ecrrepo",
-            "full",
-            "-n",
-            "team",
-            "--type=merge",
-            "-p",
-            patch,
-        ])
-        .await;
-    cluster.gone("ecrrepo", "team", "full").await;
-    assert!(cluster.in_ecr("team/full"));
+    full_is_let_go(&cluster).await;
     cluster
         .wait("application", ARGOCD, "prune", is_healthy)
         .await;

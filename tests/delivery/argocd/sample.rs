@@ -56,18 +56,7 @@ async fn the_sample_becomes_healthy_in_order_and_stays_what_git_says() {
 /// What Git has is healed in seconds; what it lacks stays as people set it.
 async fn by_hand(cluster: &Cluster) {
     let patch = r#"{"spec":{"suspend":true,"tags":{"team":"other"}}}"#;
-    cluster
-        .run(&[
-            "patch",
-            "ecrrepo",
-            "web",
-            "-n",
-            "orders",
-            "--type=merge",
-            "-p",
-            patch,
-        ])
-        .await;
+    cluster.patch("ecrrepo", "orders", "web", patch).await;
     let began = std::time::Instant::now();
     let healed = |it: &Value| it["spec"]["tags"]["team"] == "orders";
     let web = cluster.wait("ecrrepo", "orders", "web", healed).await;
@@ -81,18 +70,7 @@ async fn by_hand(cluster: &Cluster) {
         .wait("application", ARGOCD, "ecr-team-orders", suspended)
         .await;
     let patch = r#"{"spec":{"suspend":null}}"#;
-    cluster
-        .run(&[
-            "patch",
-            "ecrrepo",
-            "web",
-            "-n",
-            "orders",
-            "--type=merge",
-            "-p",
-            patch,
-        ])
-        .await;
+    cluster.patch("ecrrepo", "orders", "web", patch).await;
     cluster
         .wait("application", ARGOCD, "ecr-team-orders", is_healthy)
         .await;
