@@ -110,14 +110,21 @@ pub fn plan(
             steps: vec![tag_step(stamps.clone(), &observed.tags)],
             refusals: Vec::new(),
         },
-        Rights::Ours { stamps } => Plan {
-            steps: steps(desired, observed, stamps, ours),
-            refusals: encryption(desired, observed)
-                .into_iter()
-                .chain(refusals(desired))
-                .chain(kept_refusal(desired, &observed.policy))
-                .collect(),
-        },
+        Rights::Ours { stamps } => {
+            let (policy, kept) = match policy(desired, &observed.policy) {
+                Ok(step) => (step, None),
+                Err(refusal) => (None, Some((Some(Aspect::RepositoryPolicy), refusal))),
+            };
+            let tags = tags(desired, observed, stamps, ours);
+            Plan {
+                steps: settings(desired, observed, policy).chain(tags).collect(),
+                refusals: encryption(desired, observed)
+                    .into_iter()
+                    .chain(refusals(desired))
+                    .chain(kept)
+                    .collect(),
+            }
+        }
     }
 }
 
@@ -128,27 +135,21 @@ pub fn documents_match(
     held: &Reading<Lifecycle>,
     policy_held: &Reading<Document>,
 ) -> bool {
-    lifecycle(desired, held).is_none()
-        && policy(desired, policy_held).is_none()
-        && kept_refusal(desired, policy_held).is_none()
+    lifecycle(desired, held).is_none() && policy(desired, policy_held) == Ok(None)
 }
 
-fn steps(
+fn settings(
     desired: &Desired,
     observed: &Observed,
-    stamps: &Tags,
-    ours: &BTreeSet<String>,
-) -> Vec<Step> {
-    [
+    policy: Option<Step>,
+) -> impl Iterator<Item = Step> {
+    let steps = [
         mutability(desired, observed),
         scanning(desired, observed),
         lifecycle(desired, &observed.lifecycle),
-        policy(desired, &observed.policy),
-    ]
-    .into_iter()
-    .flatten()
-    .chain(tags(desired, observed, stamps, ours))
-    .collect()
+        policy,
+    ];
+    steps.into_iter().flatten()
 }
 
 /// For people, where AWS has a word that we don't know.
@@ -192,40 +193,28 @@ fn lifecycle(desired: &Desired, held: &Reading<Lifecycle>) -> Option<Step> {
     Some(Step::new(action, before))
 }
 
-/// The repository policy that is to be in ECR, with the statements of others that stay.
-fn whole_policy(
-    desired: &Desired,
-    held: &Reading<Document>,
-) -> Option<Result<Setting<Document>, Refusal>> {
-    let wanted = desired.policy.as_ref().ok()?;
+/// The write of the repository policy, with the statements of others that stay; refused where it would lose what
+/// is to stay.
+fn policy(desired: &Desired, held: &Reading<Document>) -> Result<Option<Step>, Refusal> {
+    let Ok(wanted) = &desired.policy else {
+        return Ok(None);
+    };
     let own = &desired.identity.registry.id;
-    Some(desired.keep.with(wanted, held, own))
-}
-
-/// Why the repository policy can't be written without losing what is to stay.
-fn kept_refusal(desired: &Desired, held: &Reading<Document>) -> Option<(Option<Aspect>, Refusal)> {
-    let refusal = whole_policy(desired, held)?.err()?;
-    Some((Some(Aspect::RepositoryPolicy), refusal))
-}
-
-fn policy(desired: &Desired, held: &Reading<Document>) -> Option<Step> {
-    let whole = whole_policy(desired, held)?.ok()?;
-    let action = document(
-        &whole,
-        held,
-        Action::SetRepositoryPolicy,
-        Action::DeleteRepositoryPolicy,
-    )?;
+    let whole = desired.keep.with(wanted, held, own)?;
+    let (put, delete) = (Action::SetRepositoryPolicy, Action::DeleteRepositoryPolicy);
+    let Some(action) = document(&whole, held, put, delete) else {
+        return Ok(None);
+    };
     let deleted = match held {
         Reading::Stored(held) => whole.value().and_then(|it| it.deleted_principals(held)),
         Reading::NotRead | Reading::Absent => None,
     };
     let step = Step::new(action, before(held, Document::text));
-    Some(Step {
+    Ok(Some(Step {
         hint: deleted.map(|it| it.to_string()).or(step.hint.clone()),
         warning: desired.keep.warning(held, whole.value()),
         ..step
-    })
+    }))
 }
 
 /// The write by which a document comes to match; none where it was not read.
