@@ -113,11 +113,11 @@ where
         SdkError::ServiceError(answer) => {
             let status = answer.raw().status().as_u16();
             let code = answer.err().code().filter(|code| !code.is_empty());
-            let error = refused(operation, status, code, answer.err().message());
-            Error {
-                kms: kms_error(answer.raw()).filter(|_| error.failure.class == Class::Kms),
-                ..error
+            let mut error = refused(operation, status, code, answer.err().message());
+            if error.failure.class == Class::Kms {
+                error.kms = kms_error(answer.raw());
             }
+            error
         }
         SdkError::TimeoutError(_) => {
             Error::unavailable("Timeout", format!("{operation}: no answer in time"))
