@@ -13,6 +13,14 @@ pub(super) fn hides(text: &str) -> bool {
     text.chars().any(is_hidden)
 }
 
+/// A text, cut to so many characters.
+pub(super) fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 /// The first `most` of many words, with the number of the others.
 pub(super) fn some(words: impl IntoIterator<Item = String>, most: usize) -> String {
     let words: Vec<String> = words.into_iter().collect();

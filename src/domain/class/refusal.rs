@@ -71,11 +71,7 @@ const NAMED: usize = 3;
 
 /// A user's word, cut to what fits.
 pub(super) fn cut(word: &str) -> String {
-    let word = fit(word, usize::MAX);
-    match word.char_indices().nth(WORD) {
-        Some((end, _)) => format!("{}…", word.get(..end).unwrap_or_default()),
-        None => word,
-    }
+    text::cut(&fit(word, usize::MAX), WORD)
 }
 
 /// Some of many words, with the number of the others.

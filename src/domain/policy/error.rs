@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::access::Level;
 use super::document::MAX_CHARACTERS;
+use crate::domain::text::cut;
 
 /// A policy that we refuse; the message says what is wrong, then what to do.
 ///
@@ -204,12 +205,4 @@ pub(super) fn meant(word: Option<impl fmt::Display>, otherwise: &str) -> String 
         || otherwise.to_owned(),
         |word| format!("did you mean `{word}`?"),
     )
-}
-
-/// A text, cut to so many characters.
-pub(super) fn cut(text: &str, longest: usize) -> String {
-    match text.char_indices().nth(longest) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
 }

@@ -2,9 +2,9 @@
 //! be known first; where the policy is refused, the message names them.
 
 use super::document::{Document, Only, PrincipalKind, Statement};
-use super::error::{cut, shown};
+use super::error::shown;
 use super::{arn, word::Word};
-use crate::domain::text::some;
+use crate::domain::text::{cut, some};
 
 /// The most principals that a message names: conditions have room for 1 KiB.
 const NAMED: usize = 3;
