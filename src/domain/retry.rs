@@ -79,7 +79,7 @@ pub struct Call {
 pub struct Told {
     /// The reason that conditions carry.
     pub reason: Reason,
-    /// What to do, then why.
+    /// What happened, then what to do.
     pub message: String,
     /// Whether only a person can help.
     pub stalled: bool,
@@ -479,7 +479,7 @@ fn tell(
     }
 }
 
-/// What to do, then why. Once a person is asked after a while it says so: it is news.
+/// What happened, then what to do. Once a person is asked after a while it says so: it is news.
 fn message(failure: &Failure, waited: Option<Duration>) -> String {
     match waited.filter(|patience| !patience.is_zero()) {
         Some(patience) => {

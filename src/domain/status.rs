@@ -30,7 +30,7 @@ pub struct Problem {
     pub action: &'static str,
     /// Why it was not.
     pub reason: Reason,
-    /// What to do, then why.
+    /// What happened, then what to do.
     pub message: String,
     /// Whether only a person can help.
     pub stalled: bool,
